@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The numbers of the interface: version, hypercalls, errors; all made from the two lists.
+ */
+#ifndef HV_CALL_H
+#define HV_CALL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** Version of this ABI. A guest image names the version that it was built for in an ELF note. */
+#define HV_ABI_MAJOR   0u
+#define HV_ABI_MINOR   1u
+#define HV_ABI_VERSION (HV_ABI_MAJOR << 16 | HV_ABI_MINOR)
+
+/** ELF note of a guest image: name "Paravane", type 1, descriptor one uint32_t, HV_ABI_VERSION. */
+#define HV_NOTE_NAME "Paravane"
+#define HV_NOTE_ABI  1u
+
+/** Asserted layouts, in C and in C++. */
+#ifdef __cplusplus
+#define HV_STATIC_ASSERT(cond, msg) static_assert(cond, msg)
+#else
+#define HV_STATIC_ASSERT(cond, msg) _Static_assert(cond, msg)
+#endif
+
+enum hv_hypercall {
+#define HV_CALL0(nr, name)      HV_NR_##name = nr,
+#define HV_CALL1(nr, name, ...) HV_NR_##name = nr,
+#define HV_CALL2(nr, name, ...) HV_NR_##name = nr,
+#define HV_CALL3(nr, name, ...) HV_NR_##name = nr,
+#define HV_CALL4(nr, name, ...) HV_NR_##name = nr,
+#define HV_CALL5(nr, name, ...) HV_NR_##name = nr,
+#define HV_CALL6(nr, name, ...) HV_NR_##name = nr,
+#include "hypercalls.def"
+#undef HV_CALL0
+#undef HV_CALL1
+#undef HV_CALL2
+#undef HV_CALL3
+#undef HV_CALL4
+#undef HV_CALL5
+#undef HV_CALL6
+    /** One more than the highest number in use. */
+    HV_NR_LIMIT
+};
+
+enum hv_error {
+#define HV_ERROR(nr, name, text) HV_E##name = nr,
+#include "errors.def"
+#undef HV_ERROR
+};
+
+/** The calling domain, wherever a domain is named. Domain numbers are 64 bits, never used twice in
+ * one boot; root is 0. */
+#define HV_SELF (~(uint64_t)0)
+
+/** Bytes of a page; a guest physical address is GFN * HV_PAGE_SIZE + offset. */
+#define HV_PAGE_SHIFT 12u
+#define HV_PAGE_SIZE  4096u
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Domain control and system information: structures of create, context, info, counters, trace and
+ * assign.
+ */
+#ifndef HV_DOMAIN_H
+#define HV_DOMAIN_H
+
+#include "hv_call.h"
+
+/** Domains that can exist at once. */
+#define HV_MAX_DOMAINS 256u
+
+/** Flags of hv_domain_create. */
+#define HV_CREATE_MAY_CREATE 1u /**< the child may create domains itself */
+
+/** IN of domain_create. Everything is charged to the child's quota, and the quota is taken from the
+ * creator's. */
+struct hv_domain_create {
+    uint64_t quota;        /**< IN frames it may use in all: RAM, tables, everything */
+    uint64_t ram_pages;    /**< IN size of its RAM range of GFNs, 1..HV_MAX_RAM_PAGES */
+    uint64_t window_pages; /**< IN size of its window range, 0..HV_MAX_WINDOW_PAGES */
+    uint32_t vcpus;        /**< IN 1..HV_MAX_VCPUS (this version: 1) */
+    uint32_t flags;        /**< IN HV_CREATE_… */
+    uint32_t weight;       /**< IN share of the CPU relative to others, 1..65535 (default 256) */
+    uint32_t cap;          /**< IN percent of a CPU at most, 0: none (this version: 0) */
+    uint64_t rsvd[2];      /**< IN 0 */
+};
+HV_STATIC_ASSERT(sizeof(struct hv_domain_create) == 56, "layout");
+
+/** IN of vcpu_set_context: where a vCPU starts, in kernel mode, space 0, masked, RFLAGS 0x202,
+ * other registers 0. */
+struct hv_vcpu_context {
+    uint64_t rip; /**< IN in the kernel half */
+    uint64_t rsp; /**< IN canonical, not the hypervisor's */
+    uint64_t rdi; /**< IN convention: virtual address of the start page */
+    uint64_t rsi; /**< IN convention: 0 */
+};
+HV_STATIC_ASSERT(sizeof(struct hv_vcpu_context) == 32, "layout");
+
+/** States of a domain. */
+#define HV_DOMAIN_BUILDING 0u
+#define HV_DOMAIN_RUNNING  1u
+#define HV_DOMAIN_PAUSED   2u
+#define HV_DOMAIN_SHUTDOWN 3u /**< ended itself; reason is what it said */
+#define HV_DOMAIN_KILLED   4u /**< broke its contract; report says how */
+#define HV_DOMAIN_DYING    5u /**< being destroyed */
+
+/** OUT of domain_info. */
+struct hv_domain_info {
+    uint64_t id;
+    uint64_t parent;
+    uint32_t state;       /**< HV_DOMAIN_… */
+    uint32_t reason;      /**< of shutdown */
+    uint64_t quota;       /**< frames */
+    uint64_t used;        /**< frames charged now */
+    uint64_t quarantined; /**< of these, frames in DMA quarantine */
+    uint64_t cpu_ns;      /**< CPU time of all its vCPUs */
+    uint32_t weight;
+    uint32_t vcpus;
+    uint64_t rip; /**< last known state of vCPU 0 when not running */
+    uint64_t rsp;
+    uint64_t cr2;
+    uint32_t vector;
+    uint32_t error;
+    char report[56]; /**< why it was killed, NUL-terminated */
+};
+HV_STATIC_ASSERT(sizeof(struct hv_domain_info) == 152, "layout");
+
+/** OUT of counters: what a domain has done since it was created. */
+struct hv_counters {
+    uint64_t hypercalls;
+    uint64_t transitions; /**< entries into the hypervisor of any kind: hypercalls, system calls,
+                             faults, interrupts */
+    uint64_t syscalls;    /**< user system calls bounced to its kernel */
+    uint64_t faults;      /**< exceptions reflected to its kernel */
+    uint64_t interrupts;  /**< physical interrupts taken while it ran */
+    uint64_t events_sent;
+    uint64_t upcalls;
+    uint64_t port_traps; /**< emulated port accesses (a REP counts once) */
+    uint64_t
+        bytes_copied;  /**< by the hypervisor on its behalf: buffers, copies, emulated strings */
+    uint64_t switches; /**< times it was switched to */
+    uint64_t rsvd[6];
+};
+HV_STATIC_ASSERT(sizeof(struct hv_counters) == 128, "layout");
+
+/** OUT of trace_read. */
+struct hv_trace_entry {
+    uint64_t seq;
+    uint64_t tsc;
+    uint32_t event;
+    uint32_t domain;
+    uint64_t word[1];
+};
+HV_STATIC_ASSERT(sizeof(struct hv_trace_entry) == 32, "layout");
+
+/** Kinds of assign. */
+#define HV_ASSIGN_PORTS  1u
+#define HV_ASSIGN_MMIO   2u
+#define HV_ASSIGN_IRQ    3u
+#define HV_ASSIGN_DEVICE 4u
+
+#endif

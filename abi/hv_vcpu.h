@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtual CPU as its guest sees it: entry points and the shared page.
+ *
+ * The shared page is one page per vCPU, written by the hypervisor and by the guest. The hypervisor
+ * trusts nothing in it.
+ *
+ * Entry from user mode: the hypervisor fills the save area (rip, rsp, rflags, rax, rcx, r11,
+ * gs_base, vector, error, cr2, prev_masked), sets `masked` and `busy`, loads RSP = the kernel stack
+ * word, GS base = the kernel GS base and RFLAGS = 0x202, and goes on at the syscall or the
+ * event_user entry point. All other registers pass through, FS base included; RAX, RCX and R11 hold
+ * no meaning. Entry from kernel mode: the same, but RSP and GS base are unchanged and the entry
+ * point is event_kernel. The guest copies the save area and clears `busy`; it clears `masked` when
+ * it can take upcalls again.
+ *
+ * A fault with `masked` set alone is delivered. A fault or event-to-be with `busy` set is a double
+ * fault: the domain dies with a report. Upcalls wait while `masked` is set.
+ */
+#ifndef HV_VCPU_H
+#define HV_VCPU_H
+
+#include "hv_call.h"
+
+/** Vectors in the save area: below 32 the processor's exceptions; these two are the interface's
+ * own. */
+#define HV_VECTOR_EVENT   256u /**< an upcall: events are pending */
+#define HV_VECTOR_SYSCALL 257u /**< a SYSCALL from user mode */
+
+/** vCPUs of a domain. */
+#define HV_MAX_VCPUS 64u
+/** Ports of a domain. */
+#define HV_MAX_PORTS 4096u
+
+/** IN of set_entry. Entry points lie in the kernel half; stack and GS base are canonical and not
+ * the hypervisor's. */
+struct hv_entry {
+    uint64_t syscall;        /**< IN entry for SYSCALL from user mode */
+    uint64_t event_user;     /**< IN entry for upcalls and faults from user mode */
+    uint64_t event_kernel;   /**< IN entry for upcalls and faults from kernel mode */
+    uint64_t kernel_gs_base; /**< IN GS base of the kernel; also loaded at once */
+    uint64_t kernel_stack;   /**< IN RSP at entries from user mode, until `switch` sets another */
+    uint64_t rsvd;           /**< IN 0 */
+};
+HV_STATIC_ASSERT(sizeof(struct hv_entry) == 48, "layout");
+
+/** The save area: what an entry interrupted. Written by hyp at entry; read by hyp in
+ * return_to_user, each word once. */
+struct hv_save_area {
+    uint64_t rip;
+    uint64_t rsp;
+    uint64_t rflags;
+    uint64_t rax;
+    uint64_t rcx;
+    uint64_t r11;
+    uint64_t gs_base;     /**< GS base of the interrupted mode */
+    uint64_t cr2;         /**< fault address, vector 14 only */
+    uint32_t vector;      /**< exception, HV_VECTOR_EVENT or HV_VECTOR_SYSCALL; return_to_user uses
+                             SYSRET for the last */
+    uint32_t error;       /**< error code of the exception, or 0 */
+    uint32_t prev_masked; /**< `masked` before the entry (0 from user mode) */
+    uint32_t rsvd;
+    uint64_t rsvd2[6];
+};
+HV_STATIC_ASSERT(sizeof(struct hv_save_area) == 128, "layout");
+
+/**
+ * Nanoseconds since boot = ns_base + ((tsc - tsc_base) * mult >> shift), 128-bit product. Written
+ * by hyp; read like a seqlock: version even and unchanged around the reads.
+ */
+struct hv_clock {
+    uint32_t version;
+    uint32_t shift;
+    uint64_t mult;
+    uint64_t tsc_base;
+    uint64_t ns_base;
+    uint64_t rsvd[4];
+};
+HV_STATIC_ASSERT(sizeof(struct hv_clock) == 64, "layout");
+
+/** Run-states, index of hv_runstate.time. */
+#define HV_RUN_RUNNING  0u
+#define HV_RUN_RUNNABLE 1u
+#define HV_RUN_BLOCKED  2u
+#define HV_RUN_OFFLINE  3u
+
+/** Where the vCPU's time went, in nanoseconds, up to `since`; state is what it has been since.
+ * Written by hyp, seqlock. */
+struct hv_runstate {
+    uint32_t version;
+    uint32_t state;
+    uint64_t since;
+    uint64_t time[4];
+    uint32_t weight;
+    uint32_t cap; /**< percent of a CPU, 0: none */
+    uint64_t rsvd;
+};
+HV_STATIC_ASSERT(sizeof(struct hv_runstate) == 64, "layout");
+
+/** Event priorities: index of the pending words. */
+#define HV_PRIORITY_NORMAL 0u
+#define HV_PRIORITY_URGENT 1u
+
+/**
+ * The shared page. Pending events are a two-level bitmap a priority: bit w of pending_sel[p] says
+ * that word w of pending[p] may be non-zero; bit b of word w is port w * 64 + b. hyp sets word then
+ * selector, both with LOCK; the guest clears the selector with XCHG, then takes words with XCHG.
+ * hyp raises an upcall only when a selector bit goes from 0 to 1. To unmask without losing a
+ * wake-up: masked = 0; MFENCE; read pending_sel; when non-zero set masked again and serve.
+ */
+struct hv_vcpu_page {
+    uint32_t masked; /**< hyp sets at entry, guest clears and sets: no upcalls */
+    uint32_t busy;   /**< hyp sets at entry, guest clears: the save area is in use */
+    uint64_t rsvd0[7];
+    struct hv_save_area save; /**< both, see above */
+    struct hv_clock clock;    /**< hyp writes */
+    struct hv_runstate run;   /**< hyp writes */
+    uint64_t rsvd1[24];
+    uint64_t pending_sel[2]; /**< hyp sets bits, guest clears */
+    uint64_t rsvd2[62];
+    uint64_t pending[2][64]; /**< hyp sets bits, guest clears */
+    uint64_t rsvd3[256];
+};
+HV_STATIC_ASSERT(sizeof(struct hv_vcpu_page) == 4096, "layout");
+HV_STATIC_ASSERT(offsetof(struct hv_vcpu_page, save) == 0x40, "layout");
+HV_STATIC_ASSERT(offsetof(struct hv_vcpu_page, clock) == 0xc0, "layout");
+HV_STATIC_ASSERT(offsetof(struct hv_vcpu_page, run) == 0x100, "layout");
+HV_STATIC_ASSERT(offsetof(struct hv_vcpu_page, pending_sel) == 0x200, "layout");
+HV_STATIC_ASSERT(offsetof(struct hv_vcpu_page, pending) == 0x400, "layout");
+
+#endif
