@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The only entry point: builds, runs, tests, measures and documents Paravane. `make help` lists the
+# targets. Everything made goes to build/, most of it to build/CONF, where CONF names compiler and
+# kind (gcc-release, clang-debug, ...), so that the four builds never mix. Sources are found by
+# wildcards: adding a file to a folder is enough. No recipe depends on the order of a -j run.
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
+SHELL := /bin/bash
+PYTHON := /usr/bin/python3
+
+# Debian packages: what `make deps` installs. Names only; a lint checks that every tool called here
+# or in a script belongs to one of them.
+PACKAGES := bash coreutils findutils grep sed mawk make git \
+    gcc g++ libc6-dev binutils clang libclang-rt-14-dev clang-format cloc \
+    python3 python3-minimal qemu-system-x86 qemu-system-data seabios \
+    grub-common grub-pc-bin xorriso mtools e2fsprogs \
+    check libsubunit-dev pkg-config \
+    doxygen python3-sphinx python3-breathe furo python3-matplotlib
+
+# --- deps come first ------------------------------------------------------------------------------
+# `make deps run` on a fresh machine: nothing may be built, nor any compiler asked, before the
+# packages are there. So when deps is among the goals, the others are run by a second make.
+
+GOALS_AFTER_DEPS := $(filter-out deps,$(MAKECMDGOALS))
+ifneq ($(filter deps,$(MAKECMDGOALS)),)
+
+.PHONY: deps $(GOALS_AFTER_DEPS)
+deps:
+	@installed=$$(dpkg-query -W -f '$${db:Status-Status} $${Package}\n' $(PACKAGES) 2>/dev/null | \
+	    sed -n 's/^installed //p'); \
+	missing=$$(for p in $(PACKAGES); do \
+	    case $$'\n'"$$installed"$$'\n' in *$$'\n'"$$p"$$'\n'*) ;; *) echo $$p;; esac; done); \
+	[ -n "$$missing" ] || exit 0; \
+	echo "installing:" $$missing; \
+	if [ "$$(id -u)" != 0 ]; then echo "make deps: run it as root to install these" >&2; exit 1; fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -qq </dev/null && \
+	apt-get install -y -qq --no-install-recommends $$missing </dev/null
+
+ifneq ($(GOALS_AFTER_DEPS),)
+$(firstword $(GOALS_AFTER_DEPS)): deps
+	+@$(MAKE) --no-print-directory $(GOALS_AFTER_DEPS)
+$(wordlist 2,$(words $(GOALS_AFTER_DEPS)),$(GOALS_AFTER_DEPS)): $(firstword $(GOALS_AFTER_DEPS))
+	@:
+endif
+
+else
+
+# --- configuration --------------------------------------------------------------------------------
+
+ifneq ($(filter default undefined,$(origin CC)),)
+CC := gcc
+endif
+COMPILER := $(if $(findstring clang,$(CC)),clang,gcc)
+
+# Tests run on the debug build, where the audit follows each of them, unless DEBUG=0 is said.
+ifneq ($(filter test,$(MAKECMDGOALS)),)
+DEBUG ?= 1
+endif
+DEBUG ?= 0
+ifeq ($(DEBUG),1)
+KIND := debug
+else ifeq ($(DEBUG),0)
+KIND := release
+else
+$(error DEBUG is 0 or 1, not '$(DEBUG)')
+endif
+
+CONF := $(COMPILER)-$(KIND)
+B := build/$(CONF)
+V ?= 0
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-7s %s\n'
+endif
+
+LD := ld
+AR := ar
+NM := nm
+OBJCOPY := objcopy
+
+# --- flags ----------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
+    -Wmissing-prototypes -Wvla -Wundef -Wcast-qual -Wimplicit-fallthrough -Werror
+OPTIMIZE_debug := -O1
+OPTIMIZE_release := -O2
+COMMON := -std=c17 -g $(OPTIMIZE_$(KIND)) $(WARNINGS) -DHYP_DEBUG=$(DEBUG) \
+    -ffile-prefix-map=$(CURDIR)/=
+
+# Only the compiler's own headers exist for freestanding code. Asked for once, when first needed.
+BUILTIN_INCLUDE = $(eval BUILTIN_INCLUDE := $$(shell $(CC) -print-file-name=include))$(BUILTIN_INCLUDE)
+TARGET_clang := --target=x86_64-unknown-none-elf
+FREESTANDING = $(TARGET_$(COMPILER)) -ffreestanding -nostdinc -isystem $(BUILTIN_INCLUDE) \
+    -fno-stack-protector -mno-red-zone -mgeneral-regs-only -fno-strict-aliasing -fno-common \
+    -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections
+
+HYP_INCLUDES := -Iabi -Ihyp/include
+LHC_INCLUDES := -Iabi -Ilibhypercall/include
+PVG_INCLUDES := $(LHC_INCLUDES) -Ipvguest/include
+UNIT_INCLUDES := $(HYP_INCLUDES) -Ilibhypercall/include -Ipvguest/include -Itests/unit
+
+# hyp is linked far from zero and from the top: position-independent code with hidden symbols gets
+# by without any run-time relocation. It keeps frame pointers, for the backtrace of a panic.
+FLAGS_hyp = $(COMMON) $(FREESTANDING) -fpie -mcmodel=small -fvisibility=hidden \
+    -fno-omit-frame-pointer $(HYP_INCLUDES) -I$(B)/gen/hyp
+GUEST = $(COMMON) $(FREESTANDING) -mcmodel=kernel -fno-pic -fno-pie
+FLAGS_libhypercall = $(GUEST) $(LHC_INCLUDES) -I$(B)/gen/libhypercall
+FLAGS_pvguest = $(GUEST) $(PVG_INCLUDES) -I$(B)/gen/pvguest
+FLAGS_tests = $(GUEST) $(PVG_INCLUDES) -Itests/harness/guest -I$(B)/gen/libhypercall
+FLAGS_user = $(COMMON) $(FREESTANDING) -fno-pic -fno-pie $(PVG_INCLUDES)
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CHECK_FLAGS = $(shell pkg-config --cflags check)
+CHECK_LIBS = $(shell pkg-config --libs check)
+FLAGS_unit = $(COMMON) -DHYP_UNIT=1 $(SANITIZE) $(UNIT_INCLUDES) $(CHECK_FLAGS)
+
+LDFLAGS := -nostdlib -static --no-dynamic-linker -z noexecstack -z max-page-size=4096 \
+    --build-id=sha1 --gc-sections
+
+# --- sources --------------------------------------------------------------------------------------
+
+find = $(sort $(filter-out %/asm-offsets.c,$(wildcard $(foreach d,$(1),$(d)/*.c $(d)/*.S))))
+objects = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
+
+HYP_SOURCES := $(call find,hyp/arch/x86_64 hyp/arch/x86_64/* hyp/core hyp/hc hyp/lib hyp/drivers)
+LHC_SOURCES := $(call find,libhypercall/src libhypercall/arch/x86_64)
+PVG_SOURCES := $(call find,pvguest/kernel pvguest/arch/pv)
+ROOT_SOURCES := $(call find,pvguest/root pvguest/drivers/back pvguest/drivers/model) \
+    $(wildcard pvguest/drivers/hw/virtio*.c pvguest/drivers/hw/pci*.c)
+GUEST_SOURCES := $(call find,pvguest/guest pvguest/drivers/front) \
+    $(wildcard pvguest/drivers/hw/ide*.c)
+USER_SOURCES := $(wildcard pvguest/user/*.c)
+USER_SHARED := $(call find,pvguest/user/lib pvguest/arch/user)
+HARNESS_SOURCES := $(call find,tests/harness/guest)
+UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+
+named = $(patsubst %/,%,$(sort $(dir $(wildcard $(1)/*/*.c))))
+EXAMPLES := $(notdir $(call named,libhypercall/examples))
+GUEST_TESTS := $(call named,tests/guest)
+ATTACKS := $(call named,tests/attack)
+BENCHES := $(call named,tests/bench)
+USER_PROGRAMS := $(notdir $(basename $(USER_SOURCES)))
+UNIT_TESTS := $(patsubst tests/unit/test_%.c,$(B)/unit/%,$(UNIT_SOURCES))
+
+# A product exists when the folder that holds its core does.
+HYP := $(if $(wildcard hyp/hyp.lds hyp/arch/x86_64/hyp.lds),$(B)/hyp.elf)
+LHC := $(if $(LHC_SOURCES),$(B)/libhypercall.a)
+GUEST_LDS := libhypercall/guest.lds
+CAN_LINK_GUESTS := $(and $(wildcard $(GUEST_LDS)),$(LHC))
+ROOT := $(if $(and $(CAN_LINK_GUESTS),$(PVG_SOURCES),$(wildcard pvguest/root/*.c)),$(B)/root.elf)
+PVGUEST := $(if $(and $(CAN_LINK_GUESTS),$(PVG_SOURCES),$(GUEST_SOURCES)),$(B)/pvguest.elf)
+EXAMPLE_ELFS := $(if $(CAN_LINK_GUESTS),$(EXAMPLES:%=$(B)/%.elf))
+TEST_ELFS := $(if $(and $(CAN_LINK_GUESTS),$(HARNESS_SOURCES)),\
+    $(patsubst %,$(B)/%.elf,$(GUEST_TESTS) $(ATTACKS)))
+BENCH_ELFS := $(if $(and $(CAN_LINK_GUESTS),$(HARNESS_SOURCES)),$(patsubst %,$(B)/%.elf,$(BENCHES)))
+CONFIGURATION := $(firstword $(wildcard pvguest/root/paravane.conf pvguest/paravane.conf))
+ISO := $(if $(and $(HYP),$(ROOT),$(PVGUEST),$(CONFIGURATION)),$(B)/paravane.iso)
+
+PRODUCTS := $(HYP) $(LHC) $(ROOT) $(PVGUEST) $(EXAMPLE_ELFS)
+
+# Rewritten only when the set of sources changes: what is linked from a folder depends on it, so
+# that a file taken away leaves the product too.
+SOURCE_LIST := $(B)/sources
+ifeq ($(filter help clean format loc,$(MAKECMDGOALS)),)
+ALL_SOURCES := $(strip $(HYP_SOURCES) $(LHC_SOURCES) $(PVG_SOURCES) $(ROOT_SOURCES) $(GUEST_SOURCES) \
+    $(USER_SOURCES) $(USER_SHARED) $(HARNESS_SOURCES))
+ifneq ($(ALL_SOURCES),$(file <$(SOURCE_LIST)))
+$(shell mkdir -p $(B))
+$(file >$(SOURCE_LIST),$(ALL_SOURCES))
+endif
+endif
+
+# --- targets --------------------------------------------------------------------------------------
+
+.PHONY: all help run debug iso test bench docs lint format loc golden clean tests-built bench-built
+
+all: $(PRODUCTS)
+
+help:
+	@echo 'make deps    install the Debian packages that are missing (as root)'
+	@echo 'make         build hyp, the library, the guests and the examples (target: all)'
+	@echo 'make run     boot the demonstration: DISK=image, PERSIST=1 to write to it'
+	@echo 'make debug   the same, stopped at the start with a gdb server on localhost:1234'
+	@echo 'make iso     the bootable GRUB image'
+	@echo 'make test    build and run all tests; T="attack/*" picks some'
+	@echo 'make bench   measure; results in build/bench/'
+	@echo 'make docs    the documentation, in build/docs/html/'
+	@echo 'make lint    the static checks      make format  apply clang-format'
+	@echo 'make loc     count ring 0          make golden  accept a changed ABI layout'
+	@echo 'make clean   remove build/'
+	@echo
+	@echo 'CC=clang, DEBUG=1 (tests: DEBUG=0) and V=1 work with all of them; here: $(CONF)'
+
+iso: $(if $(ISO),$(ISO),missing-iso)
+
+run debug: $(if $(ISO),$(ISO),missing-iso)
+	$(Q)$(PYTHON) tests/harness/demo.py --build $(B) $(if $(filter debug,$@),--gdb) \
+	    $(if $(DISK),--disk '$(DISK)') $(if $(filter 1,$(PERSIST)),--persist)
+
+.PHONY: missing-iso
+missing-iso:
+	@echo 'the ISO needs hyp, root, pvguest and paravane.conf; some sources are not here' >&2; exit 1
+
+# What is built depends on the kind of tests asked for: lints and unit tests run without a guest.
+T ?= *
+T_KIND := $(firstword $(subst /, ,$(T)))
+NEED_UNIT := $(if $(filter lint guest attack system,$(T_KIND)),,$(UNIT_TESTS))
+NEED_GUEST := $(if $(filter lint unit,$(T_KIND)),,$(HYP) $(TEST_ELFS))
+NEED_SYSTEM := $(if $(filter lint unit guest attack,$(T_KIND)),,$(PRODUCTS) $(ISO))
+
+tests-built: $(NEED_UNIT) $(NEED_GUEST) $(NEED_SYSTEM)
+
+test: tests-built
+	$(Q)CC='$(CC)' $(PYTHON) tests/harness/run.py --build $(B) --jobs $(or $(JOBS),2) '$(T)'
+
+lint:
+	$(Q)CC='$(CC)' $(PYTHON) tests/harness/run.py --build $(B) --jobs $(or $(JOBS),2) 'lint/*'
+
+golden:
+	$(Q)CC='$(CC)' $(PYTHON) tests/lint/abi_layout.py --write
+
+bench-built: $(PRODUCTS) $(BENCH_ELFS)
+
+bench: bench-built
+	$(Q)$(PYTHON) tests/bench/run.py --build $(B) --out build/bench $(BENCH_ARGS)
+
+docs:
+	$(Q)$(PYTHON) docs/build.py build/docs
+
+FORMATTED = $(wildcard $(foreach d,abi hyp libhypercall pvguest tests,$(shell find $(d) \
+    -name '*.[ch]' 2>/dev/null)))
+format:
+	$(Q)$(if $(FORMATTED),clang-format -i $(FORMATTED))
+
+loc:
+	$(Q)if [ -d hyp ]; then cloc --quiet --by-file-by-lang hyp; fi
+
+clean:
+	$(Q)rm -rf build
+
+# --- compiling ------------------------------------------------------------------------------------
+
+# $(1): first folder, $(2): name of the flags
+define compile
+$(B)/obj/$(1)/%.o: $(1)/%.c Makefile
+	$$(say) CC $$<
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(FLAGS_$(2)) -MMD -MP -c $$< -o $$@
+$(B)/obj/$(1)/%.o: $(1)/%.S Makefile
+	$$(say) AS $$<
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(FLAGS_$(2)) -MMD -MP -c $$< -o $$@
+endef
+$(eval $(call compile,pvguest/user,user))
+$(eval $(call compile,pvguest/arch/user,user))
+$(foreach a,hyp libhypercall pvguest tests,$(eval $(call compile,$(a),$(a))))
+
+# Structure offsets for assembly: the compiler writes marker lines into its assembly output.
+# $(1): name under gen/, $(2): folder of asm-offsets.c, $(3): flags, $(4): sources that include it
+define offsets
+$(B)/gen/$(1)/asm-offsets.h: $(2)/asm-offsets.c Makefile
+	$$(say) GEN $$@
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(FLAGS_$(3)) -MMD -MP -MF $$(@D)/asm-offsets.d -MT $$@ -S $$< -o $$(@D)/asm-offsets.s
+	$$(Q)sed -n 's/.*->\([A-Za-z0-9_]*\) \$$$$*\(-\{0,1\}[0-9][0-9]*\).*/#define \1 \2/p' \
+	    $$(@D)/asm-offsets.s >$$@
+$(call objects,$(filter %.S,$(4))): | $(B)/gen/$(1)/asm-offsets.h
+endef
+HYP_OFFSETS := $(wildcard hyp/arch/x86_64/asm-offsets.c)
+LHC_OFFSETS := $(wildcard libhypercall/arch/x86_64/asm-offsets.c)
+PVG_OFFSETS := $(wildcard pvguest/arch/pv/asm-offsets.c)
+TEST_ASM := $(wildcard tests/harness/guest/*.S tests/guest/*/*.S tests/attack/*/*.S tests/bench/*/*.S)
+$(if $(HYP_OFFSETS),$(eval $(call offsets,hyp,hyp/arch/x86_64,hyp,$(HYP_SOURCES))))
+$(if $(LHC_OFFSETS),$(eval $(call offsets,libhypercall,libhypercall/arch/x86_64,libhypercall,\
+    $(LHC_SOURCES) $(TEST_ASM))))
+$(if $(PVG_OFFSETS),$(eval $(call offsets,pvguest,pvguest/arch/pv,pvguest,$(PVG_SOURCES))))
+
+# --- hyp ------------------------------------------------------------------------------------------
+# The symbol table for backtraces is made from the linked image and linked in again. Its section
+# may move what follows it: link until the table says the truth, and refuse if it does not.
+
+HYP_LDS := $(firstword $(wildcard hyp/arch/x86_64/hyp.lds hyp/hyp.lds))
+HYP_OBJECTS := $(call objects,$(HYP_SOURCES))
+HYP_LINK = $(LD) $(LDFLAGS) -T $(HYP_LDS)
+SYMBOLS := $(B)/gen/hyp/symbols
+
+# $(1): image, $(2): table
+symbols = $(NM) -n $(1) | awk -f hyp/symbols.awk >$(2)
+# $(1): number of the table to link in, $(2): image
+link_hyp = $(CC) $(TARGET_$(COMPILER)) -c $(SYMBOLS)$(1).S -o $(SYMBOLS)$(1).o && \
+    $(HYP_LINK) $(HYP_OBJECTS) $(SYMBOLS)$(1).o -o $(2)
+
+$(B)/hyp.elf: $(HYP_OBJECTS) $(HYP_LDS) hyp/symbols.awk $(SOURCE_LIST) Makefile
+	$(say) LINK $@
+	$(Q)mkdir -p $(B)/gen/hyp
+	$(Q)awk -f hyp/symbols.awk </dev/null >$(SYMBOLS)0.S
+	$(Q)$(call link_hyp,0,$(SYMBOLS)0.elf)
+	$(Q)$(call symbols,$(SYMBOLS)0.elf,$(SYMBOLS)1.S)
+	$(Q)$(call link_hyp,1,$(SYMBOLS)1.elf)
+	$(Q)$(call symbols,$(SYMBOLS)1.elf,$(SYMBOLS)2.S)
+	$(Q)$(call link_hyp,2,$@)
+	$(Q)$(call symbols,$@,$(SYMBOLS)3.S)
+	$(Q)cmp -s $(SYMBOLS)2.S $(SYMBOLS)3.S || \
+	    { echo 'hyp.elf: the symbol table does not agree with the image' >&2; exit 1; }
+
+# --- libhypercall, guests -------------------------------------------------------------------------
+
+LHC_OBJECTS := $(call objects,$(LHC_SOURCES))
+$(B)/libhypercall.a: $(LHC_OBJECTS) $(SOURCE_LIST)
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcsD $@ $(LHC_OBJECTS)
+
+HARNESS_OBJECTS := $(call objects,$(HARNESS_SOURCES))
+$(B)/obj/tests/harness.a: $(HARNESS_OBJECTS) $(SOURCE_LIST)
+	$(say) AR $@
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcsD $@ $(HARNESS_OBJECTS)
+
+# $(1): product, $(2): objects and archives. One linker script for every guest.
+define guest
+$(1): $(2) $(LHC) $(GUEST_LDS) $(SOURCE_LIST) Makefile
+	$$(say) LINK $$@
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(LD) $$(LDFLAGS) -T $(GUEST_LDS) $(filter-out %.a,$(2)) --start-group \
+	    $(filter %.a,$(2)) $(LHC) --end-group -o $$@
+endef
+
+PVG_OBJECTS := $(call objects,$(PVG_SOURCES))
+$(if $(ROOT),$(eval $(call guest,$(ROOT),$(PVG_OBJECTS) $(call objects,$(ROOT_SOURCES)))))
+$(if $(PVGUEST),$(eval $(call guest,$(PVGUEST),$(PVG_OBJECTS) $(call objects,$(GUEST_SOURCES)) \
+    $(if $(USER_PROGRAMS),$(B)/obj/user.o))))
+$(if $(CAN_LINK_GUESTS),$(foreach e,$(EXAMPLES),$(eval $(call guest,$(B)/$(e).elf,\
+    $(call objects,$(call find,libhypercall/examples/$(e)))))))
+$(if $(TEST_ELFS),$(foreach t,$(GUEST_TESTS) $(ATTACKS) $(BENCHES),$(eval $(call guest,$(B)/$(t).elf,\
+    $(call objects,$(call find,$(t))) $(B)/obj/tests/harness.a))))
+
+# User programs of pvguest: linked alone, then embedded as user_NAME_start .. user_NAME_end.
+USER_LDS := $(firstword $(wildcard pvguest/user/user.lds pvguest/arch/user/user.lds))
+USER_ELFS := $(USER_PROGRAMS:%=$(B)/user/%.elf)
+$(B)/user/%.elf: $(B)/obj/pvguest/user/%.o $(call objects,$(USER_SHARED)) $(USER_LDS) $(SOURCE_LIST)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LD) $(LDFLAGS) $(if $(USER_LDS),-T $(USER_LDS)) $(filter %.o,$^) -o $@
+$(B)/obj/user.S: $(USER_ELFS) Makefile
+	$(Q)mkdir -p $(@D)
+	$(Q)for p in $(USER_PROGRAMS); do printf '%s\n' '.section .rodata.user,"a"' '.balign 4096' \
+	    ".globl user_$${p}_start, user_$${p}_end" "user_$${p}_start:" \
+	    ".incbin \"$(B)/user/$$p.elf\"" "user_$${p}_end:"; done >$@
+	$(Q)echo '.section .note.GNU-stack,"",@progbits' >>$@
+$(B)/obj/user.o: $(B)/obj/user.S $(USER_ELFS)
+	$(Q)$(CC) $(TARGET_$(COMPILER)) -c $< -o $@
+.SECONDARY:
+
+# --- unit tests -----------------------------------------------------------------------------------
+# A test's head comment names the sources it is made of: ` * sources: hyp/core/frame.c ...`.
+
+$(B)/obj/unit/%.o: %.c Makefile
+	$(say) UNIT $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS_unit) -MMD -MP -c $< -o $@
+
+unit_sources = $(shell sed -n 's/^ \* sources: //p' $(1))
+# $(1): name, $(2): its objects
+define unit
+$(B)/unit/$(1): $(2)
+	$$(say) LINK $$@
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(SANITIZE) $$^ $$(CHECK_LIBS) -o $$@
+endef
+unit_objects = $(patsubst %.c,$(B)/obj/unit/%.o,$(1) $(call unit_sources,$(1)))
+ifneq ($(NEED_UNIT),)
+$(foreach s,$(UNIT_SOURCES),$(eval $(call unit,$(patsubst tests/unit/test_%.c,%,$(s)),\
+    $(call unit_objects,$(s)))))
+endif
+
+# --- the bootable image ---------------------------------------------------------------------------
+
+GRUB_CFG := tests/harness/grub.cfg
+$(B)/paravane.iso: $(HYP) $(ROOT) $(PVGUEST) $(CONFIGURATION) $(GRUB_CFG)
+	$(say) ISO $@
+	$(Q)rm -rf $(B)/iso && mkdir -p $(B)/iso/boot/grub
+	$(Q)cp $(HYP) $(ROOT) $(PVGUEST) $(CONFIGURATION) $(B)/iso/boot/
+	$(Q)cp $(GRUB_CFG) $(B)/iso/boot/grub/grub.cfg
+	$(Q)grub-mkrescue -o $@ $(B)/iso >$(B)/iso.log 2>&1 || { cat $(B)/iso.log >&2; exit 1; }
+
+# --- dependencies found by the compiler -----------------------------------------------------------
+
+ifeq ($(filter help clean format loc lint docs,$(MAKECMDGOALS)),)
+-include $(shell find $(B)/obj $(B)/gen -name '*.d' 2>/dev/null)
+endif
+
+endif
