@@ -98,6 +98,7 @@ struct hv_start_page {
 #define HV_DEVICE_NONE    0u
 #define HV_DEVICE_CONSOLE 1u
 #define HV_DEVICE_BLOCK   2u
+#define HV_DEVICE_IRQ     3u /**< an emulated interrupt line: index is the ISA IRQ number */
 
 /** A device, as the front end's list names it. The back end keeps its own record, with the grant
  * instead of the frame. */

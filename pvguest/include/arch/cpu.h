@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the portable kernel asks of the processor: interrupts, idling, time, the end, and contexts.
+ * Each architecture (a folder under arch/) implements all of it.
+ */
+#ifndef PVGUEST_ARCH_CPU_H
+#define PVGUEST_ARCH_CPU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** First call: entry points, early console, memory ranges to page_add_range. */
+void arch_init(void);
+/** After memory and threads are there: interrupts and timer. Returns with interrupts on. */
+void arch_start(void);
+/** The command line, NUL-terminated. */
+const char *arch_cmdline(void);
+/** Boot module `n` (0..): false when there is none. Its memory stays mapped. */
+bool arch_module(unsigned n, const char **text, const void **data, uint64_t *bytes);
+
+uint64_t arch_irq_save(void);
+void arch_irq_restore(uint64_t flags);
+/** Interrupts off: wait until one was served, and return with interrupts off. */
+void arch_idle(void);
+
+int arch_irq_attach(uint64_t line, void (*fn)(void *arg), void *arg);
+void arch_irq_detach(uint64_t line);
+int64_t arch_irq_isa_line(unsigned isa);
+
+uint64_t arch_clock_ns(void);
+uint64_t arch_wall_ns(void);
+/** Raise the timer interrupt at `deadline` (0: never). */
+void arch_timer_set(uint64_t deadline);
+
+void arch_early_write(const char *text, size_t bytes);
+_Noreturn void arch_shutdown(unsigned reason);
+
+/** Where a thread stands while it does not run. */
+struct arch_context {
+    uint64_t rsp;
+};
+
+/** Make `c` start at fn(arg) on the stack that ends at `stack_top`, interrupts off. */
+void arch_context_init(struct arch_context *c, uint64_t stack_top, void (*fn)(void *), void *arg);
+void arch_context_switch(struct arch_context *from, struct arch_context *to);
+
+#endif

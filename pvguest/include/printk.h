@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Kernel output. printk formats a line and gives it to every sink that is registered; before the
+ * first sink is there, to the architecture's early console.
+ */
+#ifndef PVGUEST_PRINTK_H
+#define PVGUEST_PRINTK_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+/** %d %i %u %x %X %p %s %c %% with l, ll, z, width, precision for %s, '-' and '0'. */
+void printk(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int format_text(char *out, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+int format_textv(char *out, size_t size, const char *format, va_list args);
+
+/** A place where output goes. `write` may not block and may not print. */
+struct console_sink {
+    void (*write)(struct console_sink *s, const char *text, size_t bytes);
+    struct console_sink *next;
+};
+
+/** Send output to `s` from now on. */
+void console_add(struct console_sink *s);
+/** Write to all sinks. */
+void console_write(const char *text, size_t bytes);
+/** A byte of input has come (from a console driver's interrupt). */
+void console_input(char c);
+/** Wait for a byte of input. */
+char console_getc(void);
+/** A byte of input, or -1 when there is none. */
+int console_poll(void);
+
+/** Print and stop the machine with reason `1`. */
+_Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/** Flush and stop the machine; `reason` 0 is success. */
+_Noreturn void shutdown(unsigned reason);
+
+#define PANIC_REASON 1u
+
+#endif
