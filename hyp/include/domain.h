@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Domains and their virtual CPUs.
+ *
+ * A domain is one frame of its own quota (struct domain), its vCPUs one frame each (struct vcpu).
+ * Domains form a tree; the table of domains maps number % HV_MAX_DOMAINS to the domain, and a
+ * number is never used twice in one boot. A domain that is dying is found by domain_for_control
+ * alone.
+ */
+#ifndef DOMAIN_H
+#define DOMAIN_H
+
+#include "arch/regs.h"
+#include "hv_domain.h"
+#include "hv_memory.h"
+#include "hv_vcpu.h"
+#include "types.h"
+
+struct domain;
+struct space;
+struct port_table;
+struct grant_table;
+struct io_routes;
+
+/* Why a vCPU does not run. 0: it can. */
+#define VCPU_BLOCKED 1u /* in block */
+#define VCPU_IO_WAIT 2u /* an emulated port access waits for its model */
+#define VCPU_PAUSED  4u /* its domain is paused */
+#define VCPU_OFFLINE 8u /* not started, or its domain ended */
+
+struct vcpu {
+    /* What the hot paths in entry.S use, by generated offset. */
+    struct regs regs
+        __attribute__((aligned(16))); /* while the vCPU is not in guest mode, and RSP0's target */
+    struct cpu *cpu;                  /* where it runs, or ran last */
+    struct hv_vcpu_page *page;        /* its shared page, in the direct map */
+    uint64_t root_kernel;             /* CR3 of the kernel view of its space */
+    uint64_t root_user;               /* CR3 of the user view */
+    uint64_t entry_syscall, entry_event_user, entry_event_kernel;
+    uint64_t kernel_gs_base, kernel_stack;
+    struct hv_counters counters;
+
+    /* The rest. */
+    struct domain *domain;
+    uint32_t id;
+    uint32_t user_mode; /* while not loaded: what cpu.user_mode is to be */
+    uint64_t fs_base, gs_base;
+    struct space *space;
+    void *xsave;   /* extended state, a frame of its own */
+    uint32_t wait; /* VCPU_… bits */
+    uint32_t entries_set;
+
+    /* sched.c: guarded by the run queue's lock. */
+    uint64_t vruntime, started; /* ns */
+    struct vcpu *rq_next, *rq_prev;
+    uint32_t queued, weight;
+    uint64_t cpu_ns;
+
+    /* timer.c */
+    uint64_t deadline; /* ns, 0: none */
+    uint32_t timer_slot, timer_port;
+
+    /* ioemul.c */
+    uint64_t io_seq;
+    uint32_t io_pending; /* a request is with the model */
+    uint32_t rsvd;
+    uint8_t io_state[64]; /* the decoded instruction, see ioemul.c */
+    mfn_t page_mfn;
+};
+
+/* How far domain_destroy has got. */
+enum domain_teardown {
+    TEARDOWN_NONE,
+    TEARDOWN_PORTS,
+    TEARDOWN_GRANTS,
+    TEARDOWN_WINDOWS,
+    TEARDOWN_SPACES,
+    TEARDOWN_MEMORY,
+    TEARDOWN_DONE
+};
+
+struct domain {
+    uint64_t id;
+    uint32_t slot;  /* id % HV_MAX_DOMAINS: its name in the frame table */
+    uint32_t state; /* HV_DOMAIN_… */
+    struct domain *parent, *first_child, *next_sibling;
+    uint32_t flags, reason;
+    uint32_t nr_vcpus, weight;
+    struct vcpu *vcpu[HV_MAX_VCPUS];
+
+    /* Memory: quota and charge in frames; see frame.h, p2m.h, space.h. */
+    uint64_t quota, used, quarantined, granted_quota;
+    uint64_t ram_pages, window_pages;
+    uint64_t **p2m_ram[32]; /* [gfn >> 18][(gfn >> 9) & 511][gfn & 511], see p2m.h */
+    void *windows;          /* p2m.c's array of window pages */
+    struct space *spaces[HV_MAX_SPACES];
+    mfn_t kernel_l3[8]; /* L3 tables of the kernel half, from create to destroy */
+
+    struct port_table *ports;   /* event.c */
+    struct grant_table *grants; /* grant.c */
+    struct io_routes *routes;   /* ioemul.c */
+    uint8_t *io_bitmap;         /* two frames, 0 bits are ports that it holds; NULL: none */
+    void *resources;            /* assign.c: MMIO ranges, IRQs, devices; dma.c: pins */
+    uint32_t virq_port[4];      /* HV_VIRQ_… bound to, 0: none */
+
+    enum domain_teardown teardown;
+    uint64_t teardown_at; /* position inside the step */
+    uint32_t console_tokens, console_line;
+    uint64_t console_time;
+    char console_buf[128];
+    char report[56];
+    mfn_t mfn; /* the frame this struct lies in */
+};
+
+extern struct domain *domain_root;
+
+/* The domain with this number (not HV_SELF), alive; NULL when there is none or it is dying. */
+struct domain *domain_find(uint64_t id);
+
+/*
+ * The one question of privilege: may `caller` act on `id`? Returns the caller itself for HV_SELF or
+ * its own number, a descendant of it, or NULL (-HV_EPERM). Dying descendants are returned too:
+ * callers that need life look at state.
+ */
+struct domain *domain_for_control(struct domain *caller, uint64_t id);
+
+static inline bool domain_alive(const struct domain *d)
+{
+    return d->state != HV_DOMAIN_DYING;
+}
+
+/* Ends a domain that broke its own contract: it stops at once, its parent is told, `why` and the
+ * registers are kept. */
+void domain_kill(struct domain *d, const char *why);
+
+int64_t domain_create(struct domain *parent, const struct hv_domain_create *c);
+int domain_start(struct domain *d);
+int domain_pause(struct domain *d);
+int domain_unpause(struct domain *d);
+int domain_shutdown(struct domain *d, uint32_t reason);
+/* One bounded step; 1 while work is left, 0 done, or -HV_E…. */
+int domain_destroy_step(struct domain *d);
+void domain_info(const struct domain *d, struct hv_domain_info *info);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Event channels: ports, what they are bound to, and raising them.
+ */
+#ifndef EVENT_H
+#define EVENT_H
+
+#include "hv_event.h"
+#include "types.h"
+
+struct domain;
+struct vcpu;
+
+int event_init_domain(struct domain *d);
+bool event_destroy_step(
+    struct domain *d); /* closes ports and tells peers; true while work is left */
+
+int64_t event_alloc(struct domain *d, uint64_t peer);
+int64_t event_bind_peer(struct domain *d, uint64_t peer, uint64_t port);
+int64_t event_bind_virq(struct domain *d, uint64_t virq, uint64_t vcpu);
+int64_t event_bind_irq(struct domain *d, uint64_t gsi, uint64_t flags);
+int64_t event_bind_msi(struct domain *d, uint64_t device, struct hv_msi *msi);
+int event_send(struct domain *d, uint64_t port);
+int event_close(struct domain *d, uint64_t port);
+int event_status(struct domain *d, uint64_t port, struct hv_event_status *s);
+int event_unmask(struct domain *d, uint64_t port);
+int event_set_vcpu(struct domain *d, uint64_t port, uint64_t vcpu);
+int event_set_priority(struct domain *d, uint64_t port, uint64_t priority);
+
+/* Marks a port of `d` pending and wakes its vCPU; no-op for port 0 or a free one. Constant time. */
+void event_raise(struct domain *d, uint32_t port);
+void event_raise_virq(struct domain *d, uint32_t virq);
+/* From the interrupt path: a physical vector or line came in. */
+void event_physical(uint32_t vector);
+/* May `port` of `d` be named as a grant's or route's notification port? */
+bool event_port_usable(struct domain *d, uint64_t port);
+/* Is an upcall due: not masked, something pending? Reads the shared page once. */
+bool event_upcall_due(const struct vcpu *v);
+
+#endif

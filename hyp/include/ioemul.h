@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Routed ports: trap and emulate by a device model in another domain. Removable: without it port
+ * instructions are #GP.
+ */
+#ifndef IOEMUL_H
+#define IOEMUL_H
+
+#include "types.h"
+
+struct domain;
+struct vcpu;
+
+int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t count, uint64_t port,
+             gfn_t gfn);
+void io_destroy_routes(
+    struct domain *d); /* d as guest and d as model: pending vCPUs read all ones and go on */
+/* A #GP of v's kernel: true when it was a routed port access and v now waits (or has been
+ * answered). */
+bool io_trap(struct vcpu *v);
+int io_complete(struct domain *caller, struct domain *d, uint64_t vcpu, uint64_t value, gpa_t data);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scheduler: weighted fair sharing by virtual time; one run queue a pCPU.
+ */
+#ifndef SCHED_H
+#define SCHED_H
+
+#include "types.h"
+
+struct cpu;
+struct vcpu;
+
+void sched_init(void);
+void sched_add(struct vcpu *v);                /* a new vCPU, offline */
+void sched_remove(struct vcpu *v);             /* its domain goes */
+void sched_wake(struct vcpu *v, uint32_t why); /* clears VCPU_… bits; runnable when none is left */
+void sched_sleep(struct vcpu *v,
+                 uint32_t why); /* sets VCPU_… bits; the current vCPU leaves at the next exit */
+void sched_yield(struct vcpu *v);
+/* Chooses the next vCPU, waiting for one when there is none (idle). Sets the slice. */
+struct vcpu *sched_pick(struct cpu *c);
+void sched_tick(struct cpu *c); /* from the timer interrupt */
+
+/* timer.c: one-shot timers of vCPUs and the slice, over one hardware timer a pCPU. */
+void timer_init(void);
+void timer_set(struct vcpu *v, uint64_t deadline_ns); /* 0: off */
+void timer_interrupt(struct cpu *c);
+void timer_program(struct cpu *c); /* the earliest of slice and timers into the hardware */
+
+#endif

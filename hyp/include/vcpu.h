@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Moving between the hypervisor and a vCPU: what entry.S and the architecture offer to core, and
+ * what they call.
+ */
+#ifndef VCPU_H
+#define VCPU_H
+
+#include "types.h"
+
+struct cpu;
+struct domain;
+
+struct vcpu;
+struct hv_entry;
+
+struct vcpu *vcpu_create(struct domain *d, uint32_t id); /* frames charged to d; NULL: none left */
+void vcpu_destroy(struct vcpu *v);
+int vcpu_set_context(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rdi, uint64_t rsi);
+int vcpu_set_entry(struct vcpu *v, const struct hv_entry *e);
+int vcpu_switch(struct vcpu *v, uint64_t space, uint64_t kernel_stack);
+
+/* Is this canonical and not in the hypervisor's own range? */
+bool address_is_guests(uint64_t a);
+bool address_in_kernel_half(uint64_t a);
+
+/* Puts an exception of the loaded vCPU to its kernel, or kills the domain (double fault, no entry
+ * points). */
+void vcpu_inject(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2);
+/* Puts an upcall to the loaded vCPU when one is due. */
+void vcpu_deliver_upcall(struct vcpu *v);
+
+/* Last stop before a guest: does what cpu.work asks and returns the vCPU whose registers entry.S
+ * loads. */
+struct vcpu *vcpu_leave(struct cpu *c);
+/* A trap from a guest that no hot path took; v->regs is complete. */
+void trap_from_guest(struct vcpu *v);
+/* arch: loads the rest of a vCPU (extended state, FS, GS, CR3, RSP0, port bitmap), saves that of
+ * the old one. */
+void arch_switch(struct cpu *c, struct vcpu *from, struct vcpu *to);
+/* Starts the first vCPU on this pCPU; does not return. */
+_Noreturn void arch_run(struct cpu *c);
+
+#endif
