@@ -105,12 +105,14 @@ FREESTANDING = $(TARGET_$(COMPILER)) -ffreestanding -nostdinc -isystem $(BUILTIN
 HYP_INCLUDES := -Iabi -Ihyp/include
 LHC_INCLUDES := -Iabi -Ilibhypercall/include
 PVG_INCLUDES := $(LHC_INCLUDES) -Ipvguest/include
-UNIT_INCLUDES := $(HYP_INCLUDES) -Ilibhypercall/include -Ipvguest/include -Itests/unit
+# On the host our headers must not hide the C library's (<string.h>): quoted includes see ours first.
+UNIT_FOLDERS := abi hyp/include libhypercall/include pvguest/include tests/unit
+UNIT_INCLUDES := $(foreach d,$(UNIT_FOLDERS),-iquote $(d) -idirafter $(d))
 
-# hyp is linked far from zero and from the top: position-independent code with hidden symbols gets
-# by without any run-time relocation. It keeps frame pointers, for the backtrace of a panic.
+# hyp is linked far from zero and from the top: position-independent code with hidden symbols needs
+# no run-time relocation. It keeps frame pointers, for the backtrace of a panic.
 FLAGS_hyp = $(COMMON) $(FREESTANDING) -fpie -mcmodel=small -fvisibility=hidden \
-    -fno-omit-frame-pointer $(HYP_INCLUDES) -I$(B)/gen/hyp
+    -fno-omit-frame-pointer -include hyp/include/hidden.h $(HYP_INCLUDES) -I$(B)/gen/hyp
 GUEST = $(COMMON) $(FREESTANDING) -mcmodel=kernel -fno-pic -fno-pie
 FLAGS_libhypercall = $(GUEST) $(LHC_INCLUDES) -I$(B)/gen/libhypercall
 FLAGS_pvguest = $(GUEST) $(PVG_INCLUDES) -I$(B)/gen/pvguest

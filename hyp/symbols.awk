@@ -4,6 +4,10 @@
 # array of { address, name } sorted by address, and hyp_symbol_count. Text symbols only, so that
 # linking the table in does not change the set of symbols it lists.
 
+BEGIN {
+    n = 0
+}
+
 $2 ~ /^[tT]$/ && $3 !~ /^\./ && $1 ~ /^ffff/ {
     address[n] = $1
     name[n++] = $3
@@ -13,7 +17,7 @@ END {
     print ".section .symtab_hyp, \"a\", @progbits"
     print ".balign 8"
     print ".globl hyp_symbols, hyp_symbol_count"
-    print "hyp_symbol_count:\n    .quad " n + 0
+    print "hyp_symbol_count:\n    .quad " n
     print "hyp_symbols:"
     for (i = 0; i < n; i++)
         print "    .quad 0x" address[i] ", 1000" i "f"

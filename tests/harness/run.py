@@ -189,7 +189,7 @@ def first_words(path):
     """The first sentence of a Python docstring, or of the first comment of a C file."""
     text = read(path)
     found = re.search(r'"""(.*?)(?:\.\s|\n\n|""")' if path.endswith(".py")
-                      else r"^/\*\s+(?!SPDX)(.*?)(?:\.\s|\n \*\s*\n|\*/)", text, re.S | re.M)
+                      else r"^/\*\s+(?!SPDX)(?:\*\s+)?(.*?)(?:\.\s|\n \*\s*\n|\*/)", text, re.S | re.M)
     return re.sub(r"\s*\n \*\s*|\s+", " ", found.group(1)).strip() if found else ""
 
 
