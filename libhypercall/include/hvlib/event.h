@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Events: handlers of ports, masking, waiting.
+ *
+ * Each port has a handler. Pending ports are served with upcalls masked, urgent ones first, on the
+ * stack of what was interrupted. A handler must not unmask, wait, or switch threads: ports taken
+ * out of the pending bitmap but not yet served are only in the dispatcher's registers.
+ */
+#ifndef HVLIB_EVENT_H
+#define HVLIB_EVENT_H
+
+#include "hvlib/arch/hypercall.h"
+#include <hv_event.h>
+#include <hv_vcpu.h>
+#include <stdbool.h>
+
+/** This vCPU's shared page. */
+extern struct hv_vcpu_page *hv_vcpu;
+
+typedef void (*hv_event_fn)(uint32_t port, void *arg);
+
+/** Call fn(port, arg) when `port` is raised; fn NULL: ignore it. Takes effect at once. Returns 0,
+ * or -HV_EINVAL for a port beyond HV_MAX_PORTS. */
+int64_t hv_event_handler(uint64_t port, hv_event_fn fn, void *arg);
+
+/** Serve what is pending. Upcalls must be masked, and stay so. */
+void hv_event_poll(void);
+
+/** Is anything pending? */
+static inline bool hv_event_pending(void)
+{
+    const volatile uint64_t *sel = hv_vcpu->pending_sel;
+
+    return (sel[HV_PRIORITY_NORMAL] | sel[HV_PRIORITY_URGENT]) != 0;
+}
+
+/** No upcalls from here on. Returns whether they were masked before. */
+static inline bool hv_mask(void)
+{
+    bool was = *(volatile uint32_t *)&hv_vcpu->masked != 0;
+
+    *(volatile uint32_t *)&hv_vcpu->masked = 1;
+    __asm__ volatile("" ::: "memory");
+    return was;
+}
+
+/** Allow upcalls; what became pending meanwhile is served before this returns. */
+void hv_unmask(void);
+
+/** Undo hv_mask: unmask unless it returned true. */
+static inline void hv_restore(bool was)
+{
+    if (!was)
+        hv_unmask();
+}
+
+/** Wait until an event was served. Upcalls must be masked, the condition that is waited for just
+ * checked; they are masked again when this returns. The loop `hv_mask(); while (!condition)
+ * hv_wait(); hv_unmask();` loses no event. */
+void hv_wait(void);
+
+/** Allocate a port for `peer` and set its handler. Returns the port or an error of event_alloc. */
+int64_t hv_event_offer(uint64_t peer, hv_event_fn fn, void *arg);
+/** Bind a port (kinds and arguments of event_bind but for MSI) and set its handler. Returns the
+ * port or an error. */
+int64_t hv_event_listen(uint64_t kind, uint64_t a, uint64_t b, hv_event_fn fn, void *arg);
+/** Close an own port and forget its handler. */
+int64_t hv_event_end(uint64_t port);
+/** Status of an own port. Returns 0 or an error of event_status. */
+int64_t hv_event_query(uint64_t port, struct hv_event_status *status);
+
+#endif

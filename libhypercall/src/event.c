@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Events: dispatch of pending ports, masking, waiting, and ports with their handlers.
+ *
+ * Owns the handler table. The pending words are shared with hyp: hyp sets a bit of a word, then its
+ * bit of the selector; here the selector is taken by exchange first and then each word it names, so
+ * a bit that is set in between brings its selector bit again and no event is lost.
+ */
+#include "hvlib/event.h"
+#include "hvlib/memory.h"
+
+struct handler {
+    hv_event_fn fn;
+    void *arg;
+};
+
+static struct handler handler[HV_MAX_PORTS];
+
+struct hv_vcpu_page *hv_vcpu;
+
+static inline uint64_t take(uint64_t *word)
+{
+    return __atomic_exchange_n(word, 0, __ATOMIC_ACQ_REL);
+}
+
+static inline bool waiting(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_RELAXED) != 0;
+}
+
+static inline uint64_t lowest(uint64_t *bits)
+{
+    uint64_t bit = (uint64_t)__builtin_ctzll(*bits);
+
+    *bits &= *bits - 1;
+    return bit;
+}
+
+static inline void raise_port(uint64_t port)
+{
+    const struct handler *h = &handler[port];
+
+    if (__builtin_expect(h->fn != NULL, 1))
+        h->fn((uint32_t)port, h->arg);
+}
+
+static void serve_urgent(struct hv_vcpu_page *v)
+{
+    uint64_t words = take(&v->pending_sel[HV_PRIORITY_URGENT]);
+
+    while (words) {
+        uint64_t word = lowest(&words);
+        uint64_t bits = take(&v->pending[HV_PRIORITY_URGENT][word]);
+
+        while (bits)
+            raise_port(word * 64 + lowest(&bits));
+    }
+}
+
+/* Urgent ports go before each normal one, also before those that are already taken. */
+void hv_event_poll(void)
+{
+    struct hv_vcpu_page *v = hv_vcpu;
+
+    do {
+        if (waiting(&v->pending_sel[HV_PRIORITY_URGENT]))
+            serve_urgent(v);
+        uint64_t words = take(&v->pending_sel[HV_PRIORITY_NORMAL]);
+
+        while (words) {
+            uint64_t word = lowest(&words);
+            uint64_t bits = take(&v->pending[HV_PRIORITY_NORMAL][word]);
+
+            while (bits) {
+                raise_port(word * 64 + lowest(&bits));
+                if (waiting(&v->pending_sel[HV_PRIORITY_URGENT]))
+                    serve_urgent(v);
+            }
+        }
+    } while (waiting(&v->pending_sel[HV_PRIORITY_NORMAL]));
+}
+
+/* The order matters: cleared, fenced, then looked at. hyp sets a bit and then looks at `masked`, so
+ * that one of the two sees the other. */
+void hv_unmask(void)
+{
+    for (;;) {
+        __atomic_store_n(&hv_vcpu->masked, 0, __ATOMIC_RELEASE);
+        hv_fence();
+        if (!hv_event_pending())
+            return;
+        __atomic_store_n(&hv_vcpu->masked, 1, __ATOMIC_RELEASE);
+        __asm__ volatile("" ::: "memory");
+        hv_event_poll();
+    }
+}
+
+void hv_wait(void)
+{
+    hv_block();
+    hv_mask();
+}
+
+int64_t hv_event_handler(uint64_t port, hv_event_fn fn, void *arg)
+{
+    if (port >= HV_MAX_PORTS)
+        return -HV_EINVAL;
+    /* An upcall between the two stores must not call the new function with the old argument. */
+    bool was = hv_mask();
+
+    handler[port] = (struct handler){ .fn = fn, .arg = arg };
+    hv_restore(was);
+    return 0;
+}
+
+/* The port exists before its handler does: what comes in between waits for the unmask. */
+static int64_t with_handler(bool was, int64_t port, hv_event_fn fn, void *arg)
+{
+    if (port >= 0)
+        hv_event_handler((uint64_t)port, fn, arg);
+    hv_restore(was);
+    return port;
+}
+
+int64_t hv_event_offer(uint64_t peer, hv_event_fn fn, void *arg)
+{
+    bool was = hv_mask();
+
+    return with_handler(was, hv_event_alloc(HV_SELF, peer), fn, arg);
+}
+
+int64_t hv_event_listen(uint64_t kind, uint64_t a, uint64_t b, hv_event_fn fn, void *arg)
+{
+    bool was = hv_mask();
+
+    return with_handler(was, hv_event_bind(HV_SELF, kind, a, b, 0), fn, arg);
+}
+
+int64_t hv_event_end(uint64_t port)
+{
+    bool was = hv_mask();
+    int64_t result = hv_event_close(HV_SELF, port);
+
+    if (result == 0)
+        hv_event_handler(port, NULL, NULL);
+    hv_restore(was);
+    return result;
+}
+
+int64_t hv_event_query(uint64_t port, struct hv_event_status *status)
+{
+    HV_BUFFER(64)
+    struct hv_event_status copy = { 0 };
+    int64_t result = hv_event_status(HV_SELF, port, hv_gpa(&copy));
+
+    *status = copy;
+    return result;
+}
