@@ -46,7 +46,7 @@
 struct hv_map_run {
     uint64_t address; /**< IN virtual address, page aligned */
     uint64_t gfn;     /**< IN first frame; 0 for unmap and protect */
-    uint32_t count;   /**< IN pages, 1.. */
+    uint32_t count;   /**< IN pages, at least 1 */
     uint32_t rights;  /**< IN HV_MAP_…; 0 for unmap */
 };
 HV_STATIC_ASSERT(sizeof(struct hv_map_run) == 24, "layout");

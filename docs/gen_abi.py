@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Makes the reference pages of the two ABI lists: `gen_abi.py FOLDER`.
+
+abi/hypercalls.def: a `/** */` comment, then HV_CALLn(number, name, type, argument, ...). A comment is prose with
+labelled sentences: `Returns ...`, `Errors: NAME (condition), NAME.`, `Bound: ...`, `Only ...` (who
+may call). abi/errors.def: HV_ERROR(number, NAME, "meaning"). The lint abi_docs uses the same parser,
+so that what the pages show is what was checked.
+"""
+
+import os
+import re
+import sys
+from dataclasses import dataclass, field
+
+REGISTERS = ("RDI", "RSI", "RDX", "R10", "R8", "R9")
+CALL = re.compile(r"(?:/\*\*((?:(?!\*/).)*)\*/\s*)?^HV_CALL(\d)\((\d+),\s*(\w+)((?:,[^)]*)?)\)", re.S | re.M)
+FAMILY = re.compile(r"^/\* -+ (.*?) -+ \*/$", re.M)
+ERROR = re.compile(r'^HV_ERROR\((\d+),\s*(\w+),\s*"((?:[^"\\]|\\.)*)"\)', re.M)
+
+
+@dataclass
+class Call:
+    """One hypercall of the list."""
+
+    number: int
+    name: str
+    arity: int
+    arguments: list  # of (type, name)
+    text: str
+    family: str = ""
+    errors: list = field(default_factory=list)  # of (NAME, condition)
+    bound: str = ""
+    who: str = ""
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def sentence(label, text):
+    """Cuts the labelled part out of text: up to the next label or the end. Returns (part, rest)."""
+    labels = r"Errors:|Bound:|Returns |Only "
+    found = re.search(rf"(?<![\w`]){label}\s*(.*?)(?=\s(?:{labels})|$)", text, re.S)
+    if not found:
+        return "", text
+    return found.group(1).strip(), (text[:found.start()] + text[found.end():]).strip()
+
+
+def split_errors(text):
+    """"PERM, INVAL (a, b), FAULT." as (name, condition) pairs; a comma inside brackets separates nothing."""
+    pairs, depth, start = [], 0, 0
+    text = text.rstrip(". ")
+    for at, c in enumerate(text + ","):
+        depth += {"(": 1, ")": -1}.get(c, 0)
+        if c == "," and not depth:
+            match = re.match(r"\s*(\w+)\s*(?:\((.*)\))?\s*(.*)$", text[start:at], re.S)
+            if match:
+                condition = " ".join(p for p in (match.group(2), match.group(3)) if p)
+                pairs.append((match.group(1), condition))
+            start = at + 1
+    return pairs
+
+
+def parse_calls(path="abi/hypercalls.def"):
+    text = read(path)
+    families = [(m.start(), m.group(1)) for m in FAMILY.finditer(text)]
+    calls = []
+    for match in CALL.finditer(text):
+        comment, arity, number, name, rest = match.groups()
+        words = [w.strip() for w in rest.split(",")[1:]]
+        prose = " ".join(line.strip(" *") for line in (comment or "").splitlines()).strip()
+        call = Call(int(number), name, int(arity), list(zip(words[::2], words[1::2])), prose)
+        call.family = next((f for at, f in reversed(families) if at < match.start()), "")
+        errors, rest = sentence("Errors:", prose)
+        call.errors = split_errors(errors) if errors else []
+        call.bound, rest = sentence("Bound:", rest)
+        # "Only root." says who may call; anything longer with a "with" inside is prose.
+        only = re.search(r"(?:^|\. )(Only [^.]*)\.", rest)
+        call.who = only.group(1) if only else ""
+        call.text = rest
+        calls.append(call)
+    return calls
+
+
+def parse_errors(path="abi/errors.def"):
+    return [(int(n), name, text) for n, name, text in ERROR.findall(read(path))]
+
+
+def inline(text):
+    """`x` as a literal; what reST would take for markup is escaped."""
+    text = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"\0\1\0", text)
+    text = text.replace("*", "\\*").replace("|", "\\|")
+    text = re.sub(r"(\w)_(?=\W|$)", r"\1\\_", text)
+    return text.replace("\0", "``")
+
+
+def heading(text, mark):
+    return [text, mark * len(text), ""]
+
+
+def default_who(call):
+    if call.who:
+        return call.who
+    if any(name == "dom" for _, name in call.arguments):
+        return "Every domain, for itself (``HV_SELF``) and for its descendants"
+    return "Every domain, for itself"
+
+
+def table(rows, widths):
+    out = [".. list-table::", f"   :widths: {' '.join(map(str, widths))}", ""]
+    for row in rows:
+        for at, cell in enumerate(row):
+            out.append(f"   {'* -' if at == 0 else '  -'} {cell}")
+    return out + [""]
+
+
+def call_section(call, meanings):
+    signature = ", ".join(f"{t} {n}" for t, n in call.arguments) or "void"
+    out = [f".. _hv_{call.name}:", ""] + heading(f"hv_{call.name}", "-")
+    out += [".. code-block:: c", "", f"   int64_t hv_{call.name}({signature});", ""]
+    out += [inline(call.text), ""]
+    rows = [("Number", f"{call.number} (``HV_NR_{call.name}``)"), ("Who may call", inline(default_who(call)))]
+    if call.arguments:
+        rows.append(("Arguments", ", ".join(f"``{n}`` in {r}" for (_, n), r in
+                                            zip(call.arguments, REGISTERS))))
+    rows.append(("Bound on work", inline(call.bound or "Constant.")))
+    out += table(rows, (20, 80))
+    if call.errors:
+        out += table([(f":ref:`-HV_E{name} <hv_e{name.lower()}>`",
+                       inline(condition or meanings.get(name, "")))
+                      for name, condition in call.errors], (20, 80))
+    else:
+        out += ["It does not fail.", ""]
+    return out
+
+
+def calls_page(calls, errors):
+    meanings = {name: text for _, name, text in errors}
+    out = heading("Hypercalls", "=")
+    out += ["This page is made from ``abi/hypercalls.def``. The number goes into RAX, arguments into RDI, RSI,",
+            "RDX, R10, R8 and R9, in this order; the result is in RAX: a value if it is not negative, else",
+            "``-HV_E…`` (:doc:`errors`). RCX and R11 are lost, every other register is kept. A ``gpa`` names",
+            "a buffer by guest physical address in the caller's memory, which must not cross a page. A ``dom``",
+            "is ``HV_SELF`` or the number of a descendant.", ""]
+    out += table([("Number", "Call", "Family")] + [
+        (str(c.number), f":ref:`hv_{c.name} <hv_{c.name}>`", c.family) for c in calls], (10, 60, 30))
+    out.insert(out.index(".. list-table::") + 1, "   :header-rows: 1")
+    for call in calls:
+        out += call_section(call, meanings)
+    return "\n".join(out) + "\n"
+
+
+def errors_page(calls, errors):
+    out = heading("Errors", "=")
+    out += ["This page is made from ``abi/errors.def``. A call that fails returns the negated number and has",
+            "changed nothing, unless its description says how far it came.", ""]
+    for number, name, text in errors:
+        users = [f":ref:`hv_{c.name} <hv_{c.name}>`" for c in calls if name in dict(c.errors)]
+        out += [f".. _hv_e{name.lower()}:", ""] + heading(f"HV_E{name}", "-")
+        out += [f"Number {number}: {inline(text)}.", ""]
+        out += ["Returned by " + ", ".join(users) + "." if users else "Any call may return it.", ""]
+    return "\n".join(out) + "\n"
+
+
+def main():
+    folder = sys.argv[1]
+    os.makedirs(folder, exist_ok=True)
+    calls, errors = parse_calls(), parse_errors()
+    for name, page in (("hypercalls.rst", calls_page(calls, errors)),
+                       ("errors.rst", errors_page(calls, errors))):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+            f.write(page)
+
+
+if __name__ == "__main__":
+    main()
