@@ -223,7 +223,7 @@ test: tests-built
 	$(Q)CC='$(CC)' $(PYTHON) tests/harness/run.py --build $(B) --jobs $(or $(JOBS),2) '$(T)'
 
 lint:
-	$(Q)CC='$(CC)' $(PYTHON) tests/harness/run.py --build $(B) --jobs $(or $(JOBS),2) 'lint/*'
+	$(Q)CC='$(CC)' $(PYTHON) tests/harness/run.py --build $(B) --jobs $(or $(JOBS),2) '$(if $(filter lint/%,$(T)),$(T),lint/*)'
 
 golden:
 	$(Q)CC='$(CC)' $(PYTHON) tests/lint/abi_layout.py --write
