@@ -52,6 +52,10 @@ struct block_ops {
     /** A buffer of BLOCK_MAX_BYTES that needs no copy, or NULL. Interrupts off. */
     void *(*buffer_get)(struct block_device *d);
     void (*buffer_put)(struct block_device *d, void *buffer);
+    /** Optional: make `pages` pages of somebody's memory, mapped at `p`, into buffers that need no
+     * copy (0 or a negative error), and undo it once no request uses them. From threads. */
+    int (*region_map)(struct block_device *d, void *p, uint32_t pages);
+    void (*region_unmap)(struct block_device *d, void *p);
 };
 
 struct block_stats {
