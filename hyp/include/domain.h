@@ -21,6 +21,7 @@ struct space;
 struct port_table;
 struct grant_table;
 struct io_routes;
+struct resources;
 
 /* Why a vCPU does not run. 0: it can. */
 #define VCPU_BLOCKED 1u /* in block */
@@ -72,9 +73,9 @@ struct vcpu {
 enum domain_teardown {
     TEARDOWN_NONE,
     TEARDOWN_PORTS,
+    TEARDOWN_SPACES, /* first: afterwards no leaf of the domain exists */
     TEARDOWN_GRANTS,
     TEARDOWN_WINDOWS,
-    TEARDOWN_SPACES,
     TEARDOWN_MEMORY,
     TEARDOWN_DONE
 };
@@ -96,12 +97,12 @@ struct domain {
     struct space *spaces[HV_MAX_SPACES];
     mfn_t kernel_l3[8]; /* L3 tables of the kernel half, from create to destroy */
 
-    struct port_table *ports;   /* event.c */
-    struct grant_table *grants; /* grant.c */
-    struct io_routes *routes;   /* ioemul.c */
-    uint8_t *io_bitmap;         /* two frames, 0 bits are ports that it holds; NULL: none */
-    void *resources;            /* assign.c: MMIO ranges, IRQs, devices; dma.c: pins */
-    uint32_t virq_port[4];      /* HV_VIRQ_… bound to, 0: none */
+    struct port_table *ports;    /* event.c */
+    struct grant_table *grants;  /* grant.c */
+    struct io_routes *routes;    /* ioemul.c */
+    uint8_t *io_bitmap[2];       /* two frames, 0 bits are ports that it holds; NULL: none */
+    struct resources *resources; /* resource.c: MMIO ranges, IRQs, devices; dma.c: pins */
+    uint32_t virq_port[4];       /* HV_VIRQ_… bound to, 0: none */
 
     enum domain_teardown teardown;
     uint64_t teardown_at; /* position inside the step */

@@ -2,13 +2,17 @@
 /*
  * The frame table: one record a machine frame, with owner, state and counts. It owns every frame
  * that the boot code left over; what a domain uses is charged to the domain. Frames come zeroed. A
- * frame whose count of leaves was ever above zero goes back to the free list only behind a flush
- * epoch (frame_free arranges it): that is the one rule of reuse, and it lives here.
+ * frame that a TLB may still name goes back to the free list only behind the flush epoch
+ * (frame_free arranges it): that is the one rule of reuse, and it lives here.
+ *
+ * memory_lock guards the frame table, all P2Ms, windows, pins, spaces and the flush epoch. A
+ * hypercall takes it once, around its batch; the functions here do not take it themselves.
  */
 #ifndef FRAME_H
 #define FRAME_H
 
 #include "boot.h"
+#include "lock.h"
 #include "types.h"
 
 struct domain;
@@ -20,40 +24,92 @@ enum frame_state {
     FRAME_TABLE,      /* a page table */
     FRAME_META,       /* the hypervisor's records, charged to a domain */
     FRAME_SHARED,     /* a vCPU's shared page */
-    FRAME_LIMBO,      /* freed, waits for the epoch */
-    FRAME_QUARANTINE, /* freed, a device may still write to it */
+    FRAME_LIMBO,      /* freed, waits for the epoch, still charged */
+    FRAME_QUARANTINE, /* freed, a device may still write to it; charged to the device's holder */
 };
 
 struct frame {
-    uint16_t owner; /* slot of the owning domain + 1; 0: the hypervisor */
+    uint16_t owner; /* slot of the domain that it is charged to + 1; 0: the hypervisor */
     uint8_t state;  /* enum frame_state */
-    uint8_t flags;
-    uint16_t live;   /* FRAME_TABLE: present entries */
-    uint16_t pins;   /* DMA */
-    uint32_t maps;   /* leaves that name it, in any space of any domain; request pages count too */
-    uint32_t grants; /* grants of its owner that cover it */
+    uint8_t rsvd;
+    uint16_t live;   /* FRAME_TABLE: present entries; L4 and kernel L3 tables do not count */
+    uint16_t pins;   /* DMA pins, of any holder */
+    uint16_t grants; /* grants of its owner that cover it */
+    uint16_t holds;  /* other uses that forbid giving it back: request pages */
+    uint32_t maps;   /* leaves that name it, in any space of any domain */
     uint32_t next;   /* list of free or limbo frames */
-    uint32_t epoch;  /* FRAME_LIMBO: may be reused when every pCPU has passed it */
+    uint32_t epoch;  /* the epoch in which its last leaf (or the entry that named it) went */
 };
 
-void frame_init(const struct boot_info *boot);
-struct frame *frame_of(mfn_t m);    /* BUG for frames beyond the table */
-bool frame_valid(uint64_t mfn);     /* inside the table */
-void *frame_va(mfn_t m);            /* in the direct map */
-mfn_t frame_mfn_of(const void *va); /* inverse */
+/* The start of the direct map, the frame table and the number of its records; constant after
+ * frame_init. */
+extern uint8_t *frame_direct;
+extern struct frame *frame_table;
+extern uint64_t frame_table_count;
+extern struct spinlock memory_lock;
 
-/* A zeroed frame for `d` (NULL: the hypervisor), charged. MFN_NONE: quota or memory used up. */
+void frame_init(const struct boot_info *boot);
+
+/* Is this frame inside the table? Outside of it nothing is RAM. */
+static inline bool frame_valid(uint64_t mfn)
+{
+    return mfn < frame_table_count;
+}
+
+static inline struct frame *frame_of(mfn_t m)
+{
+    return &frame_table[m.n];
+}
+
+/* The frame in the direct map, and the inverse. */
+static inline void *frame_va(mfn_t m)
+{
+    return frame_direct + (m.n << PAGE_SHIFT);
+}
+
+static inline mfn_t frame_mfn_of(const void *va)
+{
+    return (mfn_t){ (uint64_t)((const uint8_t *)va - frame_direct) >> PAGE_SHIFT };
+}
+
+/* Does the boot memory map call any byte of this frame memory (RAM, ACPI tables, firmware's)? */
+bool frame_is_memory(uint64_t mfn);
+
+/* A zeroed frame for `d` (NULL: the hypervisor), charged. MFN_NONE: quota or memory used up, also
+ * after the epoch was forced. */
 mfn_t frame_alloc(struct domain *d, enum frame_state state);
-/* Gives a frame of `d` back and uncharges it. No leaf may name it any more. */
+/* Gives a frame back and uncharges its owner `d`, at once or when the epoch has passed. No leaf may
+ * name it any more, no grant, no pin, no request page. */
 void frame_free(struct domain *d, mfn_t m);
+/* Moves a frame, and the charge of it, from one domain (NULL: the hypervisor) to another, whatever
+ * the quota of that one says: the caller has made sure of it. */
+void frame_transfer(mfn_t m, struct domain *from, struct domain *to);
+/* Could `d` be charged with this many more frames? */
+bool frame_quota_left(const struct domain *d, uint64_t frames);
+
+/* Frees every limbo frame whose epoch has passed; frame_reclaim_all forces the epoch first, so that
+ * nothing is left in limbo. */
+void frame_reclaim(void);
+void frame_reclaim_all(void);
+
 uint64_t frame_free_count(void);
+uint64_t frame_limbo_count(void);
+/* Frames that were ever on the free list. */
 uint64_t frame_total_count(void);
 
 static inline void frame_map_get(struct frame *f)
 {
     f->maps++;
 }
-void frame_map_put(
-    struct frame *f); /* BUG below zero; marks the flush that reuse has to wait for */
+
+/* BUG below zero. Stamps the epoch that reuse has to wait for. */
+void frame_map_put(struct frame *f);
+
+static inline void frame_hold(struct frame *f)
+{
+    f->holds++;
+}
+
+void frame_unhold(struct frame *f);
 
 #endif

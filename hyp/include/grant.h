@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Grants: objects that hyp owns; the owner lends frames to a named peer, which maps them into
- * windows.
+ * windows. The grant knows the peer's window, each window page knows its one leaf: what is lent can
+ * be taken back without a search.
  */
 #ifndef GRANT_H
 #define GRANT_H
@@ -10,15 +11,51 @@
 #include "types.h"
 
 struct domain;
+struct window;
+
+#define GRANT_GENERATION_MAX (((uint64_t)1 << (64 - HV_GRANT_SLOT_BITS)) - 1)
+
+enum grant_state { GRANT_FREE, GRANT_LIVE, GRANT_RETIRED };
+
+/* A slot. */
+struct grant {
+    uint64_t generation; /* of the slot's present or last grant */
+    uint64_t peer;       /* domain number */
+    uint64_t gfn;        /* first GFN, RAM of the owner */
+    uint32_t count;      /* pages */
+    uint32_t rights;     /* HV_MAP_… */
+    uint32_t window;     /* mapped: index of the first window page of the peer */
+    uint16_t next;       /* free slots: the next one + 1 */
+    uint8_t state;       /* enum grant_state */
+    uint8_t mapped;
+    uint64_t rsvd[3];
+};
+_Static_assert(sizeof(struct grant) == 64, "64 of them fill a frame");
+
+/* One frame; the slots' frames come as they are needed. */
+struct grant_table {
+    struct grant *page[HV_MAX_GRANTS / 64];
+    uint32_t used; /* slots that were ever used: those below have a frame */
+    uint32_t free; /* first free one of these + 1, or 0 */
+};
 
 int grant_init_domain(struct domain *d);
-bool grant_destroy_step(struct domain *d); /* revokes all grants of d; true while work is left */
-bool grant_windows_destroy_step(struct domain *d); /* releases all windows of d */
+/* Revokes all grants of a dying domain whose spaces are gone, frees the table; true while work is
+ * left. */
+bool grant_destroy_step(struct domain *d);
+/* Releases all windows of a dying domain whose spaces are gone; pinned ones stay until
+ * dma_reset_step. True while work is left. */
+bool grant_windows_destroy_step(struct domain *d);
 
 int64_t grant_create(struct domain *d, uint64_t peer, gfn_t g, uint64_t count, uint64_t rights);
 int grant_end(struct domain *d, uint64_t ref, bool force);
-int grant_map(struct domain *d, const struct hv_grant_map *m);
-int grant_unmap(struct domain *d, gfn_t window);
+int64_t grant_map(struct domain *d, const struct hv_grant_map *m); /* pages of the window */
+int64_t grant_unmap(struct domain *d, gfn_t window);               /* pages of the window */
 int grant_copy(struct domain *d, const struct hv_grant_copy *c);
+
+/* The live grant of `owner` behind a reference, or NULL. */
+struct grant *grant_find(const struct domain *owner, uint64_t ref);
+/* Forgets a window that nothing maps or pins any more; tells its grant. */
+void grant_release_window(struct domain *d, struct window *first);
 
 #endif

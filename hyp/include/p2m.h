@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * GFN to machine frame. RAM is a three-step array whose lower levels are allocated when the domain
- * is created and charged; windows are a flat array of records, each with the exact reverse record
- * of the one leaf that may map it.
+ * is created and charged: 0 is an empty GFN (frame 0 is never RAM of a domain). Windows are an
+ * array of records, each with the exact reverse record of the one leaf that may map it.
+ *
+ *   domain.p2m_ram[gfn >> 18] -> frame of 512 pointers [(gfn >> 9) & 511] -> frame of 512 MFNs
+ *   domain.windows -> frame of pointers [n >> 15] -> frame of pointers [(n >> 6) & 511]
+ *                                                 -> frame of 64 struct window
  */
 #ifndef P2M_H
 #define P2M_H
 
+#include "domain.h"
 #include "hv_memory.h"
 #include "types.h"
 
-struct domain;
 struct space;
 
-/* A window page. */
+/* A window page. All zero: free. */
 struct window {
-    mfn_t mfn;           /* the granted frame; MFN_NONE: free or revoked */
-    uint64_t owner, ref; /* the grant; owner ~0: free */
+    mfn_t mfn;           /* the granted frame; meaningless when revoked */
+    uint64_t owner, ref; /* the grant; ref 0: free */
     uint32_t rights;     /* HV_MAP_… */
     uint32_t port;       /* the mapper's */
     struct space *space; /* the one space that maps it, or NULL */
@@ -24,8 +28,9 @@ struct window {
     uint32_t first;      /* index of the first page of this window */
     uint32_t pages;      /* pages of the window, in its first page */
     uint32_t revoked;
-    uint32_t pins;
+    uint32_t pin; /* first of the pins made through it, in dma.c's table; 0: none */
 };
+_Static_assert(sizeof(struct window) == 64, "64 of them fill a frame");
 
 /* What a GFN names. */
 struct p2m_target {
@@ -35,15 +40,47 @@ struct p2m_target {
     bool mmio, shared;
 };
 
+/* Allocates all of both arrays, charged to d: 0 or -HV_ENOMEM (what was allocated stays for
+ * p2m_destroy_step). */
 int p2m_create(struct domain *d, uint64_t ram_pages, uint64_t window_pages);
-bool p2m_destroy_step(struct domain *d);        /* true while work is left */
-mfn_t p2m_ram(const struct domain *d, gfn_t g); /* MFN_NONE: empty or no RAM GFN */
-void p2m_set_ram(struct domain *d, gfn_t g, mfn_t m);
-struct window *p2m_window(const struct domain *d, gfn_t g); /* NULL: no window GFN of d */
+/* Frees RAM frames, then the arrays; pinned frames go to quarantine. True while work is left. Not
+ * before spaces, grants and windows are gone. */
+bool p2m_destroy_step(struct domain *d);
+
+/* MFN_NONE: empty or no RAM GFN. */
+static inline mfn_t p2m_ram(const struct domain *d, gfn_t g)
+{
+    uint64_t m = 0;
+
+    if (g.n < d->ram_pages) {
+        m = d->p2m_ram[g.n >> 18][(g.n >> 9) & 511][g.n & 511];
+    }
+    return m != 0 ? (mfn_t){ m } : MFN_NONE;
+}
+
+void p2m_set_ram(struct domain *d, gfn_t g, mfn_t m); /* MFN_NONE: empty */
+
+/* Window record n of d, which must be in range. */
+static inline struct window *p2m_window_at(const struct domain *d, uint64_t n)
+{
+    struct window ***top = d->windows;
+
+    return &top[n >> 15][(n >> 6) & 511][n & 63];
+}
+
+/* NULL: no window GFN of d. */
+static inline struct window *p2m_window(const struct domain *d, gfn_t g)
+{
+    uint64_t n = g.n - HV_GFN_WINDOW;
+
+    return n < d->window_pages ? p2m_window_at(d, n) : NULL;
+}
+
 /* 0, -HV_EINVAL (names nothing), -HV_EPERM (MMIO not held), -HV_EFAULT (revoked window). */
 int p2m_resolve(struct domain *d, gfn_t g, struct p2m_target *t);
 
-int64_t p2m_populate(struct domain *d, gfn_t g, uint64_t count); /* pages done or -HV_E… */
+/* At most HV_MAX_POPULATE_PAGES; pages done, or -HV_E… when not even the first was done. */
+int64_t p2m_populate(struct domain *d, gfn_t g, uint64_t count);
 int64_t p2m_give_back(struct domain *d, gfn_t g, uint64_t count);
 
 #endif

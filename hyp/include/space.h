@@ -1,50 +1,68 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Address spaces. hyp owns every page table. A space is a user half; the kernel half is the
- * domain's. Two L4 tables a space share all lower ones: user view (user half) and kernel view (user
- * half NX at the top, and kernel half).
+ * domain's and is changed through space 0 alone. Two L4 tables a space share all lower ones: user
+ * view (user half) and kernel view (user half NX at the top, and kernel half).
  */
 #ifndef SPACE_H
 #define SPACE_H
 
+#include "domain.h"
 #include "hv_memory.h"
 #include "types.h"
-
-struct domain;
-struct vcpu;
 
 struct space {
     struct domain *domain;
     uint32_t id;
     uint32_t dying;
-    uint32_t loaded; /* vCPUs whose space it is */
-    uint32_t rsvd;
-    uint64_t destroy_at;
+    uint32_t loaded;     /* vCPUs whose space it is */
+    uint32_t stale;      /* present leaves changed since the last space_flush */
+    uint64_t stale_at;   /* the address of the last of them */
+    uint64_t leaf_at;    /* the 2 MiB (address >> 21) that `leaf` maps; ~0: none */
+    uint64_t *leaf;      /* the leaf table that was used last, in the direct map */
+    uint64_t destroy_at; /* page number that the next step of destroy looks at */
     mfn_t l4_kernel, l4_user;
-    mfn_t mfn; /* the frame this struct lies in, or MFN_NONE */
+    mfn_t mfn; /* the frame this struct lies in */
 };
 
 int space_init_domain(struct domain *d); /* kernel half L3s and space 0 */
-int64_t space_create(struct domain *d);
-int space_destroy_step(struct domain *d, struct space *s);
-struct space *space_find(struct domain *d, uint64_t id); /* alive, or NULL */
+/* Takes all spaces and the kernel half of a dying domain apart; true while work is left. */
+bool space_destroy_domain_step(struct domain *d);
 
-/* A run. Pages done (>= 1) or -HV_E… when not even the first page was done. `budget` pages at most.
- */
+int64_t space_create(struct domain *d);
+int space_destroy_step(struct domain *d, struct space *s); /* 1 while work is left, 0, -HV_EBUSY */
+struct space *space_find_any(struct domain *d, uint64_t id); /* dying ones too; NULL: none */
+
+static inline struct space *space_find(struct domain *d, uint64_t id) /* not dying, or NULL */
+{
+    struct space *s = id < HV_MAX_SPACES ? d->spaces[id] : NULL;
+
+    return s != NULL && !s->dying ? s : NULL;
+}
+
+/* Is [address, address + count pages) what this space may map: user half, or kernel half for space
+ * 0? */
+bool space_range_ok(const struct space *s, uint64_t address, uint64_t count);
+
+/* A run. Pages done (>= 1) or -HV_E… when not even the first page was done. `budget` pages at most
+ * (>= 1). The caller has asked space_range_ok and calls space_flush after its last run. */
 int64_t space_map(struct space *s, const struct hv_map_run *run, uint64_t budget);
 int64_t space_unmap(struct space *s, const struct hv_map_run *run, uint64_t budget);
 int64_t space_protect(struct space *s, const struct hv_map_run *run, uint64_t budget);
 /* After a batch: no vCPU of the domain can still use an old right when this returns. */
 void space_flush(struct space *s);
 
-/* Removes the one leaf at `address` that names window or RAM frame `m` (revoke). Flushes. */
+/* Removes the leaf of `s` at `address`, which names frame `m`. space_flush makes it felt. */
 void space_zap(struct space *s, uint64_t address, mfn_t m);
 
 /* Makes `s` the space of `v`; loads CR3 when `v` is the current vCPU. */
 void space_load(struct vcpu *v, struct space *s);
+/* Takes `v` out of its space, when it goes. */
+void space_unload(struct vcpu *v);
 
-/* Software walk for the emulation module: the frame behind a guest virtual address in v's current
- * space and mode. */
+/* Software walk for the emulation module, in the kernel view of v's space: the frame behind a guest
+ * virtual address. 0, -HV_EFAULT (not mapped, or no memory), -HV_EPERM (mapped, but not writable).
+ */
 int space_walk(struct vcpu *v, uint64_t va, bool write, mfn_t *m);
 
 #endif

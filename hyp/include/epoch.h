@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The flush epoch: which frames no TLB can hold any more. The epoch is a counter; whoever removes a
+ * translation stamps what it named with the counter, and a pCPU that flushes its whole TLB first
+ * advances the counter and then records that it has passed all earlier stamps. A stamp has passed
+ * when every pCPU has. Flushes that are not recorded (those of the hot paths) only make waits
+ * longer. The counter may wrap: a stamp that is 2^31 flushes old looks as if it had not passed,
+ * which again only makes it wait.
+ */
+#ifndef EPOCH_H
+#define EPOCH_H
+
+#include "types.h"
+
+extern uint32_t epoch_now;
+
+/* Has every pCPU flushed its TLB since this stamp was taken from epoch_now? */
+bool epoch_passed(uint32_t stamp);
+/* Flushes the running pCPU's whole TLB, by reloading its root or by loading another, and records
+ * it. */
+void epoch_flush(void);
+void epoch_load_root(uint64_t root);
+/* Makes every stamp taken so far pass. */
+void epoch_force(void);
+
+#endif
