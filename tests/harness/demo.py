@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The demonstration, `make run`: boots the ISO with a disk and checks what the guest read.
+
+Exit status: 0 when hyp ended in order with reason 0 and every SHA-256 that the guest printed is
+that of the image; 1 when not; 2 when it could not be started.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import qemu
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SECTOR = 512
+SCRATCH_BYTES = 16 << 20
+DEFAULT_BYTES = 4 << 20
+UUID = "70617261-7661-6e65-0000-000000000001"
+
+
+class Refused(Exception):
+    """The demonstration cannot start; the message says why and what to do."""
+
+
+def default_image(folder):
+    """An ext2 image of the project's documentation."""
+    path = os.path.join(folder, "docs.img")
+    if os.path.exists(path):
+        os.unlink(path)
+    done = subprocess.run(["/usr/sbin/mke2fs", "-q", "-t", "ext2", "-U", UUID, "-L", "paravane",
+                           "-d", os.path.join(TOP, "docs"), path, f"{DEFAULT_BYTES >> 10}k"],
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Refused(f"mke2fs failed: {done.stderr.strip()}")
+    return path
+
+
+def checked_image(path, persist):
+    """The image that the user named, if QEMU can show it to the guest as it is."""
+    if not os.path.exists(path):
+        raise Refused(f"DISK={path}: no such file")
+    if not os.path.isfile(path):
+        raise Refused(f"DISK={path}: not a regular file")
+    if not os.access(path, os.R_OK | (os.W_OK if persist else 0)):
+        raise Refused(f"DISK={path}: may not be {'written' if persist else 'read'}")
+    size = os.path.getsize(path)
+    if size == 0 or size % SECTOR:
+        raise Refused(f"DISK={path}: {size} bytes; a disk is a positive multiple of {SECTOR} bytes "
+                      f"(truncate -s %{SECTOR} FILE rounds a copy up)")
+    return os.path.abspath(path)
+
+
+def scratch_image(folder):
+    """A fresh zeroed disk, for the part of the demonstration that writes."""
+    path = os.path.join(folder, "scratch.img")
+    with open(path, "wb") as f:
+        f.truncate(SCRATCH_BYTES)
+    return path
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as f:
+        for block in iter(lambda: f.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def machine(args, image, scratch, interactive):
+    """The QEMU that runs the demonstration."""
+    options = [] if interactive else ["-smbios", "type=11,value=paravane:poweroff"]
+    if args.gdb:
+        options += ["-S", "-gdb", "tcp:127.0.0.1:1234"]
+    # Reading through the emulated disk takes about a second a MiB on a slow host: allow for five.
+    limit = args.timeout or 120 + 5 * (os.path.getsize(image) >> 20)
+    return qemu.Machine(args.build, os.path.join(args.build, "log", "demo.log"),
+                        iso=os.path.join(args.build, "paravane.iso"), memory=args.memory,
+                        drives=[qemu.drive(image, persist=args.persist),
+                                qemu.drive(scratch, persist=args.persist, name="scratch")],
+                        timeout=limit, extra=options, echo=show)
+
+
+def show(text):
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def run_interactive(qm):
+    """The user's terminal is the serial line; QEMU keeps the log."""
+    at = qm.command.index("stdio,id=serial,signal=off")
+    os.makedirs(os.path.dirname(qm.log), exist_ok=True)
+    qm.command[at] += f",logfile={qm.log}"
+    status = subprocess.run(qm.command, cwd=qm.build, check=False).returncode
+    with open(qm.log, encoding="utf-8", errors="replace") as f:
+        return qemu.Exit(status, False), f.read().replace("\r", "")
+
+
+def run_batch(qm):
+    with qm:
+        end = qm.wait()
+        if qm.errors:
+            print(qm.errors.decode("utf-8", "replace").strip(), file=sys.stderr)
+        return end, qm.text
+
+
+def judge(end, text, before, image, interactive):
+    """Prints what was compared; returns the exit status."""
+    sums = re.findall(r"^.*SHA-256.*?\b([0-9a-f]{64})\b", text, re.M | re.I)
+    print(f"\nsha256sum of {os.path.relpath(image)}: {before}")
+    differ = [s for s in sums if s != before]
+    print(f"printed by the guest: {len(sums)} sums, {len(sums) - len(differ)} equal")
+    well = end.orderly and end.reason == 0
+    if not well:
+        print(f"the machine ended badly: {end}")
+    if differ:
+        print("the guest read something else than what is in the image")
+    # At the prompt one may quit before both passes are done; a batch run has to do them both.
+    enough = len(sums) >= 2 or interactive
+    if not enough:
+        print("two sums were expected")
+    return 0 if well and enough and not differ else 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", required=True, help="build/CONF")
+    parser.add_argument("--disk", help="image to read instead of the default one")
+    parser.add_argument("--persist", action="store_true", help="let the guest write to it")
+    parser.add_argument("--memory", type=int, default=256, help="MiB")
+    parser.add_argument("--timeout", type=float, help="seconds, when not on a terminal")
+    parser.add_argument("--gdb", action="store_true", help="stop at the start, wait for gdb")
+    args = parser.parse_args()
+    args.build = os.path.abspath(args.build)
+    folder = os.path.join(args.build, "demo")
+    os.makedirs(folder, exist_ok=True)
+    try:
+        image = checked_image(args.disk, args.persist) if args.disk else default_image(folder)
+    except Refused as why:
+        print(f"make run: {why}", file=sys.stderr)
+        return 2
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    before = sha256(image)
+    qm = machine(args, image, scratch_image(folder), interactive)
+    if args.gdb:
+        print(f"gdb {os.path.relpath(args.build)}/hyp.elf -ex 'target remote localhost:1234'")
+        print(shlex.join(qm.command))
+        qm.timeout = 24 * 3600
+    print(f"disk: {os.path.relpath(image)}, {os.path.getsize(image)} bytes"
+          f"{', written through' if args.persist else ''}", flush=True)
+    end, text = run_interactive(qm) if interactive else run_batch(qm)
+    return judge(end, text, before, image, interactive)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
