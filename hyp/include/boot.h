@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * boot.h: what the boot loader and the firmware told, in words that know no boot protocol.
+ *
+ * Filled in once by the architecture, from copies: nothing points into the boot loader's memory
+ * except the modules' contents. Constant from hyp_main() on.
+ */
+#ifndef HYP_BOOT_H
+#define HYP_BOOT_H
+
+#include "arch/layout.h"
+
+#define BOOT_MEM_MAX     128
+#define BOOT_FREE_MAX    (BOOT_MEM_MAX + 2 * BOOT_MODULES_MAX + 8)
+#define BOOT_MODULES_MAX 16
+#define BOOT_STRING_MAX  512
+
+enum boot_mem_type {
+    BOOT_MEM_RAM = 1,
+    BOOT_MEM_RESERVED = 2,
+    BOOT_MEM_ACPI = 3,
+    BOOT_MEM_NVS = 4,
+    BOOT_MEM_BAD = 5,
+};
+
+/** A range of physical bytes, end exclusive. */
+struct boot_range {
+    paddr_t start, end;
+};
+
+/** One entry of the firmware's memory map, in its order; entries may have any alignment. */
+struct boot_mem {
+    paddr_t start, end;
+    uint32_t type; /**< enum boot_mem_type */
+    uint32_t rsvd;
+};
+
+/** A boot module; its bytes are RAM that is in no free range. */
+struct boot_module {
+    paddr_t start, end;
+    char string[BOOT_STRING_MAX];
+};
+
+struct boot_info {
+    uint32_t mem_count, free_count, module_count;
+    const char *loader; /**< which protocol, for the log */
+    struct boot_mem mem[BOOT_MEM_MAX];
+    struct boot_range
+        free[BOOT_FREE_MAX]; /**< page-aligned RAM that core may hand out, ascending */
+    struct boot_module modules[BOOT_MODULES_MAX];
+    char cmdline[BOOT_STRING_MAX];
+    paddr_t image_start, image_end; /**< hyp itself */
+    paddr_t ram_end;                /**< first address above all RAM: the direct map's end */
+    uint64_t ram_bytes;
+    paddr_t rsdp;             /**< the loader's copy of the RSDP; 0 once ACPI is read */
+    int64_t wall_clock;       /**< Unix time in seconds, read at wall_clock_ns */
+    uint64_t wall_clock_ns;   /**< clock_now_ns() at that moment */
+    uint64_t tsc_first_line;  /**< TSC when the first line was printed */
+    uint64_t tsc_zeroing;     /**< TSC cycles of the boot spent in clearing memory */
+    uint64_t tsc_calibration; /**< TSC cycles of the boot spent in calibrating clocks */
+};
+
+/** Core's entry: the machine is up, interrupts off, on the boot CPU's own stack. */
+_Noreturn void hyp_main(const struct boot_info *boot);
+
+/** Looks for "name" or "name=value" in the command line; copies the value, "" if it has none. */
+bool boot_option(const struct boot_info *boot, const char *name, char *value, size_t size);
+#endif

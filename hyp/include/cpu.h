@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Per-pCPU data. struct cpu lies at the top of the pCPU's own stack; SYSCALL finds it through
+ * KERNEL_GS_BASE, C through this_cpu() from any of the pCPU's stacks: the last word of each points
+ * to it.
+ *
+ * Only the pCPU itself writes its struct, with interrupts off, but for work, which others may set
+ * with an atomic OR.
+ */
+#ifndef CPU_H
+#define CPU_H
+
+#include "arch/layout.h"
+#include "types.h"
+
+struct trace_ring;
+struct vcpu;
+
+/* Bits of cpu.work: looked at before each return to a guest. */
+#define CPU_WORK_RESCHED 1u /* choose again who runs */
+#define CPU_WORK_UPCALL  2u /* the current vCPU may have an event to be told of */
+
+#define CPU_MAX        64u
+#define CPU_STACK_SIZE STACK_SIZE
+
+struct cpu {
+    struct vcpu *vcpu; /* whose registers are loaded; idle: NULL */
+    uint32_t work;
+    uint32_t user_mode; /* the loaded vCPU is in user mode */
+    uint64_t scratch;   /* the guest's RSP in the first instructions of SYSCALL */
+    uint64_t stack_top; /* = address of this struct */
+    uint32_t id;        /* dense, 0: the boot CPU */
+    uint32_t apic_id;
+    uint64_t *tss_rsp0; /* the TSS word RSP0, the end of the loaded vCPU's registers; not aligned */
+    uint8_t *tss_iomap; /* the TSS port bitmap, 8,192 bytes */
+    uint16_t *tss_iobase; /* the TSS word that opens (TSS_IOMAP_OPEN) or closes the bitmap */
+    uint64_t epoch_seen;  /* last flush epoch that this pCPU has passed */
+    uint64_t slice_end;   /* ns: when the current vCPU is preempted; 0: never */
+    uint64_t lock_ranks;  /* bit r: a lock of rank r is held (debug builds) */
+    uint64_t interrupts;
+    struct trace_ring *trace; /* NULL: not recording */
+    uint32_t panicking;
+    uint32_t rsvd;
+    uint64_t rsvd2;
+    struct cpu *self; /* the stack's last word, see this_cpu() */
+};
+STATIC_ASSERT(sizeof(struct cpu) % 16 == 0);
+STATIC_ASSERT(offsetof(struct cpu, self) == sizeof(struct cpu) - sizeof(void *));
+
+/* Values of *tss_iobase. */
+#define TSS_IOMAP_OPEN   104u
+#define TSS_IOMAP_CLOSED 0xffffu
+
+extern struct cpu *cpus[CPU_MAX];
+extern uint32_t cpu_count;
+
+/* The pCPU that runs this code. */
+static inline struct cpu *this_cpu(void)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0) | (CPU_STACK_SIZE - 1);
+
+    return *(struct cpu **)(here - 7);
+}
+
+static inline void cpu_raise_work(struct cpu *c, uint32_t bits)
+{
+    __atomic_fetch_or(&c->work, bits, __ATOMIC_RELAXED);
+}
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lock.h: ranked ticket locks.
+ *
+ * A CPU takes locks in ascending rank only; debug builds check it at run time. hyp runs with
+ * interrupts off, so a lock need not care for them. Two locks of one rank are taken through
+ * spin_lock_pair() alone, the lower address first.
+ */
+#ifndef HYP_LOCK_H
+#define HYP_LOCK_H
+
+#include "barrier.h"
+#include <stdint.h>
+
+/* The one list: a lock may be taken while locks above it here are held. */
+enum lock_rank {
+    LOCK_NONE,
+    LOCK_DOMAINS, /**< the domain tree and number space */
+    LOCK_GRANT,   /**< a domain's grant table */
+    LOCK_MEMORY,  /**< frames, P2M and address spaces */
+    LOCK_EVENT,   /**< a domain's event ports */
+    LOCK_SCHED,   /**< a run queue and its timers */
+    LOCK_IRQ,     /**< vectors and I/O APIC registers */
+    LOCK_CONSOLE, /**< the UART: may be taken anywhere, takes nothing */
+};
+
+struct spinlock {
+    uint16_t next;  /**< ticket for the next taker */
+    uint16_t owner; /**< ticket that is served */
+    uint32_t rank;  /**< enum lock_rank */
+};
+
+#define SPINLOCK_INIT(lock_rank)                                                                   \
+    {                                                                                              \
+        0, 0, (lock_rank)                                                                          \
+    }
+
+void spin_lock_init(struct spinlock *lock, enum lock_rank rank);
+void spin_lock(struct spinlock *lock);
+void spin_unlock(struct spinlock *lock);
+
+/** Takes two locks of one rank (a == b allowed) in address order. */
+void spin_lock_pair(struct spinlock *a, struct spinlock *b);
+void spin_unlock_pair(struct spinlock *a, struct spinlock *b);
+#endif

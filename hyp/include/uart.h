@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * uart.h: the 16550 that is the machine's console.
+ */
+#ifndef HYP_UART_H
+#define HYP_UART_H
+
+#include <stddef.h>
+
+#define UART_COM1_PORT 0x3f8
+#define UART_COM1_IRQ  4
+
+/** Called with each received character, in interrupt context with interrupts off. */
+typedef void uart_rx_t(char c);
+
+void uart_init(void);
+void uart_write(const char *text, size_t length);
+
+/** Starts input: characters go to the hook from now on. Called once, after irq_init(). */
+void uart_start_input(uart_rx_t *hook);
+#endif

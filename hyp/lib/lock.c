@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lock.c: ticket locks and the run-time check of their ranks.
+ *
+ * The check keeps, per CPU, the set of ranks held; it costs nothing in release builds. The acquire
+ * in ticket_take() pairs with the release in ticket_pass().
+ */
+#include "lock.h"
+#include "arch/cpu.h"
+#include "bug.h"
+#include "cpu.h"
+
+static void rank_push(uint32_t rank, bool pair)
+{
+    struct cpu *cpu = this_cpu();
+    uint64_t bit = UINT64_C(1) << rank;
+
+    ASSERT(pair ? cpu->lock_ranks >> rank == 1 : cpu->lock_ranks < bit);
+    cpu->lock_ranks |= bit;
+}
+
+/* The pair helper drops the rank once, with the second of the two. */
+static void rank_pop(uint32_t rank)
+{
+    struct cpu *cpu = this_cpu();
+
+    ASSERT(cpu->lock_ranks & (UINT64_C(1) << rank));
+    cpu->lock_ranks &= ~(UINT64_C(1) << rank);
+}
+
+void spin_lock_init(struct spinlock *lock, enum lock_rank rank)
+{
+    *lock = (struct spinlock)SPINLOCK_INIT(rank);
+}
+
+static void ticket_take(struct spinlock *lock)
+{
+    uint16_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
+
+    while (load_acquire(&lock->owner) != ticket) {
+        cpu_relax();
+    }
+}
+
+void spin_lock(struct spinlock *lock)
+{
+    if (HYP_DEBUG) {
+        rank_push(lock->rank, false);
+    }
+    ticket_take(lock);
+}
+
+static void ticket_pass(struct spinlock *lock)
+{
+    store_release(&lock->owner, (uint16_t)(lock->owner + 1));
+}
+
+void spin_unlock(struct spinlock *lock)
+{
+    if (HYP_DEBUG) {
+        rank_pop(lock->rank);
+    }
+    ticket_pass(lock);
+}
+
+void spin_lock_pair(struct spinlock *a, struct spinlock *b)
+{
+    struct spinlock *second = a < b ? b : a;
+
+    spin_lock(a < b ? a : b);
+    if (a != b) {
+        if (HYP_DEBUG) {
+            rank_push(second->rank, true);
+        }
+        ticket_take(second);
+    }
+}
+
+void spin_unlock_pair(struct spinlock *a, struct spinlock *b)
+{
+    if (a != b) {
+        ticket_pass(b);
+    }
+    spin_unlock(a);
+}

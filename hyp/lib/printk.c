@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * printk.c: whole lines to the console, one writer at a time.
+ *
+ * A panic takes the console without its lock: the holder may be the one that failed.
+ */
+#include "printk.h"
+#include "cpu.h"
+#include "lock.h"
+#include "string.h"
+#include "uart.h"
+
+/* Guards the UART's transmit side. */
+static struct spinlock console_lock = SPINLOCK_INIT(LOCK_CONSOLE);
+
+/* A line in the making, so that the UART is fed by FIFO loads rather than by characters. */
+struct line {
+    size_t used;
+    char text[128];
+};
+
+static void line_flush(struct line *line)
+{
+    uart_write(line->text, line->used);
+    line->used = 0;
+}
+
+static void line_sink(char c, void *arg)
+{
+    struct line *line = arg;
+
+    if (line->used == sizeof(line->text)) {
+        line_flush(line);
+    }
+    line->text[line->used++] = c;
+}
+
+static void console_enter(bool *locked)
+{
+    *locked = !this_cpu()->panicking;
+    if (*locked) {
+        spin_lock(&console_lock);
+    }
+}
+
+static void console_leave(bool locked)
+{
+    if (locked) {
+        spin_unlock(&console_lock);
+    }
+}
+
+void printk(const char *format, ...)
+{
+    struct line line = { .used = 5, .text = "hyp: " };
+    bool locked;
+    va_list args;
+
+    console_enter(&locked);
+    va_start(args, format);
+    format_to(line_sink, &line, format, args);
+    va_end(args);
+    line_sink('\n', &line);
+    line_flush(&line);
+    console_leave(locked);
+}
+
+void console_write(const char *text, size_t length)
+{
+    bool locked;
+
+    console_enter(&locked);
+    uart_write(text, length);
+    console_leave(locked);
+}
