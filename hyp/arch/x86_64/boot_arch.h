@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * boot_arch.h: the steps of this architecture's boot, in the order in which init.c takes them.
+ *
+ * Nothing outside this folder includes it.
+ */
+#ifndef BOOT_ARCH_H
+#define BOOT_ARCH_H
+
+#include "arch/regs.h"
+#include "boot.h"
+
+struct cpu;
+
+/* Ends of the image's sections (hyp.lds). */
+extern char image_start[], image_text_start[], image_rodata_start[], image_data_start[];
+extern char image_end[];
+
+/* The physical address of something in the image. */
+static inline paddr_t image_phys(const void *p)
+{
+    return (uintptr_t)p - HYP_IMAGE_BASE;
+}
+
+static inline paddr_t page_down(paddr_t a)
+{
+    return a & ~PAGE_MASK;
+}
+
+static inline paddr_t page_up(paddr_t a)
+{
+    return (a + PAGE_MASK) & ~PAGE_MASK;
+}
+
+/* First C of all, on the boot stack and the boot page tables. */
+_Noreturn void boot_start(uint32_t magic, uint32_t info);
+
+void multiboot_parse(struct boot_info *boot, uint32_t magic, paddr_t info);
+
+/* Stops with one line when the CPU lacks something; otherwise switches on what hyp relies on. */
+void cpu_features_init(void);
+void cpu_control_init(void);
+void cpu_syscall_init(struct cpu *cpu);
+void cpu_report(void);
+
+void acpi_init(struct boot_info *boot);
+
+/* The boot allocator: zeroed pages below 4 GiB, never given back. bootmem_finish() fixes the list
+ * of free ranges; no allocation after it. */
+void bootmem_init(struct boot_info *boot);
+void *bootmem_alloc(uint64_t pages);
+void bootmem_finish(struct boot_info *boot);
+
+/* Builds hyp's half; paging_switch() drops the identity map. */
+void paging_init(const struct boot_info *boot);
+void paging_map_stack(uintptr_t va, uint64_t pages);
+void paging_switch(void);
+bool paging_in_guard(uint64_t va);
+
+/* GDT, TSS, IST stacks, IDT. */
+void idt_init(void);
+struct cpu *cpu_area_create(uint32_t id);
+void desc_load(struct cpu *cpu);
+
+void pic_init(void);
+void apic_init(struct cpu *cpu);
+void ioapic_init(void);
+uint32_t apic_timer_read(void);
+void apic_timer_start(uint32_t count);
+void apic_timer_set_hz(uint64_t hz);
+uint64_t apic_timer_hz(void);
+uint32_t apic_message_cpu(uint32_t cpu);
+
+void clock_init(struct boot_info *boot);
+void rtc_read(struct boot_info *boot);
+
+/* trap_stubs.S */
+extern char trap_stubs[];
+void regs_capture(struct regs *regs);
+_Noreturn void stack_switch_call(uintptr_t top, void (*function)(void));
+
+/* panic_test.c: fails in the way the command line asks for; debug builds only. */
+void panic_test(const struct boot_info *boot);
+
+#endif

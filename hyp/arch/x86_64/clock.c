@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * clock.c: calibrates TSC and LAPIC timer, once, against the ACPI PM timer or else the PIT.
+ *
+ * A measurement runs from an edge of the reference to an edge some 4 ms later. Each edge is known
+ * to lie between two polls; the sum of those gaps bounds the error, and the result is rounded to
+ * the roundest figure inside that bound. So a TSC of 1 GHz comes out as 1 GHz, to the hertz.
+ */
+#include "clock.h"
+#include "arch/cpu.h"
+#include "arch/insn.h"
+#include "boot_arch.h"
+#include "bug.h"
+#include "platform.h"
+#include "printk.h"
+
+#define PM_TIMER_HZ    3579545u
+#define PIT_HZ         1193182u
+#define WINDOW_DIVISOR 250u /* of a second: 4 ms */
+#define POLLS_MAX      10000000u
+#define CLOCK_SHIFT    31
+
+struct clock clock;
+
+/* A counter of known frequency. */
+struct reference {
+    const char *name;
+    uint32_t hz, mask;
+    uint32_t (*read)(void);
+};
+
+/* An edge of the reference: its value from then on, the TSC behind it, the doubt about it. */
+struct edge {
+    uint32_t value;
+    uint64_t tsc, gap;
+};
+
+static uint32_t pm_timer_read(void)
+{
+    return inl(platform.pm_timer_port);
+}
+
+/* Channel 2 counts down from 0xffff with its gate open; the speaker stays off. */
+static void pit_start(void)
+{
+    outb(0x61, (uint8_t)((inb(0x61) & ~2u) | 1u));
+    outb(0x43, 0xb0);
+    outb(0x42, 0xff);
+    outb(0x42, 0xff);
+}
+
+static uint32_t pit_read(void)
+{
+    uint32_t low;
+
+    outb(0x43, 0x80); /* latch */
+    low = inb(0x42);
+    return 0xffffu - (low | (uint32_t)inb(0x42) << 8);
+}
+
+static struct reference choose_reference(void)
+{
+    if (platform.pm_timer_port != 0) {
+        uint32_t mask = platform.pm_timer_bits == 32 ? 0xffffffff : 0xffffff;
+
+        return (struct reference){ "PM timer", PM_TIMER_HZ, mask, pm_timer_read };
+    }
+    pit_start();
+    return (struct reference){ "PIT", PIT_HZ, 0xffff, pit_read };
+}
+
+/* Waits until the reference is at least `ticks` past `from`. */
+static struct edge wait_edge(const struct reference *ref, uint32_t from, uint32_t ticks)
+{
+    uint64_t before = rdtsc(), after;
+
+    for (uint32_t i = 0; i < POLLS_MAX; i++) {
+        uint32_t value = ref->read() & ref->mask;
+
+        after = rdtsc();
+        if (((value - from) & ref->mask) >= ticks) {
+            return (struct edge){ value, after, after - before };
+        }
+        before = after;
+    }
+    panic("the %s stands still: no clock to calibrate by", ref->name);
+}
+
+/* The multiple of the largest power of ten that lies within `error` of hz. */
+static uint64_t round_to(uint64_t hz, uint64_t error)
+{
+    for (uint64_t unit = 1000000; unit > 1; unit /= 10) {
+        uint64_t rounded = (hz + unit / 2) / unit * unit;
+
+        if ((rounded > hz ? rounded - hz : hz - rounded) <= error) {
+            return rounded;
+        }
+    }
+    return hz;
+}
+
+/* count * hz / span, and rounding by the doubt about the span. */
+static uint64_t frequency(uint64_t count, uint64_t hz, uint64_t span, uint64_t doubt, uint64_t of)
+{
+    uint64_t value = count * hz / span;
+
+    return round_to(value, (doubt + 2) * value / of + 1);
+}
+
+/* A look at the LAPIC timer: its value, and the TSC before and after. */
+struct look {
+    uint32_t value;
+    uint64_t before, after;
+};
+
+static struct look look_at_lapic(bool start)
+{
+    struct look l = { .value = UINT32_MAX, .before = rdtsc() };
+
+    if (start) {
+        apic_timer_start(UINT32_MAX);
+    } else {
+        l.value = apic_timer_read();
+    }
+    l.after = rdtsc();
+    return l;
+}
+
+static void calibrate(const struct reference *ref)
+{
+    struct edge start, end;
+    struct look first, last;
+
+    /* Once for nothing: the first run of code can be much slower (emulators translate it). */
+    look_at_lapic(true);
+    look_at_lapic(false);
+    start = wait_edge(ref, ref->read() & ref->mask, 1);
+    first = look_at_lapic(true);
+    end = wait_edge(ref, start.value, ref->hz / WINDOW_DIVISOR);
+    last = look_at_lapic(false);
+    apic_timer_start(0);
+
+    clock.hz = frequency(end.tsc - start.tsc, ref->hz, (end.value - start.value) & ref->mask,
+                         start.gap + end.gap, end.tsc - start.tsc);
+    apic_timer_set_hz(frequency(first.value - last.value, clock.hz, last.after - first.after,
+                                first.after - first.before + last.after - last.before,
+                                last.after - first.after));
+}
+
+void clock_init(struct boot_info *boot)
+{
+    uint64_t begin = rdtsc();
+    struct reference ref = choose_reference();
+
+    calibrate(&ref);
+    clock.shift = CLOCK_SHIFT;
+    clock.mult = (UINT64_C(1000000000) << CLOCK_SHIFT) / clock.hz;
+    clock.base = boot->tsc_first_line;
+    clock.reliable = cpu_features.invariant_tsc || cpu_features.hypervisor;
+    boot->tsc_calibration = rdtsc() - begin;
+    printk("clock: TSC %lu.%06lu MHz%s, LAPIC timer %lu.%06lu MHz, by the %s", clock.hz / 1000000,
+           clock.hz % 1000000, clock.reliable ? "" : " (not said to be invariant)",
+           apic_timer_hz() / 1000000, apic_timer_hz() % 1000000, ref.name);
+}
+
+uint64_t arch_counter(void)
+{
+    return rdtsc();
+}
+
+uint64_t clock_now_ns(void)
+{
+    return clock_scale(&clock, rdtsc() - clock.base);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * init.c: the order in which the machine comes up.
+ *
+ * Owns struct boot_info. First on the boot stack and the boot page tables, which are writable and
+ * executable throughout; then, with neither, on the boot CPU's own stack behind its guard page.
+ */
+#include "arch/insn.h"
+#include "boot_arch.h"
+#include "clock.h"
+#include "cpu.h"
+#include "machine.h"
+#include "platform.h"
+#include "printk.h"
+#include "string.h"
+#include "trace.h"
+#include "uart.h"
+#include "version.h"
+
+static struct boot_info boot;
+static struct trace_ring boot_cpu_trace;
+
+static void report_memory(void)
+{
+    uint64_t free_bytes = 0;
+
+    for (uint32_t i = 0; i < boot.free_count; i++) {
+        free_bytes += boot.free[i].end - boot.free[i].start;
+    }
+    printk("memory: %lu MiB, %lu KiB free in %u ranges; image %lx-%lx; %u modules by %s",
+           boot.ram_bytes >> 20, free_bytes >> 10, boot.free_count, boot.image_start,
+           boot.image_end, boot.module_count, boot.loader);
+}
+
+/* On the boot CPU's own stack and the final page tables. */
+static void boot_finish(void)
+{
+    struct cpu *cpu = this_cpu();
+
+    cpus[0] = cpu;
+    cpu_count = 1;
+    cpu->trace = &boot_cpu_trace;
+    cpu_syscall_init(cpu);
+    pic_init();
+    apic_init(cpu);
+    ioapic_init();
+    clock_init(&boot);
+    rtc_read(&boot);
+    bootmem_finish(&boot);
+    cpu_report();
+    report_memory();
+    trace(TRACE_BOOT, boot.mem_count, boot.module_count, platform.cpu_count);
+    panic_test(&boot);
+    printk("boot: first line at TSC %lu, now %lu; zeroing %lu, calibration %lu",
+           boot.tsc_first_line, rdtsc(), boot.tsc_zeroing, boot.tsc_calibration);
+    hyp_main(&boot);
+}
+
+void boot_start(uint32_t magic, uint32_t info)
+{
+    struct cpu *cpu;
+
+    uart_init();
+    boot.tsc_first_line = rdtsc();
+    printk("Paravane " HYP_VERSION " (" HYP_COMPILER ", " HYP_BUILD ") build %s", build_id());
+    idt_init();
+    cpu_features_init();
+    cpu_control_init();
+    multiboot_parse(&boot, magic, info);
+    acpi_init(&boot);
+    bootmem_init(&boot);
+    paging_init(&boot);
+    cpu = cpu_area_create(0);
+    paging_switch();
+    desc_load(cpu);
+    stack_switch_call((uintptr_t)cpu, boot_finish);
+}
+
+bool boot_option(const struct boot_info *info, const char *name, char *value, size_t size)
+{
+    size_t length = strlen(name);
+    const char *p = info->cmdline;
+
+    while (*p != '\0') {
+        size_t word = 0;
+
+        while (p[word] != '\0' && p[word] != ' ') {
+            word++;
+        }
+        if (word >= length && strncmp(p, name, length) == 0 &&
+            (word == length || p[length] == '=')) {
+            size_t skip = word == length ? length : length + 1;
+            size_t n = word - skip < size - 1 ? word - skip : size - 1;
+
+            memcpy(value, p + skip, n);
+            value[n] = '\0';
+            return true;
+        }
+        p += word + (p[word] == ' ');
+    }
+    return false;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * irq.c: vectors and who handles them.
+ *
+ * A vector's handler changes only while nothing can raise it: its line is masked, its MSI off. So
+ * irq_dispatch() reads the table without the lock, which guards allocation alone.
+ */
+#include "arch/insn.h"
+#include "arch/trap.h"
+#include "bug.h"
+#include "cpu.h"
+#include "irq_arch.h"
+#include "lock.h"
+#include "trace.h"
+
+struct vector_handler {
+    irq_handler_t *handler;
+    void *arg;
+};
+
+static struct spinlock vector_lock = SPINLOCK_INIT(LOCK_IRQ);
+static struct vector_handler handlers[256];
+
+void irq_vector_set(unsigned int vector, irq_handler_t *handler, void *arg)
+{
+    handlers[vector].arg = arg;
+    handlers[vector].handler = handler;
+}
+
+int irq_vector_alloc(irq_handler_t *handler, void *arg)
+{
+    int found = -1;
+
+    spin_lock(&vector_lock);
+    for (unsigned int v = VECTOR_IRQ; v < VECTOR_IRQ_END && found < 0; v++) {
+        if (handlers[v].handler == NULL) {
+            irq_vector_set(v, handler, arg);
+            found = (int)v;
+        }
+    }
+    spin_unlock(&vector_lock);
+    return found;
+}
+
+void irq_vector_free(int vector)
+{
+    BUG_ON(vector < (int)VECTOR_IRQ || vector >= (int)VECTOR_IRQ_END);
+    spin_lock(&vector_lock);
+    irq_vector_set((unsigned int)vector, NULL, NULL);
+    spin_unlock(&vector_lock);
+}
+
+void irq_dispatch(unsigned int vector)
+{
+    const struct vector_handler *h = &handlers[vector & 255];
+
+    this_cpu()->interrupts++;
+    if (vector == VECTOR_SPURIOUS || (vector >= VECTOR_PIC && vector < VECTOR_PIC + 16)) {
+        return; /* neither is in service: acknowledging would end somebody else's */
+    }
+    trace(TRACE_IRQ, vector, 0, 0);
+    if (h->handler != NULL) {
+        h->handler(h->arg);
+    }
+    apic_eoi();
+}
+
+struct msi_message irq_msi_message(int vector, uint32_t cpu)
+{
+    return (struct msi_message){
+        .address = UINT64_C(0xfee00000) | (uint64_t)cpus[cpu]->apic_id << 12,
+        .data = (uint32_t)vector,
+    };
+}
+
+void arch_idle(void)
+{
+    irq_enable_and_halt();
+}

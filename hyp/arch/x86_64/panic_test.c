@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * panic_test.c: makes hyp fail on request (panic-test=assert|pf|ud|df), so that a test can see
+ * that a panic says what it should. Debug builds only; a release build ignores the option.
+ */
+#include "boot_arch.h"
+#include "bug.h"
+#include "string.h"
+
+static int overflow_stack(volatile int *depth)
+{
+    volatile char filler[512];
+
+    filler[0] = (char)*depth;
+    *depth += 1;
+    return *depth > 1000000 ? filler[0] : overflow_stack(depth) + filler[0];
+}
+
+void panic_test(const struct boot_info *boot)
+{
+    char kind[16];
+    volatile int depth = 0;
+
+    if (!HYP_DEBUG || !boot_option(boot, "panic-test", kind, sizeof(kind))) {
+        return;
+    }
+    if (strcmp(kind, "assert") == 0) {
+        ASSERT(boot == NULL);
+    } else if (strcmp(kind, "pf") == 0) {
+        *(volatile char *)HYP_STACK_BASE = 0;
+    } else if (strcmp(kind, "ud") == 0) {
+        __asm__ volatile("ud2");
+    } else if (strcmp(kind, "df") == 0) {
+        overflow_stack(&depth);
+    }
+}

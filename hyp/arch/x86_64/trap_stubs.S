@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * trap_stubs.S: one stub a vector, the way into C for traps of hyp itself, and the way off an IST
+ * stack for traps of a guest.
+ *
+ * A stub leaves {vector, error, RIP, CS, RFLAGS, RSP, SS} on the stack. From ring 3 it goes on to
+ * entry_from_guest with the guest's registers live and that record where RSP0 points: at the end of
+ * the vCPU's struct regs. From ring 0 to trap_from_hyp() with a whole struct regs on the stack. The
+ * previous ring is judged by the saved CS alone, never by a GS base. Gates clear IF; AC and DF are
+ * cleared here.
+ */
+#include "arch/layout.h"
+#include "asm-offsets.h"
+
+    .text
+
+    .macro STUB vector
+    .balign 16
+trap_stub_\vector:
+    .if (\vector == 8) || ((\vector >= 10) && (\vector <= 14)) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30)
+    .else
+    pushq $0
+    .endif
+    .if \vector < 128
+    pushq $\vector
+    .else
+    /* The short form sign-extends; this one does not at 32 bits. */
+    .byte 0x68
+    .long \vector
+    .endif
+    .if (\vector == 1) || (\vector == 2) || (\vector == 8) || (\vector == 18)
+    jmp trap_ist_entry
+    .else
+    jmp trap_entry
+    .endif
+    .endm
+
+    .globl trap_stubs
+    .type trap_stubs, @function
+trap_stubs:
+    .altmacro
+    .set vector_number, 0
+    .rept 256
+    STUB %vector_number
+    .set vector_number, vector_number + 1
+    .endr
+    .noaltmacro
+    .size trap_stubs, . - trap_stubs
+
+    /* 24(%rsp) is the saved CS. */
+    .balign 16
+    .globl trap_entry
+    .type trap_entry, @function
+trap_entry:
+    cld
+    testb $3, 24(%rsp)
+    jz trap_hyp_entry
+    clac
+    jmp entry_from_guest
+    .size trap_entry, . - trap_entry
+
+    /*
+     * On an IST stack. A guest's trap moves to where RSP0 points, which holds nothing of use then:
+     * ring 3 ran, so its registers are live.
+     */
+    .type trap_ist_entry, @function
+trap_ist_entry:
+    cld
+    testb $3, 24(%rsp)
+    jz trap_hyp_entry
+    clac
+    pushq %rax
+    pushq %rbx
+    movq %rsp, %rbx
+    orq $(STACK_SIZE - 1), %rbx
+    movq -7(%rbx), %rbx
+    movq CPU_TSS_RSP0(%rbx), %rbx
+    movq (%rbx), %rbx
+    .irp offset, 64, 56, 48, 40, 32, 24, 16
+    movq \offset(%rsp), %rax
+    movq %rax, \offset - 72(%rbx)
+    .endr
+    movq 8(%rsp), %rax
+    movq %rax, 8 - 72(%rbx)
+    movq (%rsp), %rax
+    leaq 8 - 72(%rbx), %rsp
+    movq %rax, %rbx
+    popq %rax
+    jmp entry_from_guest
+    .size trap_ist_entry, . - trap_ist_entry
+
+    .macro PUSH_REGISTERS
+    .irp reg, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
+    pushq %\reg
+    .endr
+    .endm
+
+    .type trap_hyp_entry, @function
+trap_hyp_entry:
+    clac
+    PUSH_REGISTERS
+    movq %rsp, %rdi
+    movq %rsp, %rbx
+    xorl %ebp, %ebp
+    andq $-16, %rsp
+    call trap_from_hyp
+    movq %rbx, %rsp
+    .irp reg, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
+    popq %\reg
+    .endr
+    addq $16, %rsp
+    iretq
+    .size trap_hyp_entry, . - trap_hyp_entry
+
+    /* void regs_capture(struct regs *): the registers as the caller has them after the call. */
+    .globl regs_capture
+    .type regs_capture, @function
+regs_capture:
+    movq %r15, REGS_R15(%rdi)
+    movq %r14, REGS_R14(%rdi)
+    movq %r13, REGS_R13(%rdi)
+    movq %r12, REGS_R12(%rdi)
+    movq %rbp, REGS_RBP(%rdi)
+    movq %rbx, REGS_RBX(%rdi)
+    movq %r11, REGS_R11(%rdi)
+    movq %r10, REGS_R10(%rdi)
+    movq %r9, REGS_R9(%rdi)
+    movq %r8, REGS_R8(%rdi)
+    movq %rax, REGS_RAX(%rdi)
+    movq %rcx, REGS_RCX(%rdi)
+    movq %rdx, REGS_RDX(%rdi)
+    movq %rsi, REGS_RSI(%rdi)
+    movq %rdi, REGS_RDI(%rdi)
+    movq $0, REGS_VECTOR(%rdi)
+    movq $0, REGS_ERROR(%rdi)
+    movq (%rsp), %rax
+    movq %rax, REGS_RIP(%rdi)
+    leaq 8(%rsp), %rax
+    movq %rax, REGS_RSP(%rdi)
+    pushfq
+    popq REGS_RFLAGS(%rdi)
+    movl %cs, %eax
+    movq %rax, REGS_CS(%rdi)
+    movl %ss, %eax
+    movq %rax, REGS_SS(%rdi)
+    ret
+    .size regs_capture, . - regs_capture
+
+    /* _Noreturn void stack_switch_call(void *top, void (*function)(void)) */
+    .globl stack_switch_call
+    .type stack_switch_call, @function
+stack_switch_call:
+    movq %rdi, %rsp
+    xorl %ebp, %ebp
+    call *%rsi
+    ud2
+    .size stack_switch_call, . - stack_switch_call
+
+    /* Until the guest side of the entries is linked in, nothing runs in ring 3. */
+    .weak entry_from_guest, syscall_entry
+entry_from_guest:
+syscall_entry:
+    ud2
+
+    .section .note.GNU-stack, "", @progbits
