@@ -156,8 +156,9 @@ HYP := $(if $(wildcard hyp/hyp.lds hyp/arch/x86_64/hyp.lds),$(B)/hyp.elf)
 LHC := $(if $(LHC_SOURCES),$(B)/libhypercall.a)
 GUEST_LDS := libhypercall/guest.lds
 CAN_LINK_GUESTS := $(and $(wildcard $(GUEST_LDS)),$(LHC))
-ROOT := $(if $(and $(CAN_LINK_GUESTS),$(PVG_SOURCES),$(wildcard pvguest/root/*.c)),$(B)/root.elf)
-PVGUEST := $(if $(and $(CAN_LINK_GUESTS),$(PVG_SOURCES),$(GUEST_SOURCES)),$(B)/pvguest.elf)
+PVG_MAIN := $(if $(CAN_LINK_GUESTS),$(shell grep -lsrw guest_main pvguest --include='*.c'))
+ROOT := $(if $(and $(PVG_MAIN),$(wildcard pvguest/root/*.c)),$(B)/root.elf)
+PVGUEST := $(if $(and $(PVG_MAIN),$(GUEST_SOURCES)),$(B)/pvguest.elf)
 EXAMPLE_ELFS := $(if $(CAN_LINK_GUESTS),$(EXAMPLES:%=$(B)/%.elf))
 TEST_ELFS := $(if $(and $(CAN_LINK_GUESTS),$(HARNESS_SOURCES)),\
     $(patsubst %,$(B)/%.elf,$(GUEST_TESTS) $(ATTACKS)))

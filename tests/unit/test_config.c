@@ -232,7 +232,8 @@ START_TEST(test_bytes)
     refuse("# \x1b[2J\n", "paravane.conf:1: a control character");
     ck_assert_int_eq(parse_bytes("[domain a]\n\0\n", 13), -1);
     ck_assert_str_eq(message, "paravane.conf:2: a NUL byte: not a text file");
-    refuse_line("caf\xc3\xa9 = 1", "unknown key 'caf?" "?'");
+    refuse_line("caf\xc3\xa9 = 1", "unknown key 'caf?"
+                                   "?'");
 }
 END_TEST
 
