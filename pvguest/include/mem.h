@@ -18,6 +18,8 @@ void page_free(void *p, size_t count);
 uint64_t page_frame(const void *p);
 void *page_address(uint64_t frame);
 size_t pages_free(void);
+/** How many pages the allocation that starts at `p` has. */
+size_t page_run(const void *p);
 
 /** Zeroed memory for objects of any size, aligned to 16 (a page from half a page on), or NULL. */
 void *kmalloc(size_t bytes);

@@ -9,11 +9,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-/** %d %i %u %x %X %p %s %c %% with l, ll, z, width, precision for %s, '-' and '0'. */
 void printk(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** As snprintf: %d %i %u %x %X %p %s %c %% with l, ll, z, width, precision, '-' and '0'. The
+ * formatting, like the string functions, comes with the architecture. */
 int format_text(char *out, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-int format_textv(char *out, size_t size, const char *format, va_list args);
+int format_textv(char *out, size_t size, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 
 /** A place where output goes. `write` may not block and may not print. */
 struct console_sink {

@@ -68,10 +68,11 @@ void thread_init(void);
 
 /** Called on the way back to user mode: run others if something was woken or the slice is over. */
 void thread_preempt(void);
-/** The process whose space the thread runs in, or NULL. */
+/** Is a thread runnable besides the one that runs? Read by entry code. */
+extern struct wait_queue thread_run_queue;
+/** The process of the calling thread, or NULL. */
 struct process *thread_process(void);
-void thread_set_process(struct process *p);
-/** Top of the calling thread's kernel stack. */
-uint64_t thread_stack_top(void);
+/** Tie the calling thread to a process and its space (NULL and 0: untie it) and load the space. */
+void thread_set_process(struct process *p, uint64_t space);
 
 #endif

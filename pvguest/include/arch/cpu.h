@@ -14,8 +14,8 @@
 void arch_init(void);
 /** After memory and threads are there: interrupts and timer. Returns with interrupts on. */
 void arch_start(void);
-/** The command line, NUL-terminated. */
-const char *arch_cmdline(void);
+/** Copy the value of word `key=value` of the command line to `value`; false when there is none. */
+bool arch_option(const char *key, char *value, size_t size);
 /** Boot module `n` (0..): false when there is none. Its memory stays mapped. */
 bool arch_module(unsigned n, const char **text, const void **data, uint64_t *bytes);
 

@@ -16,9 +16,6 @@
 /** End of the user half. */
 #define ARCH_USER_END ((uint64_t)0x00007ffffffff000)
 
-/** Kernel address of RAM frame 0: frame n lies at + n * PAGE_SIZE. */
-#define ARCH_DIRECT_MAP ((uint64_t)0xfffffc0000000000)
-
 /** A new space, or a negative error. */
 int64_t arch_space_create(void);
 /** Give it back; it may not be loaded. */
@@ -30,7 +27,8 @@ int arch_space_map(uint64_t space, uint64_t address, uint64_t frame, uint32_t co
                    unsigned rights);
 int arch_space_unmap(uint64_t space, uint64_t address, uint32_t count);
 
-/** Frame number of a kernel address, whether in the direct map or in the image. */
+/** Kernel address of a RAM frame, and the frame of a kernel address (of the image too). */
+void *arch_page_address(uint64_t frame);
 uint64_t arch_frame_of(const void *p);
 
 #endif
