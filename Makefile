@@ -363,6 +363,10 @@ $(B)/obj/user.o: $(B)/obj/user.S $(USER_ELFS)
 # --- unit tests -----------------------------------------------------------------------------------
 # A test's head comment names the sources it is made of: ` * sources: hyp/core/frame.c ...`.
 
+# pvguest and hyp have headers of the same name: pvguest's sources and tests never see hyp's.
+$(B)/obj/unit/pvguest/% $(B)/obj/unit/tests/unit/test_pv% $(B)/obj/unit/tests/unit/host_pv%: \
+    UNIT_INCLUDES := $(PVG_INCLUDES) -Itests/unit
+
 $(B)/obj/unit/%.o: %.c Makefile
 	$(say) UNIT $<
 	$(Q)mkdir -p $(@D)

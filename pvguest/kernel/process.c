@@ -9,12 +9,12 @@
 
 #include "arch/memory.h"
 #include "arch/user.h"
-#include "elf.h"
 #include "irq.h"
 #include "kstring.h"
 #include "mem.h"
 #include "printk.h"
 #include "thread.h"
+#include "user_elf.h"
 
 #define MAX_REGIONS 16u
 #define STACK_TOP   ((uint64_t)0x00007ffffffe0000)

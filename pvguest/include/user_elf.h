@@ -2,8 +2,8 @@
 /*
  * The part of the ELF64 format that a loader of static programs reads.
  */
-#ifndef PVGUEST_ELF_H
-#define PVGUEST_ELF_H
+#ifndef PVGUEST_USER_ELF_H
+#define PVGUEST_USER_ELF_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
  * Reading ELF64 programs. Owns nothing. Whatever elf_check lets pass can be used without further
  * checks: every offset and size was compared against the image without overflow.
  */
-#include "elf.h"
+#include "user_elf.h"
 
 #include "kstring.h"
 
