@@ -12,7 +12,6 @@
 #include "printk.h"
 
 #include <hvlib/arch/hypercall.h>
-#include <hvlib/clock.h>
 #include <hvlib/console.h>
 #include <hvlib/event.h>
 #include <hvlib/memory.h>
@@ -127,21 +126,6 @@ int64_t arch_irq_isa_line(unsigned isa)
     struct hv_device d;
 
     return hv_start_device(HV_DEVICE_IRQ, isa, &d) ? (int64_t)d.port : -HV_EINVAL;
-}
-
-uint64_t arch_clock_ns(void)
-{
-    return hv_clock_ns();
-}
-
-uint64_t arch_wall_ns(void)
-{
-    return hv_start_clock() + hv_clock_ns();
-}
-
-void arch_timer_set(uint64_t deadline)
-{
-    (void)hv_set_timer(deadline);
 }
 
 void arch_early_write(const char *text, size_t bytes)
