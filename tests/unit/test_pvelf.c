@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pvguest's reader of user programs on damaged images. The image has its exact size on the heap, so that ASan sees any read that elf_check should have refused.
+ * pvguest's reader of user programs on damaged images. The image has its exact size on the heap, so
+ * that ASan sees any read that elf_check should have refused.
  *
  * sources: pvguest/kernel/user_elf.c
  */

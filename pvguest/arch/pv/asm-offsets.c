@@ -6,7 +6,7 @@
 #include <hv_vcpu.h>
 #include <stddef.h>
 
-#define DEFINE(name, value) __asm__ volatile("\n->" #name " %0" : : "i"(value))
+#define DEFINE(name, value) __asm__ volatile(".ascii \"->" #name " %0\"" : : "i"(value))
 
 void asm_offsets(void);
 
