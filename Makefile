@@ -43,7 +43,8 @@ deps:
 
 ifneq ($(GOALS_AFTER_DEPS),)
 $(firstword $(GOALS_AFTER_DEPS)): deps
-	+@$(MAKE) --no-print-directory $(GOALS_AFTER_DEPS)
+	+@$(MAKE) --no-print-directory $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$$(nproc)) \
+	    $(GOALS_AFTER_DEPS)
 $(wordlist 2,$(words $(GOALS_AFTER_DEPS)),$(GOALS_AFTER_DEPS)): $(firstword $(GOALS_AFTER_DEPS))
 	@:
 endif
@@ -192,7 +193,7 @@ help:
 	@echo 'make run     boot the demonstration: DISK=image, PERSIST=1 to write to it'
 	@echo 'make debug   the same, stopped at the start with a gdb server on localhost:1234'
 	@echo 'make iso     the bootable GRUB image'
-	@echo 'make test    build and run all tests; T="attack/*" picks some'
+	@echo 'make test    build and run all tests; T="attack/* unit/frame" picks some'
 	@echo 'make bench   measure; results in build/bench/'
 	@echo 'make docs    the documentation, in build/docs/html/'
 	@echo 'make lint    the static checks      make format  apply clang-format'
@@ -211,17 +212,19 @@ run debug: $(if $(ISO),$(ISO),missing-iso)
 missing-iso:
 	@echo 'the ISO needs hyp, root, pvguest and paravane.conf; some sources are not here' >&2; exit 1
 
-# What is built depends on the kind of tests asked for: lints and unit tests run without a guest.
+# What is built depends on the kinds of tests asked for: lints and unit tests run without a guest.
 T ?= *
-T_KIND := $(firstword $(subst /, ,$(T)))
-NEED_UNIT := $(if $(filter lint guest attack system,$(T_KIND)),,$(UNIT_TESTS))
-NEED_GUEST := $(if $(filter lint unit,$(T_KIND)),,$(HYP) $(TEST_ELFS))
-NEED_SYSTEM := $(if $(filter lint unit guest attack,$(T_KIND)),,$(PRODUCTS) $(ISO))
+T_KINDS := $(sort $(foreach t,$(T),$(firstword $(subst /, ,$(t)))))
+T_OTHER := $(filter-out lint unit guest attack system,$(T_KINDS))
+NEED_UNIT := $(if $(filter unit,$(T_KINDS))$(T_OTHER),$(UNIT_TESTS))
+NEED_GUEST := $(if $(filter guest attack system,$(T_KINDS))$(T_OTHER),$(HYP) $(TEST_ELFS))
+NEED_SYSTEM := $(if $(filter system,$(T_KINDS))$(T_OTHER),$(PRODUCTS) $(ISO))
 
 tests-built: $(NEED_UNIT) $(NEED_GUEST) $(NEED_SYSTEM)
 
 test: tests-built
-	$(Q)CC='$(CC)' $(PYTHON) tests/harness/run.py --build $(B) --jobs $(or $(JOBS),2) '$(T)'
+	$(Q)CC='$(CC)' $(PYTHON) tests/harness/run.py --build $(B) --jobs $(or $(JOBS),2) \
+	    $(foreach t,$(T),'$(t)')
 
 lint:
 	$(Q)CC='$(CC)' $(PYTHON) tests/harness/run.py --build $(B) --jobs $(or $(JOBS),2) '$(if $(filter lint/%,$(T)),$(T),lint/*)'

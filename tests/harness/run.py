@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Finds and runs the tests: `run.py --build build/CONF [PATTERN]`.
+"""Finds and runs the tests: `run.py --build build/CONF [PATTERN ...]`.
 
 Names: unit/NAME, guest/NAME, attack/NAME, system/FILE.FUNCTION, lint/NAME. Results: SUCCESS, SKIP
 (with a reason), ERROR (the test is broken), FAILURE (the system is broken), CRASH, TIMEOUT. Only
@@ -124,14 +124,14 @@ class Guest(Test):
 
     def judge(self, machine, end):
         """What the console and the end of the machine say, the worst first."""
-        panic = re.search(r"^PANIC.*", machine.text, re.M)
+        panic = re.search(r"^(?:hyp: )?PANIC.*", machine.text, re.M)
         if panic or end.panic:
             return "CRASH", panic.group(0) if panic else str(end)
         if end.timed_out:
             return "TIMEOUT", f"after {self.timeout:.0f} s; last line: {machine.last_line()}"
         if not machine.text.strip():
             return "ERROR", f"silence; {end}; {machine.errors.decode('utf-8', 'replace').strip()}"
-        verdicts = re.findall(r"^(?:.*?\s)?TEST: (\w+) ?(.*)$", machine.text, re.M)
+        verdicts = re.findall(r"^TEST: (\w+) ?(.*)$", machine.text, re.M)
         if not verdicts:
             return "CRASH" if not end.orderly else "ERROR", f"no verdict; {end}"
         result, reason = verdicts[-1]
@@ -141,7 +141,7 @@ class Guest(Test):
             return "CRASH", f"said {result}, then: {end}"
         if result not in ("SUCCESS", "SKIP"):
             return result, reason
-        audits = re.findall(r"^(?:.*?\s)?audit: (.*)$", machine.text, re.M)
+        audits = re.findall(r"^(?:hyp: )?audit: (.*)$", machine.text, re.M)
         bad = [a for a in audits if not a.startswith("ok")]
         if bad:
             return "FAILURE", f"audit: {bad[0]}"
@@ -242,16 +242,16 @@ def main():
     parser.add_argument("--build", required=True, help="build/CONF")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--list", action="store_true", help="print the names only")
-    parser.add_argument("pattern", nargs="?", default="*")
+    parser.add_argument("patterns", nargs="*", default=["*"])
     args = parser.parse_args()
     os.chdir(TOP)
     tests = [t for t in discover(args.build, args.build.endswith("-debug"))
-             if fnmatch.fnmatchcase(t.name, args.pattern)]
+             if any(fnmatch.fnmatchcase(t.name, p) for p in args.patterns)]
     if args.list:
         print("\n".join(t.name for t in tests))
         return 0
     if not tests:
-        print(f"no test is named {args.pattern}", file=sys.stderr)
+        print(f"no test is named {' or '.join(args.patterns)}", file=sys.stderr)
         return 2
     counts = dict.fromkeys(("SUCCESS", "SKIP", "ERROR", "FAILURE", "CRASH", "TIMEOUT"), 0)
     bad = []
