@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Time without a hypercall: the clock record and the run-states of the shared page.
+ */
+#ifndef HVLIB_CLOCK_H
+#define HVLIB_CLOCK_H
+
+#include <hv_vcpu.h>
+
+/** Nanoseconds since boot. Never runs backwards on one vCPU. */
+uint64_t hv_now(void);
+
+/** The same for a value of the time stamp counter, by a given record; pure. */
+uint64_t hv_clock_ns(const struct hv_clock *clock, uint64_t tsc);
+
+/** Copy this vCPU's run-state record, consistently. */
+void hv_run_state(struct hv_runstate *run);
+
+/** Wait, yielding, until `ns` nanoseconds have passed. */
+void hv_delay(uint64_t ns);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Grants and windows.
+ *
+ * Owns the allocator of window GFNs: one bit a page of the window range, set while taken. A window
+ * stays taken until grant_unmap has succeeded, also when its grant was revoked long ago.
+ */
+#include "hvlib/grant.h"
+#include "hvlib/arch/hypercall.h"
+#include "hvlib/event.h"
+#include "hvlib/memory.h"
+#include "hvlib/start.h"
+
+#define WORDS (HV_MAX_WINDOW_PAGES / 64)
+
+static uint64_t taken[WORDS];
+static uint64_t next_fit;
+
+static bool is_taken(uint64_t page)
+{
+    return taken[page / 64] >> (page % 64) & 1;
+}
+
+static void set_taken(uint64_t page, uint64_t count, bool value)
+{
+    for (uint64_t p = page; p < page + count; p++) {
+        uint64_t bit = (uint64_t)1 << (p % 64);
+
+        taken[p / 64] = value ? taken[p / 64] | bit : taken[p / 64] & ~bit;
+    }
+}
+
+static uint64_t window_pages(void)
+{
+    const struct hv_start_memory *range = hv_start_range(HV_RANGE_WINDOW, 0);
+    uint64_t count = range ? range->count : 0;
+
+    return count < HV_MAX_WINDOW_PAGES ? count : HV_MAX_WINDOW_PAGES;
+}
+
+/* The first run of `count` free pages in [from, to), or `to`. */
+static uint64_t find_run(uint64_t from, uint64_t to, uint64_t count)
+{
+    uint64_t run = 0;
+
+    for (uint64_t p = from; p < to; p++) {
+        run = is_taken(p) ? 0 : run + 1;
+        if (run == count)
+            return p + 1 - count;
+    }
+    return to;
+}
+
+int64_t hv_window_alloc(uint64_t count)
+{
+    uint64_t pages = window_pages();
+    bool was = hv_mask();
+    uint64_t first = find_run(next_fit, pages, count);
+
+    if (first == pages)
+        first = find_run(0, pages, count);
+    if (count && first < pages) {
+        set_taken(first, count, true);
+        next_fit = first + count;
+    }
+    hv_restore(was);
+    return count && first < pages ? (int64_t)(HV_GFN_WINDOW + first) : -HV_ENOSPC;
+}
+
+void hv_window_free(uint64_t gfn, uint64_t count)
+{
+    bool was = hv_mask();
+
+    set_taken(gfn - HV_GFN_WINDOW, count, false);
+    hv_restore(was);
+}
+
+int64_t hv_grant_give(uint64_t peer, const void *at, uint64_t pages, uint64_t rights)
+{
+    return hv_grant_create(HV_SELF, peer, hv_gfn(at), pages, rights);
+}
+
+int64_t hv_grant_take_back(uint64_t ref, const void *at, uint64_t pages)
+{
+    uint64_t address = (uint64_t)(uintptr_t)at;
+    int64_t result = hv_grant_end(HV_SELF, ref, 1);
+
+    if (result != -HV_EBUSY)
+        return result;
+    hv_unmap_range(HV_SELF, 0, address, pages);
+    result = hv_grant_end(HV_SELF, ref, 1);
+    int64_t again =
+        hv_map_range(HV_SELF, 0, address, hv_gfn(at), pages, HV_MAP_READ | HV_MAP_WRITE);
+
+    return result < 0 ? result : again;
+}
+
+static int64_t map_grant(uint64_t owner, uint64_t ref, uint64_t gfn, uint32_t port, uint32_t rights)
+{
+    HV_BUFFER(32)
+    struct hv_grant_map entry = {
+        .owner = owner, .ref = ref, .window = gfn, .port = port, .rights = rights
+    };
+    int64_t done = hv_grant_map(HV_SELF, hv_gpa(&entry), 1);
+
+    return done < 0 ? done : 0;
+}
+
+static int64_t unmap_grant(uint64_t gfn)
+{
+    HV_BUFFER(8) uint64_t window = gfn;
+    int64_t done = hv_grant_unmap(HV_SELF, hv_gpa(&window), 1);
+
+    return done < 0 ? done : 0;
+}
+
+int64_t hv_window_map(uint64_t owner, uint64_t ref, uint64_t pages, uint32_t port, uint32_t rights,
+                      void **at)
+{
+    int64_t gfn = hv_window_alloc(pages);
+
+    if (gfn < 0)
+        return gfn;
+    *at = hv_va((uint64_t)gfn << HV_PAGE_SHIFT);
+    int64_t result = map_grant(owner, ref, (uint64_t)gfn, port, rights);
+
+    if (result < 0) {
+        hv_window_free((uint64_t)gfn, pages);
+        return result;
+    }
+    result = hv_map_range(HV_SELF, 0, (uint64_t)(uintptr_t)*at, (uint64_t)gfn, pages, rights);
+    if (result < 0)
+        hv_window_unmap(*at, pages);
+    return result;
+}
+
+int64_t hv_window_unmap(void *at, uint64_t pages)
+{
+    uint64_t gfn = hv_gfn(at);
+    int64_t result = hv_unmap_range(HV_SELF, 0, (uint64_t)(uintptr_t)at, pages);
+
+    if (result == 0)
+        result = unmap_grant(gfn);
+    if (result == 0)
+        hv_window_free(gfn, pages);
+    return result;
+}

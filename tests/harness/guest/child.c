@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Children: built from the image in the second module, linked to their parent by a granted page and
+ * a pair of ports whose numbers are on the child's command line.
+ */
+#include "hvlib/builder.h"
+#include "hvlib/clock.h"
+#include "hvlib/grant.h"
+#include "internal.h"
+
+#define USUAL_PAGES  1024u
+#define WINDOW_PAGES 64u
+#define PATIENCE_NS  10000000000u
+#define MAX_CHILDREN 64u
+
+struct link {
+    uint64_t other; /* TEST_PARENT in a child */
+    void *page;
+    uint64_t ref;
+    uint64_t port;
+    bool used;
+};
+
+static struct link links[MAX_CHILDREN];
+
+const char *test_role(void)
+{
+    static char role[32];
+
+    if (!role[0] && !hv_start_option("role", role, sizeof role))
+        memcpy(role, "root", 5);
+    return role;
+}
+
+bool test_is(const char *role)
+{
+    return strcmp(test_role(), role) == 0;
+}
+
+uint64_t test_argument(const char *key, uint64_t otherwise)
+{
+    return hv_start_number(key, otherwise);
+}
+
+static struct link *find_link(uint64_t other)
+{
+    for (struct link *l = links; l < links + MAX_CHILDREN; l++) {
+        if (l->used && l->other == other)
+            return l;
+    }
+    test_error("no link to domain %lu", other);
+}
+
+static struct link *new_link(uint64_t other)
+{
+    for (struct link *l = links; l < links + MAX_CHILDREN; l++) {
+        if (!l->used) {
+            /* Pages are never given back: a slot keeps its own. */
+            *l = (struct link){ .other = other, .page = l->page, .used = true };
+            return l;
+        }
+    }
+    test_error("more than %u children", MAX_CHILDREN);
+}
+
+static struct link *link_child(uint64_t child)
+{
+    struct link *l = new_link(child);
+
+    if (!l->page)
+        l->page = test_pages(1);
+    memset(l->page, 0, HV_PAGE_SIZE);
+    l->ref = (uint64_t)NEED(hv_grant_give(child, l->page, 1, HV_MAP_READ | HV_MAP_WRITE));
+    l->port = (uint64_t)NEED(hv_event_offer(child, NULL, NULL));
+    return l;
+}
+
+/* The module that comes last is this image again. */
+static const struct hv_start_module *own_image(void)
+{
+    const struct hv_start_module *module = NULL, *next;
+
+    for (uint32_t i = 0; (next = hv_start_module(i)) != NULL; i++)
+        module = next;
+    if (!module)
+        test_error("no second module to build children from");
+    return module;
+}
+
+uint64_t test_build(const char *role, uint64_t pages, const char *arguments)
+{
+    const struct hv_start_module *image = own_image();
+    char cmdline[256];
+    struct hv_build b = {
+        .image = hv_start_module_data(image),
+        .image_bytes = image->bytes,
+        .ram_pages = pages ? pages : USUAL_PAGES,
+        .window_pages = WINDOW_PAGES,
+        .cmdline = cmdline,
+    };
+    int64_t result = hv_build_create(&b);
+
+    if (result < 0)
+        test_error("building %s: %s (%ld)", role, b.why, result);
+    const struct link *l = link_child(b.id);
+
+    hv_snprintf(cmdline, sizeof cmdline, "role=%s link_ref=0x%lx link_port=%lu %s", role, l->ref,
+                l->port, arguments ? arguments : "");
+    result = hv_build_finish(&b, NULL, 0);
+    if (result < 0)
+        test_error("building %s: %s (%ld)", role, b.why, result);
+    return b.id;
+}
+
+uint64_t test_spawn(const char *role, uint64_t pages)
+{
+    uint64_t child = test_build(role, pages, NULL);
+
+    NEED(hv_domain_start(child));
+    return child;
+}
+
+void test_child_start(void)
+{
+    uint64_t parent = hv_start_parent(), ref = hv_start_number("link_ref", 0);
+    struct link *l = new_link(TEST_PARENT);
+
+    l->port = (uint64_t)NEED(
+        hv_event_listen(HV_BIND_PEER, parent, hv_start_number("link_port", 0), NULL, NULL));
+    NEED(hv_window_map(parent, ref, 1, (uint32_t)l->port, HV_MAP_READ | HV_MAP_WRITE, &l->page));
+}
+
+struct hv_domain_info test_info(uint64_t dom)
+{
+    HV_BUFFER(256) struct hv_domain_info info = { 0 };
+
+    NEED(hv_domain_info(dom, hv_gpa(&info)));
+    return info;
+}
+
+struct hv_counters test_counters(uint64_t dom)
+{
+    HV_BUFFER(128) struct hv_counters counters = { 0 };
+
+    NEED(hv_counters(dom, hv_gpa(&counters)));
+    return counters;
+}
+
+static bool ended(uint32_t state)
+{
+    return state == HV_DOMAIN_SHUTDOWN || state == HV_DOMAIN_KILLED;
+}
+
+void test_wait(uint64_t child, struct hv_domain_info *info)
+{
+    uint64_t end = hv_now() + PATIENCE_NS;
+    struct hv_domain_info now = test_info(child);
+
+    while (!ended(now.state)) {
+        if (hv_now() > end)
+            test_failure("domain %lu does not end (state %u, rip 0x%lx)", child, now.state,
+                         now.rip);
+        hv_yield();
+        now = test_info(child);
+    }
+    if (info)
+        *info = now;
+}
+
+void test_destroy(uint64_t child)
+{
+    struct link *l = find_link(child);
+
+    NEED(hv_domain_end(child));
+    NEED(hv_grant_end(HV_SELF, l->ref, 1));
+    NEED(hv_event_end(l->port));
+    l->used = false;
+}
+
+void test_join(uint64_t child)
+{
+    struct hv_domain_info info = { 0 };
+
+    test_wait(child, &info);
+    if (info.state == HV_DOMAIN_KILLED)
+        test_failure("domain %lu was killed: %s (vector %u, rip 0x%lx, cr2 0x%lx)", child,
+                     info.report, info.vector, info.rip, info.cr2);
+    if (info.reason == ERROR)
+        test_error("domain %lu could not do its part", child);
+    if (info.reason != SUCCESS)
+        test_failure("domain %lu ended with reason %u", child, info.reason);
+    test_destroy(child);
+}
+
+void test_join_killed(uint64_t child, const char *report)
+{
+    struct hv_domain_info info = { 0 };
+
+    test_wait(child, &info);
+    if (info.state != HV_DOMAIN_KILLED)
+        test_failure("domain %lu was not killed but shut down with reason %u", child, info.reason);
+    info.report[sizeof info.report - 1] = 0;
+    if (!strstr(info.report, report))
+        test_failure("domain %lu was killed for \"%s\", not \"%s\"", child, info.report, report);
+    test_destroy(child);
+}
+
+volatile uint64_t *test_shared(uint64_t other)
+{
+    return find_link(other)->page;
+}
+
+uint64_t test_port(uint64_t other)
+{
+    return find_link(other)->port;
+}
+
+void test_signal(uint64_t other, uint32_t index, uint64_t value)
+{
+    volatile uint64_t *word = &test_shared(other)[index];
+
+    hv_fence();
+    *word = value;
+}
+
+void test_await(uint64_t other, uint32_t index, uint64_t value)
+{
+    const volatile uint64_t *word = &test_shared(other)[index];
+    uint64_t end = hv_now() + PATIENCE_NS;
+
+    while (*word != value) {
+        if (hv_now() > end)
+            test_failure("word %u of the page shared with domain %ld is %lu, not %lu", index,
+                         (int64_t)other, *word, value);
+        hv_yield();
+    }
+    hv_fence();
+}
