@@ -26,10 +26,11 @@ struct vcpu;
 struct cpu {
     struct vcpu *vcpu; /* whose registers are loaded; idle: NULL */
     uint32_t work;
-    uint32_t user_mode; /* the loaded vCPU is in user mode */
-    uint64_t scratch;   /* the guest's RSP in the first instructions of SYSCALL */
-    uint64_t stack_top; /* = address of this struct */
-    uint32_t id;        /* dense, 0: the boot CPU */
+    uint32_t user_mode;          /* the loaded vCPU is in user mode */
+    uint64_t scratch;            /* the guest's RSP in the first instructions of SYSCALL */
+    uint64_t scratch2, scratch3; /* entry.S: registers, while interrupts cannot come */
+    uint64_t stack_top;          /* = address of this struct */
+    uint32_t id;                 /* dense, 0: the boot CPU */
     uint32_t apic_id;
     uint64_t *tss_rsp0; /* the TSS word RSP0, the end of the loaded vCPU's registers; not aligned */
     uint8_t *tss_iomap; /* the TSS port bitmap, 8,192 bytes */
@@ -40,8 +41,10 @@ struct cpu {
     uint64_t interrupts;
     struct trace_ring *trace; /* NULL: not recording */
     uint32_t panicking;
-    uint32_t rsvd;
-    uint64_t rsvd2;
+    uint32_t iobase_kernel; /* what *tss_iobase is in kernel mode of the loaded vCPU */
+    uint64_t iomap_domain;  /* whose bitmap, and which version of it, is in the TSS */
+    uint64_t iomap_version;
+    uint64_t rsvd;
     struct cpu *self; /* the stack's last word, see this_cpu() */
 };
 STATIC_ASSERT(sizeof(struct cpu) % 16 == 0);

@@ -101,6 +101,7 @@ struct domain {
     struct grant_table *grants;  /* grant.c */
     struct io_routes *routes;    /* ioemul.c */
     uint8_t *io_bitmap[2];       /* two frames, 0 bits are ports that it holds; NULL: none */
+    uint64_t io_version;         /* changes with every change of io_bitmap; starts at 1 */
     struct resources *resources; /* resource.c: MMIO ranges, IRQs, devices; dma.c: pins */
     uint32_t virq_port[4];       /* HV_VIRQ_… bound to, 0: none */
 

@@ -209,4 +209,47 @@ static inline _Noreturn void cpu_stop(void)
         __asm__ volatile("cli; hlt" : : : "memory");
     }
 }
+static inline uint64_t rdfsbase(void)
+{
+    uint64_t value;
+
+    __asm__ volatile("rdfsbase %0" : "=r"(value));
+    return value;
+}
+
+static inline void wrfsbase(uint64_t value)
+{
+    __asm__ volatile("wrfsbase %0" : : "r"(value));
+}
+
+static inline uint64_t rdgsbase(void)
+{
+    uint64_t value;
+
+    __asm__ volatile("rdgsbase %0" : "=r"(value));
+    return value;
+}
+
+static inline void wrgsbase(uint64_t value)
+{
+    __asm__ volatile("wrgsbase %0" : : "r"(value));
+}
+
+/* Extended state of the components in `mask`; `area` is 64-byte aligned. */
+static inline void xsave(void *area, uint64_t mask)
+{
+    __asm__ volatile("xsave64 (%0)"
+                     :
+                     : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
+                     : "memory");
+}
+
+static inline void xrstor(const void *area, uint64_t mask)
+{
+    __asm__ volatile("xrstor64 (%0)"
+                     :
+                     : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
+                     : "memory");
+}
+
 #endif
