@@ -107,9 +107,12 @@ no_long_mode:
     movw $0x3f8, %dx
     outb %al, %dx
     jmp 3b
-5:  cli
+5:  movw $0xf4, %dx /* as machine_halt() does */
+    movb $0x3f, %al
+    outb %al, %dx
+6:  cli
     hlt
-    jmp 5b
+    jmp 6b
 
 no_long_mode_text:
     .asciz "hyp: this CPU has no 64-bit mode; Paravane cannot run here\r\n"

@@ -55,6 +55,7 @@ void bootmem_finish(struct boot_info *boot);
 void paging_init(const struct boot_info *boot);
 void paging_map_stack(uintptr_t va, uint64_t pages);
 void paging_switch(void);
+void paging_check(void);
 bool paging_in_guard(uint64_t va);
 
 /* GDT, TSS, IST stacks, IDT. */

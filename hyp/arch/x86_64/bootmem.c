@@ -7,6 +7,7 @@
  * boot tables show no more. Allocated pages are zeroed and stay hyp's for ever.
  */
 #include "arch/insn.h"
+#include "arch/page.h"
 #include "boot_arch.h"
 #include "bug.h"
 #include "string.h"
@@ -139,7 +140,9 @@ void *bootmem_alloc(uint64_t pages)
     }
     p = phys_to_virt(pool->start);
     pool->start += pages * PAGE_SIZE;
-    memset(p, 0, pages * PAGE_SIZE);
+    for (uint64_t i = 0; i < pages; i++) {
+        page_clear((char *)p + i * PAGE_SIZE);
+    }
     info->tsc_zeroing += rdtsc() - start;
     return p;
 }

@@ -47,6 +47,7 @@ static void boot_finish(void)
     clock_init(&boot);
     rtc_read(&boot);
     bootmem_finish(&boot);
+    paging_check();
     cpu_report();
     report_memory();
     trace(TRACE_BOOT, boot.mem_count, boot.module_count, platform.cpu_count);

@@ -8,68 +8,65 @@
  * leaves are global; a page below each stack is left unmapped.
  */
 #include "arch/insn.h"
+#include "arch/pte.h"
 #include "boot_arch.h"
 #include "bug.h"
 #include "machine.h"
 
-#define PTE_P  UINT64_C(0x001)
-#define PTE_W  UINT64_C(0x002)
-#define PTE_WT UINT64_C(0x008)
-#define PTE_CD UINT64_C(0x010)
-#define PTE_PS UINT64_C(0x080)
-#define PTE_G  UINT64_C(0x100)
-#define PTE_NX (UINT64_C(1) << 63)
+#define PTE_LARGE  ((pte_t)1 << 7)
+#define PTE_GLOBAL ((pte_t)1 << 8)
+#define LARGE_SIZE UINT64_C(0x200000)
 
-#define PTE_ADDRESS UINT64_C(0x000ffffffffff000)
-#define LARGE_SIZE  UINT64_C(0x200000)
+#define RIGHTS_RX   (PTE_PRESENT | PTE_GLOBAL)
+#define RIGHTS_R    (RIGHTS_RX | PTE_NX)
+#define RIGHTS_RW   (RIGHTS_R | PTE_WRITE)
+#define RIGHTS_MMIO (RIGHTS_RW | PTE_UNCACHED)
 
-#define RIGHTS_RX   (PTE_P | PTE_G)
-#define RIGHTS_R    (PTE_P | PTE_G | PTE_NX)
-#define RIGHTS_RW   (PTE_P | PTE_G | PTE_NX | PTE_W)
-#define RIGHTS_MMIO (RIGHTS_RW | PTE_CD | PTE_WT)
+/* A table of hyp's: rights are the leaf's to limit, and never ring 3's. */
+#define TABLE_RIGHTS (PTE_PRESENT | PTE_WRITE)
 
-static uint64_t *root;
+static pte_t *root;
 static uintptr_t mmio_next = HYP_MMIO_BASE;
 static uintptr_t stack_end = HYP_STACK_BASE;
 
 /* The table that `entry` names, made if it is missing. */
-static uint64_t *table_below(uint64_t *entry)
+static pte_t *table_below(pte_t *entry)
 {
     if (*entry == 0) {
-        *entry = virt_to_phys(bootmem_alloc(1)) | PTE_P | PTE_W;
+        *entry = virt_to_phys(bootmem_alloc(1)) | TABLE_RIGHTS;
     }
-    BUG_ON(*entry & PTE_PS);
-    return phys_to_virt(*entry & PTE_ADDRESS);
+    BUG_ON(*entry & PTE_LARGE);
+    return phys_to_virt(*entry & PTE_FRAME);
 }
 
 /* The entry for va at a level: 1 for 4 KiB leaves, 2 for 2 MiB. */
-static uint64_t *entry_for(uintptr_t va, unsigned int level)
+static pte_t *entry_for(uintptr_t va, unsigned int level)
 {
-    uint64_t *table = root;
+    pte_t *table = root;
 
     for (unsigned int l = 4; l > level; l--) {
-        table = table_below(&table[(va >> (PAGE_SHIFT + 9 * (l - 1))) & 511]);
+        table = table_below(&table[pte_index(va, l)]);
     }
-    return &table[(va >> (PAGE_SHIFT + 9 * (level - 1))) & 511];
+    return &table[pte_index(va, level)];
 }
 
 /* The one function through which hyp's mappings go in. */
-static void map(uintptr_t va, paddr_t pa, uint64_t size, uint64_t rights)
+static void map(uintptr_t va, paddr_t pa, uint64_t size, pte_t rights)
 {
     while (size > 0) {
         bool large = ((va | pa) & (LARGE_SIZE - 1)) == 0 && size >= LARGE_SIZE;
         uint64_t step = large ? LARGE_SIZE : PAGE_SIZE;
-        uint64_t *entry = entry_for(va, large ? 2 : 1);
+        pte_t *entry = entry_for(va, large ? 2 : 1);
 
         BUG_ON(*entry != 0);
-        *entry = pa | rights | (large ? PTE_PS : 0);
+        *entry = pa | rights | (large ? PTE_LARGE : 0);
         va += step;
         pa += step;
         size -= step;
     }
 }
 
-static void map_section(const char *start, const char *end, uint64_t rights)
+static void map_section(const char *start, const char *end, pte_t rights)
 {
     /* Page by page: a superpage could outgrow its section. */
     for (const char *p = start; p < end; p += PAGE_SIZE) {
@@ -126,6 +123,34 @@ void paging_map_stack(uintptr_t va, uint64_t pages)
 bool paging_in_guard(uint64_t va)
 {
     return va >= HYP_STACK_BASE && va < stack_end && *entry_for(va, 1) == 0;
+}
+
+/* W^X, asked of the tables themselves: no leaf of one is writable and executable, and no frame
+ * that is executable is writable through the direct map. */
+static void check_table(const pte_t *table, unsigned int level, const char *text, const char *end)
+{
+    for (unsigned int i = 0; i < PTE_SLOTS; i++) {
+        pte_t e = table[i];
+        paddr_t pa = e & PTE_FRAME;
+        uint64_t size = PAGE_SIZE << (9 * (level - 1));
+
+        if (!(e & PTE_PRESENT)) {
+            continue;
+        }
+        if (level > 1 && !(e & PTE_LARGE)) {
+            check_table(phys_to_virt(pa), level - 1, text, end);
+            continue;
+        }
+        ASSERT(!(e & PTE_WRITE) || (e & PTE_NX));
+        ASSERT(!(e & PTE_WRITE) || pa + size <= image_phys(text) || pa >= image_phys(end));
+    }
+}
+
+void paging_check(void)
+{
+    if (HYP_DEBUG) {
+        check_table(root, 4, image_text_start, image_data_start);
+    }
 }
 
 void paging_switch(void)

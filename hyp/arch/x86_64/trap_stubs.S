@@ -101,7 +101,6 @@ trap_hyp_entry:
     PUSH_REGISTERS
     movq %rsp, %rdi
     movq %rsp, %rbx
-    xorl %ebp, %ebp
     andq $-16, %rsp
     call trap_from_hyp
     movq %rbx, %rsp
