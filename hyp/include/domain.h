@@ -14,6 +14,7 @@
 #include "hv_domain.h"
 #include "hv_memory.h"
 #include "hv_vcpu.h"
+#include "ratelimit.h"
 #include "types.h"
 
 struct domain;
@@ -56,6 +57,8 @@ struct vcpu {
     struct vcpu *rq_next, *rq_prev;
     uint32_t queued, weight;
     uint64_t cpu_ns;
+    uint32_t run_state, run_version; /* HV_RUN_…; what the shared page's record is written from */
+    uint64_t run_since, run_time[4];
 
     /* timer.c */
     uint64_t deadline; /* ns, 0: none */
@@ -107,8 +110,10 @@ struct domain {
 
     enum domain_teardown teardown;
     uint64_t teardown_at; /* position inside the step */
-    uint32_t console_tokens, console_line;
-    uint64_t console_time;
+    struct bucket console_bucket;
+    uint32_t console_line;            /* bytes gathered in console_buf */
+    uint32_t last_vector, last_error; /* of the exception that killed it */
+    uint64_t last_cr2;
     char console_buf[128];
     char report[56];
     mfn_t mfn; /* the frame this struct lies in */
@@ -139,9 +144,16 @@ int64_t domain_create(struct domain *parent, const struct hv_domain_create *c);
 int domain_start(struct domain *d);
 int domain_pause(struct domain *d);
 int domain_unpause(struct domain *d);
-int domain_shutdown(struct domain *d, uint32_t reason);
-/* One bounded step; 1 while work is left, 0 done, or -HV_E…. */
+/* Ends a domain that says so itself. Of root: ends the machine, and does not return. */
+void domain_shutdown(struct domain *d, uint32_t reason);
+/* One bounded step; 1 while work is left, 0 done, or -HV_E…. `d` may be gone after a 0. */
 int domain_destroy_step(struct domain *d);
+/* One bounded step of taking back what a dead domain's devices hold; as above. */
+int domain_reset_devices(struct domain *d);
 void domain_info(const struct domain *d, struct hv_domain_info *info);
+/* The first domain, made of nothing but the boot. BUG when the machine is too small for it. */
+struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t window_pages);
+/* Walks all domains, dying ones too; NULL to start, NULL at the end. */
+struct domain *domain_next(const struct domain *d);
 
 #endif

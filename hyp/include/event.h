@@ -11,6 +11,20 @@
 struct domain;
 struct vcpu;
 
+/* One end of a channel. `other` is written under both tables' locks and read without by senders. */
+struct port {
+    uint8_t state; /* HV_PORT_… */
+    uint8_t priority;
+    uint16_t index;     /* its own number */
+    uint32_t source;    /* peer's port, virtual IRQ, line or device */
+    struct vcpu *vcpu;  /* who is told */
+    struct port *other; /* PEER: the other end */
+    uint64_t peer;      /* domain: UNBOUND who may bind, PEER and CLOSED who did */
+    int16_t vector;     /* IRQ, MSI; else -1 */
+    uint16_t rsvd[3];
+    uint64_t rate[3]; /* room for a token bucket */
+};
+
 int event_init_domain(struct domain *d);
 bool event_destroy_step(
     struct domain *d); /* closes ports and tells peers; true while work is left */
@@ -30,8 +44,10 @@ int event_set_priority(struct domain *d, uint64_t port, uint64_t priority);
 /* Marks a port of `d` pending and wakes its vCPU; no-op for port 0 or a free one. Constant time. */
 void event_raise(struct domain *d, uint32_t port);
 void event_raise_virq(struct domain *d, uint32_t virq);
-/* From the interrupt path: a physical vector or line came in. */
-void event_physical(uint32_t vector);
+/* A vCPU's one-shot timer has expired. */
+void event_raise_timer(struct vcpu *v);
+/* Is anything pending, masked or not? Reads the shared page once. */
+bool event_pending(const struct vcpu *v);
 /* May `port` of `d` be named as a grant's or route's notification port? */
 bool event_port_usable(struct domain *d, uint64_t port);
 /* Is an upcall due: not masked, something pending? Reads the shared page once. */

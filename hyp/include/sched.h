@@ -19,7 +19,9 @@ void sched_sleep(struct vcpu *v,
 void sched_yield(struct vcpu *v);
 /* Chooses the next vCPU, waiting for one when there is none (idle). Sets the slice. */
 struct vcpu *sched_pick(struct cpu *c);
-void sched_tick(struct cpu *c); /* from the timer interrupt */
+void sched_tick(struct cpu *c);                /* from the timer interrupt */
+uint64_t sched_slice_end(const struct cpu *c); /* ns; 0: the running vCPU has no rival */
+uint64_t sched_cpu_ns(const struct vcpu *v);   /* up to now */
 
 /* timer.c: one-shot timers of vCPUs and the slice, over one hardware timer a pCPU. */
 void timer_init(void);

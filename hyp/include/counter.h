@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a domain has done; see hv_domain.h.
+ */
+#ifndef COUNTER_H
+#define COUNTER_H
+
+#include "domain.h"
+
+void counters_read(const struct domain *d, struct hv_counters *sum);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The handlers of the hypercalls, one hc_NAME a line of hypercalls.def.
+ *
+ * A handler copies its buffers in once, asks its numbered questions, calls core and copies out. It
+ * returns what the guest finds in RAX. The caller is this_cpu()->vcpu.
+ */
+#ifndef HC_H
+#define HC_H
+
+#include "cpu.h"
+#include "domain.h"
+#include "hv_call.h"
+#include "types.h"
+
+#define HV_CALL0(nr, name)                         int64_t hc_##name(void);
+#define HV_CALL1(nr, name, t1, a1)                 int64_t hc_##name(t1 a1);
+#define HV_CALL2(nr, name, t1, a1, t2, a2)         int64_t hc_##name(t1 a1, t2 a2);
+#define HV_CALL3(nr, name, t1, a1, t2, a2, t3, a3) int64_t hc_##name(t1 a1, t2 a2, t3 a3);
+#define HV_CALL4(nr, name, t1, a1, t2, a2, t3, a3, t4, a4)                                         \
+    int64_t hc_##name(t1 a1, t2 a2, t3 a3, t4 a4);
+#define HV_CALL5(nr, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                                 \
+    int64_t hc_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5);
+#define HV_CALL6(nr, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                         \
+    int64_t hc_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6);
+#include "hypercalls.def"
+#undef HV_CALL0
+#undef HV_CALL1
+#undef HV_CALL2
+#undef HV_CALL3
+#undef HV_CALL4
+#undef HV_CALL5
+#undef HV_CALL6
+
+/* What entry.S calls through, by number; numbers from HV_NR_LIMIT on never reach it. */
+typedef void hc_entry_t(void);
+extern hc_entry_t *const hc_table[HV_NR_LIMIT];
+
+/* The domain that made the call. */
+static inline struct domain *hc_caller(void)
+{
+    return this_cpu()->vcpu->domain;
+}
+
+/*
+ * Says that a call fails, and why. Debug builds print it, a bounded number of times a second;
+ * release builds are silent, whatever a guest does.
+ */
+int64_t hc_fail_report(int error, const char *file, int line, const char *why);
+#if HYP_DEBUG
+#define HC_FAIL(error, why) hc_fail_report((error), __FILE__, __LINE__, (why))
+#else
+#define HC_FAIL(error, why) ((int64_t)(error))
+#endif
+
+#endif
