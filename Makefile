@@ -43,7 +43,7 @@ deps:
 
 ifneq ($(GOALS_AFTER_DEPS),)
 $(firstword $(GOALS_AFTER_DEPS)): deps
-	+@$(MAKE) --no-print-directory $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$$(nproc)) \
+	+@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$$(nproc)) \
 	    $(GOALS_AFTER_DEPS)
 $(wordlist 2,$(words $(GOALS_AFTER_DEPS)),$(GOALS_AFTER_DEPS)): $(firstword $(GOALS_AFTER_DEPS))
 	@:
@@ -125,7 +125,7 @@ CHECK_LIBS = $(shell pkg-config --libs check)
 FLAGS_unit = $(COMMON) -DHYP_UNIT=1 $(SANITIZE) $(UNIT_INCLUDES) $(CHECK_FLAGS)
 
 LDFLAGS := -nostdlib -static --no-dynamic-linker -z noexecstack -z max-page-size=4096 \
-    --build-id=sha1 --gc-sections
+    --gc-sections
 
 # --- sources --------------------------------------------------------------------------------------
 
@@ -157,9 +157,8 @@ HYP := $(if $(wildcard hyp/hyp.lds hyp/arch/x86_64/hyp.lds),$(B)/hyp.elf)
 LHC := $(if $(LHC_SOURCES),$(B)/libhypercall.a)
 GUEST_LDS := libhypercall/guest.lds
 CAN_LINK_GUESTS := $(and $(wildcard $(GUEST_LDS)),$(LHC))
-PVG_MAIN := $(if $(CAN_LINK_GUESTS),$(shell grep -lsrw guest_main pvguest --include='*.c'))
-ROOT := $(if $(and $(PVG_MAIN),$(wildcard pvguest/root/*.c)),$(B)/root.elf)
-PVGUEST := $(if $(and $(PVG_MAIN),$(GUEST_SOURCES)),$(B)/pvguest.elf)
+ROOT := $(if $(and $(CAN_LINK_GUESTS),$(wildcard pvguest/root/main.c)),$(B)/root.elf)
+PVGUEST := $(if $(and $(CAN_LINK_GUESTS),$(wildcard pvguest/guest/main.c)),$(B)/pvguest.elf)
 EXAMPLE_ELFS := $(if $(CAN_LINK_GUESTS),$(EXAMPLES:%=$(B)/%.elf))
 TEST_ELFS := $(if $(and $(CAN_LINK_GUESTS),$(HARNESS_SOURCES)),\
     $(patsubst %,$(B)/%.elf,$(GUEST_TESTS) $(ATTACKS)))
@@ -294,7 +293,7 @@ $(if $(PVG_OFFSETS),$(eval $(call offsets,pvguest,pvguest/arch/pv,pvguest,$(PVG_
 
 HYP_LDS := $(firstword $(wildcard hyp/arch/x86_64/hyp.lds hyp/hyp.lds))
 HYP_OBJECTS := $(call objects,$(HYP_SOURCES))
-HYP_LINK = $(LD) $(LDFLAGS) -T $(HYP_LDS)
+HYP_LINK = $(LD) $(LDFLAGS) --build-id=sha1 -T $(HYP_LDS)
 SYMBOLS := $(B)/gen/hyp/symbols
 
 # $(1): image, $(2): table
