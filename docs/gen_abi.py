@@ -163,8 +163,8 @@ def errors_page(calls, errors):
     return "\n".join(out) + "\n"
 
 
-def write(folder):
-    """Writes both pages into folder."""
+def main():
+    folder = sys.argv[1]
     os.makedirs(folder, exist_ok=True)
     calls, errors = parse_calls(), parse_errors()
     for name, page in (("hypercalls.rst", calls_page(calls, errors)),
@@ -174,4 +174,4 @@ def write(folder):
 
 
 if __name__ == "__main__":
-    write(sys.argv[1])
+    main()

@@ -23,6 +23,9 @@ struct audit_count {
     uint8_t rsvd[3];
 };
 
+/* NULL in release builds. */
+extern struct audit_count *frame_audit;
+
 /* Prints `audit: ok (N frames, M domains)` or one `audit: <what>` line an error; returns errors. */
 int audit_run(void);
 

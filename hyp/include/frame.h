@@ -12,6 +12,8 @@
 #define FRAME_H
 
 #include "boot.h"
+#include "bug.h"
+#include "epoch.h"
 #include "lock.h"
 #include "types.h"
 
@@ -40,6 +42,14 @@ struct frame {
     uint32_t next;   /* list of free or limbo frames */
     uint32_t epoch;  /* the epoch in which its last leaf (or the entry that named it) went */
 };
+
+/* Free frames are handed out in steps of this, so that debug builds see what wrongly counts on
+ * neighbours. */
+#if HYP_DEBUG
+#define FRAME_STRIDE 61u
+#else
+#define FRAME_STRIDE 1u
+#endif
 
 /* The start of the direct map, the frame table and the number of its records; constant after
  * frame_init. */
@@ -72,8 +82,11 @@ static inline mfn_t frame_mfn_of(const void *va)
     return (mfn_t){ (uint64_t)((const uint8_t *)va - frame_direct) >> PAGE_SHIFT };
 }
 
-/* Does the boot memory map call any byte of this frame memory (RAM, ACPI tables, firmware's)? */
-bool frame_is_memory(uint64_t mfn);
+/* Does the boot memory map call any byte of these frames memory (RAM, ACPI tables, firmware's)? */
+bool frame_is_memory(uint64_t first, uint64_t count);
+
+/* The domain that it is charged to; NULL: the hypervisor. */
+struct domain *frame_owner(const struct frame *f);
 
 /* A zeroed frame for `d` (NULL: the hypervisor), charged. MFN_NONE: quota or memory used up, also
  * after the epoch was forced. */
@@ -102,14 +115,23 @@ static inline void frame_map_get(struct frame *f)
     f->maps++;
 }
 
-/* BUG below zero. Stamps the epoch that reuse has to wait for. */
-void frame_map_put(struct frame *f);
+/* Stamps the epoch that reuse has to wait for. */
+static inline void frame_map_put(struct frame *f)
+{
+    BUG_ON(f->maps == 0);
+    f->maps--;
+    f->epoch = epoch_now;
+}
 
 static inline void frame_hold(struct frame *f)
 {
     f->holds++;
 }
 
-void frame_unhold(struct frame *f);
+static inline void frame_unhold(struct frame *f)
+{
+    BUG_ON(f->holds == 0);
+    f->holds--;
+}
 
 #endif

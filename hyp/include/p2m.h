@@ -53,7 +53,7 @@ static inline mfn_t p2m_ram(const struct domain *d, gfn_t g)
     uint64_t m = 0;
 
     if (g.n < d->ram_pages) {
-        m = d->p2m_ram[g.n >> 18][(g.n >> 9) & 511][g.n & 511];
+        m = d->p2m_ram[(g.n >> 18) & 31][(g.n >> 9) & 511][g.n & 511];
     }
     return m != 0 ? (mfn_t){ m } : MFN_NONE;
 }
@@ -65,7 +65,7 @@ static inline struct window *p2m_window_at(const struct domain *d, uint64_t n)
 {
     struct window ***top = d->windows;
 
-    return &top[n >> 15][(n >> 6) & 511][n & 63];
+    return &top[(n >> 15) & 511][(n >> 6) & 511][n & 63];
 }
 
 /* NULL: no window GFN of d. */

@@ -35,7 +35,7 @@ struct space *space_find_any(struct domain *d, uint64_t id); /* dying ones too; 
 
 static inline struct space *space_find(struct domain *d, uint64_t id) /* not dying, or NULL */
 {
-    struct space *s = id < HV_MAX_SPACES ? d->spaces[id] : NULL;
+    struct space *s = id < HV_MAX_SPACES ? d->spaces[id & (HV_MAX_SPACES - 1)] : NULL;
 
     return s != NULL && !s->dying ? s : NULL;
 }

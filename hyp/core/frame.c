@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The frame table, the free list and limbo.
+ *
+ * A frame is in exactly one place: with an owner (charged to it), on the free list, or in limbo.
+ * Limbo is a queue in the order of stamps: frames whose translation may still be in a TLB. They
+ * stay charged until the epoch has passed; an allocation that would fail forces it first.
+ */
+#include "frame.h"
+#include "arch/page.h"
+#include "audit.h"
+#include "domain.h"
+#include "string.h"
+
+#define NO_FRAME UINT32_MAX
+
+uint8_t *frame_direct = (uint8_t *)HYP_DIRECT_BASE;
+struct frame *frame_table;
+uint64_t frame_table_count;
+struct audit_count *frame_audit;
+struct spinlock memory_lock = SPINLOCK_INIT(LOCK_MEMORY);
+
+static const struct boot_info *boot_info;
+static struct domain *charged[HV_MAX_DOMAINS + 1]; /* by frame.owner; [0] is the hypervisor: NULL */
+static uint32_t free_first = NO_FRAME, limbo_first = NO_FRAME, limbo_last = NO_FRAME;
+static uint64_t free_frames, limbo_frames, total_frames;
+
+/* ---- start ---- */
+
+static uint64_t table_bytes(void)
+{
+    uint64_t bytes = frame_table_count * sizeof(struct frame);
+
+    if (AUDIT) {
+        bytes += frame_table_count * sizeof(struct audit_count);
+    }
+    return (bytes + PAGE_MASK) & ~PAGE_MASK;
+}
+
+/* The table goes to the end of the highest free range that has room; returns that range's index. */
+static uint32_t place_table(const struct boot_info *boot, uint64_t bytes)
+{
+    for (uint32_t i = boot->free_count; i-- > 0;) {
+        if (boot->free[i].end - boot->free[i].start >= bytes) {
+            frame_table = (void *)(frame_direct + (boot->free[i].end - bytes));
+            memset(frame_table, 0, bytes);
+            frame_audit = (void *)(frame_table + frame_table_count);
+            return i;
+        }
+    }
+    panic("no room for the frame table (%lu KiB)", bytes >> 10);
+}
+
+static void push_free(uint32_t n)
+{
+    frame_table[n].state = FRAME_FREE;
+    frame_table[n].next = free_first;
+    free_first = n;
+    free_frames++;
+}
+
+/* Last frame first, so that they are taken in ascending order (but for the stride). */
+static void add_range(uint64_t first, uint64_t end)
+{
+    for (uint64_t step = 0; step < FRAME_STRIDE; step++) {
+        for (uint64_t n = end - step; n > first && n <= end; n -= FRAME_STRIDE) {
+            /* Frame 0 is nobody's: 0 is the empty entry of a P2M. */
+            if (n - 1 != 0) {
+                push_free((uint32_t)(n - 1));
+            }
+        }
+    }
+}
+
+void frame_init(const struct boot_info *boot)
+{
+    uint64_t bytes;
+    uint32_t home;
+
+    boot_info = boot;
+    frame_table_count = boot->ram_end >> PAGE_SHIFT;
+    BUG_ON(frame_table_count >= NO_FRAME);
+    bytes = table_bytes();
+    home = place_table(boot, bytes);
+    free_first = limbo_first = limbo_last = NO_FRAME;
+    free_frames = limbo_frames = 0;
+    for (uint32_t i = boot->free_count; i-- > 0;) {
+        uint64_t end = boot->free[i].end - (i == home ? bytes : 0);
+
+        add_range(boot->free[i].start >> PAGE_SHIFT, end >> PAGE_SHIFT);
+    }
+    total_frames = free_frames;
+    epoch_flush();
+}
+
+bool frame_is_memory(uint64_t first, uint64_t count)
+{
+    for (uint32_t i = 0; i < boot_info->mem_count; i++) {
+        const struct boot_mem *m = &boot_info->mem[i];
+
+        if (m->type != BOOT_MEM_RESERVED && first < (m->end + PAGE_MASK) >> PAGE_SHIFT &&
+            first + count > m->start >> PAGE_SHIFT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- charging ---- */
+
+static uint16_t owner_of(const struct domain *d)
+{
+    return d != NULL ? (uint16_t)(d->slot + 1) : 0;
+}
+
+struct domain *frame_owner(const struct frame *f)
+{
+    return charged[f->owner];
+}
+
+bool frame_quota_left(const struct domain *d, uint64_t frames)
+{
+    /* used never exceeds quota, nor do both sums wrap: quotas are handed down from root's. */
+    return d == NULL || d->quota - d->granted_quota - d->used >= frames;
+}
+
+static void charge(struct frame *f, struct domain *d)
+{
+    f->owner = owner_of(d);
+    if (d != NULL) {
+        charged[f->owner] = d;
+        d->used++;
+    }
+}
+
+static void uncharge(struct frame *f)
+{
+    struct domain *d = charged[f->owner];
+
+    if (d != NULL) {
+        BUG_ON(d->used == 0);
+        d->used--;
+    }
+    f->owner = 0;
+}
+
+void frame_transfer(mfn_t m, struct domain *from, struct domain *to)
+{
+    struct frame *f = frame_of(m);
+
+    BUG_ON(f->owner != owner_of(from));
+    uncharge(f);
+    charge(f, to);
+}
+
+/* ---- limbo ---- */
+
+static void enter_limbo(struct frame *f)
+{
+    uint32_t n = (uint32_t)(f - frame_table);
+
+    /* The stamp may be older than that of the last in the queue: a later one only waits longer. */
+    f->epoch = epoch_now;
+    f->state = FRAME_LIMBO;
+    f->next = NO_FRAME;
+    if (limbo_first == NO_FRAME) {
+        limbo_first = n;
+    } else {
+        frame_table[limbo_last].next = n;
+    }
+    limbo_last = n;
+    limbo_frames++;
+}
+
+void frame_reclaim(void)
+{
+    while (limbo_first != NO_FRAME && epoch_passed(frame_table[limbo_first].epoch)) {
+        uint32_t n = limbo_first;
+
+        limbo_first = frame_table[n].next;
+        limbo_frames--;
+        uncharge(&frame_table[n]);
+        push_free(n);
+    }
+}
+
+void frame_reclaim_all(void)
+{
+    if (limbo_first != NO_FRAME) {
+        epoch_force();
+        frame_reclaim();
+    }
+}
+
+/* ---- alloc and free ---- */
+
+static bool can_alloc(const struct domain *d)
+{
+    return free_first != NO_FRAME && frame_quota_left(d, 1);
+}
+
+mfn_t frame_alloc(struct domain *d, enum frame_state state)
+{
+    struct frame *f;
+    mfn_t m;
+
+    if (!can_alloc(d)) {
+        frame_reclaim_all();
+        if (!can_alloc(d)) {
+            return MFN_NONE;
+        }
+    }
+    m.n = free_first;
+    f = frame_of(m);
+    BUG_ON(f->state != FRAME_FREE || f->owner != 0);
+    free_first = f->next;
+    free_frames--;
+    f->state = (uint8_t)state;
+    charge(f, d);
+    page_clear(frame_va(m));
+    return m;
+}
+
+void frame_free(struct domain *d, mfn_t m)
+{
+    struct frame *f = frame_of(m);
+
+    BUG_ON(!frame_valid(m.n) || f->state <= FRAME_FREE || f->state == FRAME_LIMBO);
+    BUG_ON(f->owner != owner_of(d));
+    BUG_ON(f->maps != 0 || f->live != 0 || f->grants != 0 || f->pins != 0 || f->holds != 0);
+    if (epoch_passed(f->epoch)) {
+        uncharge(f);
+        push_free((uint32_t)m.n);
+    } else {
+        enter_limbo(f);
+    }
+}
+
+uint64_t frame_free_count(void)
+{
+    return free_frames;
+}
+
+uint64_t frame_limbo_count(void)
+{
+    return limbo_frames;
+}
+
+uint64_t frame_total_count(void)
+{
+    return total_frames;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The way to guest memory, see guestmem.h. Nothing here is kept: an address in the direct map is
+ * valid until the call returns to the guest, because this pCPU, being inside the hypervisor, has
+ * not passed the flush epoch, and frames change hands only behind it.
+ */
+#include "guestmem.h"
+#include "arch/page.h"
+#include "barrier.h"
+#include "cpu.h"
+#include "frame.h"
+#include "p2m.h"
+
+/* A window page that may be used so, or NULL. */
+static const struct window *usable_window(const struct domain *d, gfn_t g, bool write)
+{
+    const struct window *w = p2m_window(d, g);
+
+    if (w == NULL || w->ref == 0 || w->revoked) {
+        return NULL;
+    }
+    return write && (w->rights & HV_MAP_WRITE) == 0 ? NULL : w;
+}
+
+/*
+ * 1. Inside one page? 2. RAM of the domain, or a window? 3. The window: not revoked, writable if
+ * written? Shared pages and MMIO are no buffers.
+ */
+void *guest_page(struct domain *d, gpa_t at, size_t bytes, bool write)
+{
+    uint64_t offset = at.a & PAGE_MASK;
+    gfn_t g = { at.a >> PAGE_SHIFT };
+    mfn_t m = p2m_ram(d, g);
+
+    if (bytes > PAGE_SIZE - offset) {
+        return NULL;
+    }
+    if (mfn_is_none(m)) {
+        const struct window *w = usable_window(d, g, write);
+
+        if (w == NULL) {
+            return NULL;
+        }
+        m = w->mfn;
+    }
+    return (uint8_t *)frame_va(m) + offset;
+}
+
+static void count_copied(size_t bytes)
+{
+    struct vcpu *v = this_cpu()->vcpu;
+
+    if (v != NULL) {
+        v->counters.bytes_copied += bytes;
+    }
+}
+
+int guest_copy_in(struct domain *d, void *dst, gpa_t src, size_t bytes)
+{
+    const void *from = guest_page(d, src, bytes, false);
+
+    if (from == NULL) {
+        return -HV_EFAULT;
+    }
+    bytes_copy(dst, from, bytes);
+    /* What the caller checks from here on is its own copy; the guest's is not looked at again. */
+    compiler_barrier();
+    count_copied(bytes);
+    return 0;
+}
+
+int guest_copy_out(struct domain *d, gpa_t dst, const void *src, size_t bytes)
+{
+    void *to = guest_page(d, dst, bytes, true);
+
+    if (to == NULL) {
+        return -HV_EFAULT;
+    }
+    bytes_copy(to, src, bytes);
+    count_copied(bytes);
+    return 0;
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a domain holds of the machine. Root starts with everything that may be held at all; others
+ * get what a holder passes on, and the giver keeps it. What hyp needs for itself is never held: it
+ * is refused in resource_holds_*, whatever the records say, or never given to root (ports).
+ */
+#include "resource.h"
+#include "arch/cpu.h"
+#include "arch/irq.h"
+#include "domain.h"
+#include "frame.h"
+#include "hv_domain.h"
+#include "platform.h"
+#include "string.h"
+#include "uart.h"
+
+#define PORTS 65536u
+
+/* The UART, the PICs and their edge/level registers, the PIT and its gate, the exit device. */
+static const struct {
+    uint16_t first, last;
+} hyp_ports[] = { { 0x20, 0x21 }, { 0x40, 0x43 },   { 0x61, 0x61 },  { 0xa0, 0xa1 },
+                  { 0xf4, 0xf7 }, { 0x3f8, 0x3ff }, { 0x4d0, 0x4d1 } };
+
+int resource_init_domain(struct domain *d)
+{
+    mfn_t m = frame_alloc(d, FRAME_META);
+
+    if (mfn_is_none(m)) {
+        return -HV_ENOMEM;
+    }
+    d->resources = frame_va(m);
+    return 0;
+}
+
+void resource_destroy(struct domain *d)
+{
+    for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap); i++) {
+        if (d->io_bitmap[i] != NULL) {
+            frame_free(d, frame_mfn_of(d->io_bitmap[i]));
+            d->io_bitmap[i] = NULL;
+        }
+    }
+    if (d->resources != NULL) {
+        BUG_ON(dma_in_use(d));
+        while (dma_reset_step(d)) {
+        }
+        frame_free(d, frame_mfn_of(d->resources));
+        d->resources = NULL;
+    }
+}
+
+/* ---- ports ---- */
+
+static bool make_bitmap(struct domain *d)
+{
+    for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap); i++) {
+        mfn_t m;
+
+        if (d->io_bitmap[i] != NULL) {
+            continue;
+        }
+        m = frame_alloc(d, FRAME_META);
+        if (mfn_is_none(m)) {
+            return false;
+        }
+        d->io_bitmap[i] = frame_va(m);
+        memset(d->io_bitmap[i], 0xff, PAGE_SIZE);
+    }
+    return true;
+}
+
+static uint8_t *port_byte(const struct domain *d, uint64_t port)
+{
+    return &d->io_bitmap[(port / 8 / PAGE_SIZE) & 1][port / 8 % PAGE_SIZE];
+}
+
+static void set_port(struct domain *d, uint64_t port, bool held)
+{
+    uint8_t bit = (uint8_t)(1u << port % 8), *byte = port_byte(d, port);
+
+    *byte = held ? (uint8_t)(*byte & ~bit) : (uint8_t)(*byte | bit);
+}
+
+bool resource_holds_ports(const struct domain *d, uint64_t first, uint64_t count)
+{
+    if (first >= PORTS || count == 0 || count > PORTS - first || d->io_bitmap[0] == NULL ||
+        d->io_bitmap[1] == NULL) {
+        return false;
+    }
+    for (uint64_t p = first; p < first + count; p++) {
+        if (*port_byte(d, p) & 1u << p % 8) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int assign_ports(struct domain *from, struct domain *to, uint64_t first, uint64_t count)
+{
+    if (first >= PORTS || count == 0 || count > PORTS - first) {
+        return -HV_EINVAL;
+    }
+    if (!resource_holds_ports(from, first, count)) {
+        return -HV_EPERM;
+    }
+    if (!make_bitmap(to)) {
+        return -HV_ENOMEM;
+    }
+    for (uint64_t p = first; p < first + count; p++) {
+        set_port(to, p, true);
+    }
+    to->io_version++;
+    return 0;
+}
+
+/* ---- MMIO ---- */
+
+static bool overlaps(uint64_t first, uint64_t count, paddr_t page)
+{
+    uint64_t frame = page >> PAGE_SHIFT;
+
+    return frame >= first && frame - first < count;
+}
+
+/* May these machine frames be held by any domain? RAM and hyp's own registers may not. */
+static bool mmio_holdable(uint64_t first, uint64_t count)
+{
+    uint64_t limit = (uint64_t)1 << (cpu_features.physical_bits - PAGE_SHIFT);
+
+    if (first >= limit || count > limit - first || frame_is_memory(first, count)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < platform.ioapic_count; i++) {
+        if (overlaps(first, count, platform.ioapics[i].base)) {
+            return false;
+        }
+    }
+    return !overlaps(first, count, platform.lapic);
+}
+
+static bool holds_range(const struct domain *d, uint64_t first, uint64_t count)
+{
+    const struct resources *r = d->resources;
+
+    for (uint32_t i = 0; r != NULL && i < r->nr_mmio; i++) {
+        if (first >= r->mmio[i].first && first - r->mmio[i].first < r->mmio[i].count &&
+            count <= r->mmio[i].count - (first - r->mmio[i].first)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool resource_holds_mmio(const struct domain *d, uint64_t mfn)
+{
+    return holds_range(d, mfn, 1) && mmio_holdable(mfn, 1);
+}
+
+static int assign_mmio(struct domain *from, struct domain *to, uint64_t gfn, uint64_t count)
+{
+    struct resources *r = to->resources;
+    uint64_t first = gfn - HV_GFN_MMIO;
+
+    if (gfn < HV_GFN_MMIO || count == 0 || first + count < first) {
+        return -HV_EINVAL;
+    }
+    if (!holds_range(from, first, count) || !mmio_holdable(first, count)) {
+        return -HV_EPERM;
+    }
+    if (holds_range(to, first, count)) {
+        return 0;
+    }
+    if (r->nr_mmio == RESOURCE_RANGES) {
+        return -HV_ENOSPC;
+    }
+    r->mmio[r->nr_mmio].first = first;
+    r->mmio[r->nr_mmio].count = count;
+    r->nr_mmio++;
+    return 0;
+}
+
+/* ---- interrupt lines and devices ---- */
+
+bool resource_holds_irq(const struct domain *d, uint64_t gsi)
+{
+    const struct resources *r = d->resources;
+
+    /* The console's own line stays hyp's. */
+    if (r == NULL || gsi >= RESOURCE_IRQS || gsi == irq_line_of_isa(UART_COM1_IRQ)) {
+        return false;
+    }
+    return r->all_irqs || (r->irqs[gsi / 64] >> gsi % 64 & 1) != 0;
+}
+
+static int assign_irq(struct domain *from, struct domain *to, uint64_t gsi)
+{
+    if (gsi >= RESOURCE_IRQS) {
+        return -HV_EINVAL;
+    }
+    if (!resource_holds_irq(from, gsi)) {
+        return -HV_EPERM;
+    }
+    to->resources->irqs[gsi / 64] |= (uint64_t)1 << gsi % 64;
+    return 0;
+}
+
+bool resource_holds_device(const struct domain *d, uint64_t device)
+{
+    const struct resources *r = d->resources;
+
+    if (r == NULL || device > UINT16_MAX) {
+        return false;
+    }
+    for (uint32_t i = 0; i < r->nr_devices; i++) {
+        if (r->device[i] == device) {
+            return true;
+        }
+    }
+    return r->all_devices;
+}
+
+static int assign_device(struct domain *from, struct domain *to, uint64_t device)
+{
+    struct resources *r = to->resources;
+
+    if (device > UINT16_MAX) {
+        return -HV_EINVAL;
+    }
+    if (!resource_holds_device(from, device)) {
+        return -HV_EPERM;
+    }
+    if (resource_holds_device(to, device)) {
+        return 0;
+    }
+    if (r->nr_devices == RESOURCE_DEVICES) {
+        return -HV_ENOSPC;
+    }
+    r->device[r->nr_devices++] = (uint16_t)device;
+    return 0;
+}
+
+/* ---- all kinds ---- */
+
+int resource_assign(struct domain *from, struct domain *to, uint64_t kind, uint64_t a, uint64_t b)
+{
+    switch (kind) {
+    case HV_ASSIGN_PORTS:
+        return assign_ports(from, to, a, b);
+    case HV_ASSIGN_MMIO:
+        return assign_mmio(from, to, a, b);
+    case HV_ASSIGN_IRQ:
+        return b == 0 ? assign_irq(from, to, a) : -HV_EINVAL;
+    case HV_ASSIGN_DEVICE:
+        return b == 0 ? assign_device(from, to, a) : -HV_EINVAL;
+    default:
+        return -HV_EINVAL;
+    }
+}
+
+int resource_give_all(struct domain *root)
+{
+    struct resources *r = root->resources;
+
+    if (!make_bitmap(root)) {
+        return -HV_ENOMEM;
+    }
+    memset(root->io_bitmap[0], 0, PAGE_SIZE);
+    memset(root->io_bitmap[1], 0, PAGE_SIZE);
+    for (unsigned int i = 0; i < ARRAY_LEN(hyp_ports); i++) {
+        for (uint32_t p = hyp_ports[i].first; p <= hyp_ports[i].last; p++) {
+            set_port(root, p, false);
+        }
+    }
+    root->io_version++;
+    r->mmio[0].first = 0;
+    r->mmio[0].count = (uint64_t)1 << (cpu_features.physical_bits - PAGE_SHIFT);
+    r->nr_mmio = 1;
+    r->all_irqs = r->all_devices = true;
+    return 0;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Address spaces: their tops, their life, and who has them loaded. memory_lock guards all of it.
+ *
+ * A space is two top-level tables: the user view has the user half, the kernel view has the user
+ * half (not executable) and the domain's kernel half; hyp's own slots are in both, from the start
+ * to the end. Upper-half entries never change after creation. The L3 tables of the kernel half
+ * belong to the domain and live as long as it does. Invariant: `loaded` counts the vCPUs whose
+ * space it is, and a space is taken apart only when there are none.
+ */
+#include "arch/tlb.h"
+#include "cpu.h"
+#include "frame.h"
+#include "machine.h"
+#include "p2m.h"
+#include "space_table.h"
+
+#define PAGE_LIMIT ((uint64_t)1 << (64 - PAGE_SHIFT)) /* page number behind the last address */
+
+/* The value of the root register for a top-level table. The only place that makes one. */
+static uint64_t root_of(mfn_t top)
+{
+    return top.n << PAGE_SHIFT;
+}
+
+/* ---- create ---- */
+
+static void fill_tops(struct space *s)
+{
+    const uint64_t *root = hyp_root_table();
+    pte_t *user = frame_va(s->l4_user), *kernel = frame_va(s->l4_kernel);
+
+    for (unsigned int i = HYP_SLOT_FIRST; i <= HYP_SLOT_LAST; i++) {
+        user[i] = kernel[i] = root[i];
+    }
+    for (unsigned int i = PTE_KERNEL_SLOT; i < PTE_SLOTS; i++) {
+        kernel[i] = pte_make(s->domain->kernel_l3[i - PTE_KERNEL_SLOT].n, PTE_TABLE);
+    }
+}
+
+/* Frees what is there of a space without any lower table. A processor may still walk the tops. */
+static void free_space(struct domain *d, struct space *s)
+{
+    const mfn_t tops[2] = { s->l4_user, s->l4_kernel };
+
+    for (unsigned int i = 0; i < 2; i++) {
+        if (!mfn_is_none(tops[i])) {
+            frame_of(tops[i])->epoch = epoch_now;
+            frame_free(d, tops[i]);
+        }
+    }
+    d->spaces[s->id] = NULL;
+    frame_free(d, s->mfn);
+}
+
+static int make_space(struct domain *d, uint32_t id)
+{
+    mfn_t m = frame_alloc(d, FRAME_META);
+    struct space *s;
+
+    if (mfn_is_none(m)) {
+        return -HV_ENOMEM;
+    }
+    s = frame_va(m);
+    *s = (struct space){ .domain = d, .id = id, .leaf_at = ~(uint64_t)0, .mfn = m };
+    s->l4_user = frame_alloc(d, FRAME_TABLE);
+    s->l4_kernel = frame_alloc(d, FRAME_TABLE);
+    d->spaces[id] = s;
+    if (mfn_is_none(s->l4_user) || mfn_is_none(s->l4_kernel)) {
+        free_space(d, s);
+        return -HV_ENOMEM;
+    }
+    fill_tops(s);
+    return 0;
+}
+
+int space_init_domain(struct domain *d)
+{
+    for (unsigned int i = 0; i < ARRAY_LEN(d->kernel_l3); i++) {
+        d->kernel_l3[i] = MFN_NONE;
+    }
+    for (unsigned int i = 0; i < ARRAY_LEN(d->kernel_l3); i++) {
+        d->kernel_l3[i] = frame_alloc(d, FRAME_TABLE);
+        if (mfn_is_none(d->kernel_l3[i])) {
+            return -HV_ENOMEM;
+        }
+    }
+    return make_space(d, 0);
+}
+
+int64_t space_create(struct domain *d)
+{
+    for (uint32_t id = 1; id < HV_MAX_SPACES; id++) {
+        if (d->spaces[id] == NULL) {
+            int error = make_space(d, id);
+
+            return error != 0 ? error : (int64_t)id;
+        }
+    }
+    return -HV_ENOSPC;
+}
+
+/* ---- find ---- */
+
+struct space *space_find_any(struct domain *d, uint64_t id)
+{
+    return id < HV_MAX_SPACES ? d->spaces[id] : NULL;
+}
+
+bool space_range_ok(const struct space *s, uint64_t address, uint64_t count)
+{
+    uint64_t page = address >> PAGE_SHIFT;
+
+    if ((address & PAGE_MASK) != 0 || count == 0) {
+        return false;
+    }
+    if (s->id != 0) {
+        const uint64_t end = HV_USER_END >> PAGE_SHIFT;
+
+        return page < end && count <= end - page;
+    }
+    return address >= HV_KERNEL_START && count <= PAGE_LIMIT - page;
+}
+
+/* ---- load and flush ---- */
+
+void space_unload(struct vcpu *v)
+{
+    if (v->space != NULL) {
+        v->space->loaded--;
+        v->space = NULL;
+    }
+}
+
+void space_load(struct vcpu *v, struct space *s)
+{
+    space_unload(v);
+    s->loaded++;
+    v->space = s;
+    v->root_user = root_of(s->l4_user);
+    v->root_kernel = root_of(s->l4_kernel);
+    if (this_cpu()->vcpu == v) {
+        epoch_load_root(v->root_kernel);
+    }
+}
+
+/* Can this pCPU's TLB hold translations of the space? Those of a space that was loaded before went
+ * when the root was written. Space 0's leaves are in the kernel view of every space. */
+static bool is_current(const struct space *s)
+{
+    const struct vcpu *v = this_cpu()->vcpu;
+
+    return v == NULL || (v->domain == s->domain && (s->id == 0 || v->space == s));
+}
+
+void space_flush(struct space *s)
+{
+    uint32_t stale = s->stale;
+
+    s->stale = 0;
+    if (stale == 0 || !is_current(s)) {
+        return;
+    }
+    if (stale == 1) {
+        tlb_flush_page(s->stale_at);
+    } else {
+        epoch_flush();
+    }
+}
+
+/* ---- destroy ---- */
+
+int space_destroy_step(struct domain *d, struct space *s)
+{
+    if (s->loaded != 0) {
+        return -HV_EBUSY;
+    }
+    s->dying = 1;
+    if (table_clear_step(s, HV_USER_END >> PAGE_SHIFT)) {
+        return 1;
+    }
+    free_space(d, s);
+    return 0;
+}
+
+static void unload_all(struct domain *d)
+{
+    for (unsigned int i = 0; i < HV_MAX_VCPUS; i++) {
+        if (d->vcpu[i] != NULL) {
+            space_unload(d->vcpu[i]);
+        }
+    }
+}
+
+static void free_kernel_half(struct domain *d)
+{
+    for (unsigned int i = 0; i < ARRAY_LEN(d->kernel_l3); i++) {
+        mfn_t m = d->kernel_l3[i];
+
+        /* frame 0: space_init_domain never ran. */
+        if (m.n != 0 && !mfn_is_none(m)) {
+            frame_of(m)->epoch = epoch_now;
+            frame_free(d, m);
+        }
+        d->kernel_l3[i] = MFN_NONE;
+    }
+}
+
+bool space_destroy_domain_step(struct domain *d)
+{
+    struct space *s = d->spaces[0];
+
+    unload_all(d);
+    for (uint32_t id = HV_MAX_SPACES - 1; id != 0; id--) {
+        if (d->spaces[id] != NULL) {
+            space_destroy_step(d, d->spaces[id]);
+            return true;
+        }
+    }
+    if (s != NULL) {
+        if (!s->dying) {
+            s->dying = 1;
+            s->destroy_at = HV_KERNEL_START >> PAGE_SHIFT;
+        }
+        if (table_clear_step(s, PAGE_LIMIT)) {
+            return true;
+        }
+        free_space(d, s);
+    }
+    free_kernel_half(d);
+    return false;
+}
+
+/* ---- walk ---- */
+
+int space_walk(struct vcpu *v, uint64_t va, bool write, mfn_t *m)
+{
+    bool kernel = va >= HV_KERNEL_START;
+    struct space *s = kernel ? v->domain->spaces[0] : v->space;
+    pte_t e;
+
+    if (!kernel && va >= HV_USER_END) {
+        return -HV_EFAULT;
+    }
+    e = leaf_at(s, va);
+    if (e == 0 || (e & PTE_KIND) == PTE_MMIO) {
+        return -HV_EFAULT;
+    }
+    if (write && (e & PTE_WRITE) == 0) {
+        return -HV_EPERM;
+    }
+    *m = (mfn_t){ pte_frame(e) };
+    return 0;
+}
