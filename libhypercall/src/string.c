@@ -23,7 +23,7 @@ void *memmove(void *to, const void *from, size_t bytes)
     }
     while (bytes--) {
         t[bytes] = f[bytes];
-        __asm__ volatile("");
+        hv_keep_loop();
     }
     return to;
 }
@@ -62,7 +62,7 @@ size_t strlen(const char *s)
 
     while (s[n]) {
         n++;
-        __asm__ volatile("");
+        hv_keep_loop();
     }
     return n;
 }
