@@ -51,8 +51,8 @@ struct hv_device_page {
 };
 HV_STATIC_ASSERT(sizeof(struct hv_device_page) == 4096, "layout");
 
-/** Head of a ring: the first 64 bytes of its first page, then slots. `prod`: slots written;
- * `event`: see above. */
+/** Head of a ring: the first 64 bytes of its first page, then slots, the largest power of two that
+ * fits into the ring's pages. `prod`: slots written; `event`: see above. A ring starts zeroed. */
 struct hv_ring_head {
     uint32_t prod;  /**< by the ring's writer: slots it has produced */
     uint32_t event; /**< by the ring's writer: tell me when the OTHER ring's prod reaches this */

@@ -16,26 +16,29 @@ import gen_abi
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
-GROUPS = (("abi", "ABI headers"), ("libhypercall/include", "libhypercall"))
+# Name, folder and title of what Doxygen reads, one project each.
+PROJECTS = (("abi", "abi", "ABI headers"),
+            ("libhypercall", "libhypercall/include", "libhypercall headers"))
 
 
-def doxygen(out):
-    """XML of the public headers. A warning ends the build."""
-    folders = [d for d, _ in GROUPS if os.path.isdir(d)]
-    shutil.rmtree(os.path.join(out, "doxygen"), ignore_errors=True)
-    os.makedirs(os.path.join(out, "doxygen"))
+def doxygen(out, project, folder):
+    """XML of the headers below folder. A warning ends the build."""
+    output = os.path.join(out, "doxygen", project)
+    shutil.rmtree(output, ignore_errors=True)
+    os.makedirs(output)
     with open(os.path.join(HERE, "Doxyfile"), encoding="utf-8") as f:
         settings = f.read()
-    settings += f"\nINPUT = {' '.join(folders)}\nOUTPUT_DIRECTORY = {out}/doxygen\n"
+    settings += f"\nINPUT = {folder}\nOUTPUT_DIRECTORY = {output}\n"
     subprocess.run(["doxygen", "-"], input=settings, text=True, check=True)
 
 
-def header_page(folder, title):
+def header_page(project, folder, title):
     """A page with the contracts of every header below folder."""
     lines = [title, "=" * len(title), "", f"Made from the comments of ``{folder}/``.", ""]
     for path in sorted(glob.glob(f"{folder}/**/*.h", recursive=True)):
         name = os.path.relpath(path, folder)
-        lines += [name, "-" * len(name), "", f".. doxygenfile:: {path}", "   :project: paravane", ""]
+        lines += [name, "-" * len(name), "", f".. doxygenfile:: {path}",
+                  f"   :project: {project}", ""]
     return "\n".join(lines)
 
 
@@ -48,17 +51,15 @@ def main():
     shutil.copy(os.path.join(HERE, "conf.py"), source)
     reference = os.path.join(source, "reference")
     os.makedirs(reference, exist_ok=True)
-    doxygen(out)
-    sys.argv = ["gen_abi.py", reference]
-    gen_abi.main()
-    for folder, title in GROUPS:
-        if glob.glob(f"{folder}/**/*.h", recursive=True):
-            name = "abi" if folder == "abi" else "libhypercall"
-            with open(os.path.join(reference, f"{name}-headers.rst"), "w", encoding="utf-8") as f:
-                f.write(header_page(folder, title))
+    gen_abi.write(reference)
+    for project, folder, title in PROJECTS:
+        doxygen(out, project, folder)
+        page = os.path.join(reference, f"{project}-headers.rst")
+        with open(page, "w", encoding="utf-8") as f:
+            f.write(header_page(project, folder, title))
     subprocess.run(["/usr/bin/python3", "-m", "sphinx", "-q", "-W", "--keep-going", "-j", "2",
                     "-d", os.path.join(out, "doctrees"), source, os.path.join(out, "html")],
-                   check=True, env=dict(os.environ, PARAVANE_DOXYGEN=os.path.join(out, "doxygen/xml")))
+                   check=True, env=dict(os.environ, PARAVANE_DOXYGEN=os.path.join(out, "doxygen")))
     print(f"docs: {os.path.relpath(out)}/html/index.html")
 
 

@@ -7,8 +7,8 @@ extensions = ["breathe"]
 project = "Paravane"
 author = "the Paravane authors"
 copyright = "the Paravane authors, BSD-2-Clause"
-breathe_projects = {"paravane": os.environ.get("PARAVANE_DOXYGEN", "")}
-breathe_default_project = "paravane"
+breathe_projects = {name: os.path.join(os.environ["PARAVANE_DOXYGEN"], name, "xml")
+                    for name in ("abi", "libhypercall")}
 breathe_domain_by_extension = {"h": "c"}
 html_theme = "furo"
 html_title = "Paravane"

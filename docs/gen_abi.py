@@ -163,8 +163,8 @@ def errors_page(calls, errors):
     return "\n".join(out) + "\n"
 
 
-def main():
-    folder = sys.argv[1]
+def write(folder):
+    """Writes both pages into folder."""
     os.makedirs(folder, exist_ok=True)
     calls, errors = parse_calls(), parse_errors()
     for name, page in (("hypercalls.rst", calls_page(calls, errors)),
@@ -174,4 +174,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    write(sys.argv[1])

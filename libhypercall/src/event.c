@@ -90,7 +90,7 @@ void hv_unmask(void)
         if (!hv_event_pending())
             return;
         __atomic_store_n(&hv_vcpu->masked, 1, __ATOMIC_RELEASE);
-        hv_barrier();
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
         hv_event_poll();
     }
 }

@@ -192,12 +192,12 @@ const struct hv_start_memory *hv_start_range(uint32_t kind, uint32_t index)
     return nth(HV_START_MEMORY, sizeof(struct hv_start_memory), kind, index);
 }
 
-const struct hv_start_module *hv_start_module(uint32_t index)
+const struct hv_start_module *hv_module_get(uint32_t index)
 {
     return nth(HV_START_MODULE, sizeof(struct hv_start_module), 0, index);
 }
 
-const void *hv_start_module_data(const struct hv_start_module *module)
+const void *hv_module_data(const struct hv_start_module *module)
 {
     return hv_va(module->gfn << HV_PAGE_SHIFT);
 }
@@ -253,7 +253,7 @@ static bool next_taken(uint64_t gfn, uint64_t *first, uint64_t *end)
             found = true;
         }
     }
-    for (uint32_t i = 0; (mod = hv_start_module(i)) != NULL; i++) {
+    for (uint32_t i = 0; (mod = hv_module_get(i)) != NULL; i++) {
         uint64_t last = mod->gfn + ((mod->bytes + HV_PAGE_SIZE - 1) >> HV_PAGE_SHIFT);
 
         if (last > gfn && (!found || mod->gfn < *first)) {

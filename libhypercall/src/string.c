@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The functions of <string.h> that freestanding code needs. Some loops carry an empty asm: without
- * it the compiler knows them for what they are and makes them calls of the very function.
+ * The functions of <string.h> that freestanding code needs. Some loops carry a compiler fence:
+ * without it the compiler knows them for what they are and makes them calls of the very function.
  */
 #include "hvlib/string.h"
 #include "hvlib/arch/string.h"
@@ -23,7 +23,7 @@ void *memmove(void *to, const void *from, size_t bytes)
     }
     while (bytes--) {
         t[bytes] = f[bytes];
-        hv_keep_loop();
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
     }
     return to;
 }
@@ -62,7 +62,7 @@ size_t strlen(const char *s)
 
     while (s[n]) {
         n++;
-        hv_keep_loop();
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
     }
     return n;
 }

@@ -40,7 +40,7 @@ static inline bool hv_mask(void)
     bool was = *(volatile uint32_t *)&hv_vcpu->masked != 0;
 
     *(volatile uint32_t *)&hv_vcpu->masked = 1;
-    hv_barrier();
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
     return was;
 }
 

@@ -39,9 +39,9 @@ uint64_t hv_start_number(const char *key, uint64_t otherwise);
 /** Memory range `index` of `kind` (HV_RANGE_…), or NULL. */
 const struct hv_start_memory *hv_start_range(uint32_t kind, uint32_t index);
 /** Boot module `index`, or NULL. */
-const struct hv_start_module *hv_start_module(uint32_t index);
+const struct hv_start_module *hv_module_get(uint32_t index);
 /** The bytes of a module. */
-const void *hv_start_module_data(const struct hv_start_module *module);
+const void *hv_module_data(const struct hv_start_module *module);
 
 /** The device list. The controller may rewrite it at any time: read it with hv_start_device. */
 const struct hv_device_list *hv_start_devices(void);

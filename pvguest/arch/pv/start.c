@@ -62,13 +62,13 @@ bool arch_option(const char *key, char *value, size_t size)
 
 bool arch_module(unsigned n, const char **text, const void **data, uint64_t *bytes)
 {
-    const struct hv_start_module *m = hv_start_module(n);
+    const struct hv_start_module *m = hv_module_get(n);
 
     if (!m) {
         return false;
     }
     *text = m->text;
-    *data = hv_start_module_data(m);
+    *data = hv_module_data(m);
     *bytes = m->bytes;
     return true;
 }

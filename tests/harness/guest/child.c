@@ -80,7 +80,7 @@ static const struct hv_start_module *own_image(void)
 {
     const struct hv_start_module *module = NULL, *next;
 
-    for (uint32_t i = 0; (next = hv_start_module(i)) != NULL; i++)
+    for (uint32_t i = 0; (next = hv_module_get(i)) != NULL; i++)
         module = next;
     if (!module)
         test_error("no second module to build children from");
@@ -92,7 +92,7 @@ uint64_t test_build(const char *role, uint64_t pages, const char *arguments)
     const struct hv_start_module *image = own_image();
     char cmdline[256];
     struct hv_build b = {
-        .image = hv_start_module_data(image),
+        .image = hv_module_data(image),
         .image_bytes = image->bytes,
         .ram_pages = pages ? pages : USUAL_PAGES,
         .window_pages = WINDOW_PAGES,

@@ -119,12 +119,6 @@ static inline int64_t hv_call0(uint64_t nr)
 #undef HV_CALL5
 #undef HV_CALL6
 
-/** The compiler moves no memory access across. */
-static inline void hv_barrier(void)
-{
-    __asm__ volatile("" ::: "memory");
-}
-
 /** Everything before is seen by others before anything after. */
 static inline void hv_fence(void)
 {

@@ -8,12 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Keeps the compiler from making a call of memmove or strlen out of the loop that is their body. */
-static inline void hv_keep_loop(void)
-{
-    __asm__ volatile("");
-}
-
 static inline void hv_copy_forward(void *to, const void *from, size_t bytes)
 {
     size_t words = bytes / 8, rest = bytes % 8;

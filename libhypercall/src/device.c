@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The device page's state machine, both ends.
+ *
+ * Each end writes its own line only, the state last and with release; the generation goes with it,
+ * and an answer counts only when it carries the generation of the last offer. All values that leave
+ * here are copies that were checked.
+ */
+#include "hvlib/device.h"
+#include "hvlib/guard.h"
+#include "hvlib/string.h"
+
+/* ---- front end: the page is its own memory ---- */
+
+static void front_state(struct hv_front *f, uint32_t state)
+{
+    f->state = state;
+    __atomic_store_n(&f->page->front.state, state, __ATOMIC_RELEASE);
+}
+
+void hv_front_init(struct hv_front *f, struct hv_device_page *page)
+{
+    memset(f, 0, sizeof *f);
+    f->page = page;
+    /* A domain that was restarted on the same page goes on counting. */
+    f->generation = __atomic_load_n(&page->back.generation, __ATOMIC_RELAXED);
+}
+
+int64_t hv_front_offer(struct hv_front *f, const struct hv_offer *offer)
+{
+    struct hv_device_page *p = f->page;
+
+    if (offer->ring_pages == 0 || offer->ring_pages > 8 || offer->region_count > HV_DEV_MAX_GRANTS)
+        return -HV_EINVAL;
+    /* The back end reads the offer only between OFFER and its answer. */
+    front_state(f, HV_DEV_RESET);
+    p->front.generation = ++f->generation;
+    p->front.features = f->offered = offer->features;
+    p->front.ring_pages = offer->ring_pages;
+    p->front.region_count = offer->region_count;
+    p->front.request_ref = offer->request_ref;
+    p->front.response_ref = offer->response_ref;
+    memcpy(p->front.region_ref, offer->region_ref, sizeof p->front.region_ref);
+    memcpy(p->front.region_pages, offer->region_pages, sizeof p->front.region_pages);
+    front_state(f, HV_DEV_OFFER);
+    return 0;
+}
+
+static uint32_t front_dead(struct hv_front *f)
+{
+    f->state = HV_DEV_DEAD;
+    return HV_DEV_DEAD;
+}
+
+static uint32_t take_answer(struct hv_front *f)
+{
+    f->features = __atomic_load_n(&f->page->back.features, __ATOMIC_RELAXED);
+    for (uint32_t i = 0; i < HV_DEV_CONFIG_WORDS; i++)
+        f->config[i] = __atomic_load_n(&f->page->back.config[i], __ATOMIC_RELAXED);
+    if (f->features & ~f->offered)
+        return front_dead(f);
+    f->state = HV_DEV_ACK;
+    return HV_DEV_ACK;
+}
+
+uint32_t hv_front_step(struct hv_front *f)
+{
+    uint32_t state = __atomic_load_n(&f->page->back.state, __ATOMIC_ACQUIRE);
+    bool current = __atomic_load_n(&f->page->back.generation, __ATOMIC_RELAXED) == f->generation;
+
+    if (f->state == HV_DEV_RESET || f->state == HV_DEV_DEAD)
+        return f->state;
+    if (f->state == HV_DEV_OFFER) {
+        if (!current || state == HV_DEV_RESET)
+            return HV_DEV_OFFER;
+        return state == HV_DEV_ACK ? take_answer(f) : front_dead(f);
+    }
+    if (!current || (state != HV_DEV_ACK && state != HV_DEV_RUN))
+        return front_dead(f);
+    return f->state;
+}
+
+void hv_front_run(struct hv_front *f)
+{
+    front_state(f, HV_DEV_RUN);
+}
+
+void hv_front_reset(struct hv_front *f)
+{
+    front_state(f, HV_DEV_RESET);
+}
+
+/* ---- back end: the page is a window ---- */
+
+static int64_t back_state(struct hv_back *b, uint32_t state)
+{
+    b->state = state;
+    if (hv_guard_write32(&b->page->back.generation, b->generation) < 0)
+        return -HV_EDEAD;
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    return hv_guard_write32(&b->page->back.state, state);
+}
+
+void hv_back_init(struct hv_back *b, struct hv_device_page *page)
+{
+    memset(b, 0, sizeof *b);
+    b->page = page;
+}
+
+static bool offer_in_range(const struct hv_offer *o)
+{
+    if (o->ring_pages == 0 || o->ring_pages > 8 || o->region_count > HV_DEV_MAX_GRANTS)
+        return false;
+    for (uint32_t i = 0; i < o->region_count; i++) {
+        if (o->region_pages[i] == 0 || o->region_pages[i] > 512)
+            return false;
+    }
+    return true;
+}
+
+/* One copy of the front end's line; what is checked and used is the copy. */
+static int64_t take_offer(struct hv_back *b, uint32_t generation)
+{
+    __typeof__(b->page->front) front;
+
+    if (hv_guard_copy_from(&front, &b->page->front, sizeof front) < 0)
+        return -HV_EDEAD;
+    b->generation = generation;
+    b->offer.features = front.features;
+    b->offer.ring_pages = front.ring_pages;
+    b->offer.region_count = front.region_count;
+    b->offer.request_ref = front.request_ref;
+    b->offer.response_ref = front.response_ref;
+    memcpy(b->offer.region_ref, front.region_ref, sizeof b->offer.region_ref);
+    memcpy(b->offer.region_pages, front.region_pages, sizeof b->offer.region_pages);
+    if (front.generation != generation || !offer_in_range(&b->offer)) {
+        back_state(b, HV_DEV_DEAD);
+        return HV_DEV_DEAD;
+    }
+    b->state = HV_DEV_OFFER;
+    return HV_DEV_OFFER;
+}
+
+static int64_t step_connected(struct hv_back *b, uint32_t state)
+{
+    if (state == HV_DEV_OFFER || (state == HV_DEV_RUN && b->state == HV_DEV_RUN))
+        return b->state;
+    if (state != HV_DEV_RUN || b->state != HV_DEV_ACK)
+        return HV_DEV_DEAD;
+    int64_t result = back_state(b, HV_DEV_RUN);
+
+    return result < 0 ? result : HV_DEV_RUN;
+}
+
+int64_t hv_back_step(struct hv_back *b)
+{
+    uint32_t state, generation;
+
+    if (hv_guard_read32(&b->page->front.state, &state) < 0)
+        return -HV_EDEAD;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (hv_guard_read32(&b->page->front.generation, &generation) < 0)
+        return -HV_EDEAD;
+    if (state == HV_DEV_RESET)
+        return HV_DEV_RESET;
+    bool connected = b->state != HV_DEV_RESET && b->state != HV_DEV_DEAD;
+
+    if (connected && generation == b->generation)
+        return step_connected(b, state);
+    if (connected || state != HV_DEV_OFFER)
+        return HV_DEV_DEAD;
+    if (b->state == HV_DEV_DEAD && generation == b->generation)
+        return HV_DEV_DEAD;
+    return take_offer(b, generation);
+}
+
+int64_t hv_back_ack(struct hv_back *b, uint64_t features,
+                    const uint64_t config[HV_DEV_CONFIG_WORDS])
+{
+    uint64_t agreed = features & b->offer.features;
+
+    if (hv_guard_copy_to(&b->page->back.features, &agreed, sizeof agreed) < 0 ||
+        hv_guard_copy_to(b->page->back.config, config, sizeof b->page->back.config) < 0)
+        return -HV_EDEAD;
+    return back_state(b, HV_DEV_ACK);
+}
+
+int64_t hv_back_refuse(struct hv_back *b)
+{
+    return back_state(b, HV_DEV_DEAD);
+}
+
+int64_t hv_back_reset(struct hv_back *b)
+{
+    return back_state(b, HV_DEV_RESET);
+}

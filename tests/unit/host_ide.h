@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A machine around the IDE model: a disk in memory, completions now or later, faults on demand.
+ *
+ * It checks what the model promises its host: one access at a time, always in range, and the buffer
+ * untouched by the guest while the host has it.
+ */
+#ifndef HOST_IDE_H
+#define HOST_IDE_H
+
+#include "model/ide.h"
+
+#define STORE_SECTORS 2048u
+
+/* Check's own assertions talk to the parent each time: too slow for long loops. */
+#define must(x)                                                                                    \
+    do {                                                                                           \
+        if (!(x))                                                                                  \
+            ck_abort_msg("line %d: %s", __LINE__, #x);                                             \
+    } while (0)
+
+struct machine {
+    struct ide_model model;
+    uint8_t *buffer; /* the model's, of the exact size */
+    uint8_t snapshot[IDE_BUFFER_BYTES];
+    uint64_t store_first; /* sectors from here on are kept in memory, others read as a pattern */
+    uint8_t *store;
+    bool later; /* completions wait for machine_complete() */
+    bool pending;
+    enum ide_op op;
+    uint64_t lba;
+    uint32_t sectors;
+    unsigned fail_in; /* the fail_in-th access from now fails; 0: none */
+    bool line;
+    bool edge; /* the line rose since this was last cleared */
+    unsigned edges;
+    uint64_t accesses, flushes, port_accesses;
+    uint64_t time;
+};
+
+/** Power on with a disk of that size; the last STORE_SECTORS of it can be written. */
+void machine_start(struct machine *m, uint64_t sectors, bool read_only);
+void machine_stop(struct machine *m);
+/** End the access in flight, if any. */
+void machine_complete(struct machine *m);
+/** What sector `lba` holds. */
+void machine_sector(const struct machine *m, uint64_t lba, uint8_t *out);
+
+#endif
