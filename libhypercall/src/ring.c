@@ -169,21 +169,32 @@ int64_t hv_ring_get(struct hv_ring *r, void *slot)
     return 1;
 }
 
-int64_t hv_ring_consumed(struct hv_ring *r)
+static int64_t ask(struct hv_ring *r, uint32_t slots)
 {
     if (r->broken)
         return -HV_EDEAD;
-    if (hv_guard_write32(&r->out->event, r->cons + 1) < 0)
+    if (hv_guard_write32(&r->out->event, r->cons + slots) < 0)
         return break_ring(r);
     return 0;
 }
 
+int64_t hv_ring_consumed(struct hv_ring *r)
+{
+    return ask(r, 1);
+}
+
 int64_t hv_ring_sleep(struct hv_ring *r)
 {
-    int64_t result = hv_ring_consumed(r);
+    return hv_ring_sleep_for(r, 1);
+}
+
+int64_t hv_ring_sleep_for(struct hv_ring *r, uint32_t slots)
+{
+    int64_t result = ask(r, slots);
 
     if (result < 0)
         return result;
     hv_fence();
-    return refresh(r);
+    result = refresh(r);
+    return result < 0 ? result : r->in_prod - r->cons >= slots;
 }

@@ -77,6 +77,10 @@ int64_t hv_ring_get(struct hv_ring *r, void *slot);
  * is something after all, go on getting; -HV_EDEAD. */
 int64_t hv_ring_sleep(struct hv_ring *r);
 
+/** The same, for an event when `slots` (1..) slots are there, for an end that expects at least so
+ * many and can let them gather. Returns 1 when they are there already. Not for HV_RING_STREAM. */
+int64_t hv_ring_sleep_for(struct hv_ring *r, uint32_t slots);
+
 /** STREAM: tell the peer how much was consumed, without going to sleep. Returns 0 or -HV_EDEAD. */
 int64_t hv_ring_consumed(struct hv_ring *r);
 
