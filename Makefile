@@ -138,7 +138,7 @@ PVG_SOURCES := $(call find,pvguest/kernel pvguest/arch/pv)
 ROOT_SOURCES := $(call find,pvguest/root pvguest/drivers/back pvguest/drivers/model) \
     $(wildcard pvguest/drivers/hw/virtio*.c pvguest/drivers/hw/pci*.c)
 GUEST_SOURCES := $(call find,pvguest/guest pvguest/drivers/front) \
-    $(wildcard pvguest/drivers/hw/ide*.c)
+    $(wildcard pvguest/drivers/hw/ide*.c pvguest/drivers/hw/uart*.c)
 USER_SOURCES := $(wildcard pvguest/user/*.c)
 USER_SHARED := $(call find,pvguest/user/lib pvguest/arch/user)
 HARNESS_SOURCES := $(call find,tests/harness/guest)

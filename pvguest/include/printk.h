@@ -18,9 +18,11 @@ int format_text(char *out, size_t size, const char *format, ...)
 int format_textv(char *out, size_t size, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 
-/** A place where output goes. `write` may not block and may not print. */
+/** A place where output goes. `write` may not block and may not print; `drain` (or NULL) waits
+ * until all of it is out of this kernel's hands. */
 struct console_sink {
     void (*write)(struct console_sink *s, const char *text, size_t bytes);
+    void (*drain)(struct console_sink *s);
     struct console_sink *next;
 };
 

@@ -101,6 +101,11 @@ char console_getc(void)
 
 void shutdown(unsigned reason)
 {
+    for (struct console_sink *s = sinks; s; s = s->next) {
+        if (s->drain) {
+            s->drain(s);
+        }
+    }
     arch_shutdown(reason);
 }
 

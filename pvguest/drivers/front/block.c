@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Requests of the block front end. Data lie in one region of 32 buffers of 64 KiB that stays
+ * granted to the back end: a request whose buffer is there needs no copy, any other borrows a
+ * buffer and is copied. Invariant: a tag is free, or its inflight record holds all that is needed
+ * to send the request again; the record is cleared when the answer is taken, once.
+ *
+ * Everything runs with interrupts off. Requests are put on the ring as they come and published by
+ * kick, so that the back end hears of a batch at once. With many requests under way the front end
+ * asks for an event only when half of them are answered.
+ */
+#include "front/block_front.h"
+#include "kstring.h"
+
+#include <hvlib/arch/hypercall.h>
+
+static unsigned first_bit(uint32_t bits)
+{
+    return (unsigned)__builtin_ctz(bits);
+}
+
+/* Does the whole of it lie in the region? */
+static bool in_region(const struct front_block *b, const void *buffer, uint32_t count)
+{
+    uintptr_t offset = (uintptr_t)buffer - (uintptr_t)b->region;
+
+    return offset < REGION_BYTES && REGION_BYTES - offset >= (uintptr_t)count * BLOCK_SECTOR &&
+           offset % BLOCK_SECTOR == 0;
+}
+
+static void *buffer_get(struct block_device *d)
+{
+    struct front_block *b = d->driver;
+    unsigned n;
+
+    if (b->buffers == 0) {
+        return NULL;
+    }
+    n = first_bit(b->buffers);
+    b->buffers &= ~((uint32_t)1 << n);
+    return b->region + (size_t)n * BUFFER_BYTES;
+}
+
+static void buffer_free(struct front_block *b, const void *buffer)
+{
+    b->buffers |= (uint32_t)1 << (((const char *)buffer - b->region) / BUFFER_BYTES);
+}
+
+void front_block_send(struct front_block *b)
+{
+    (void)hv_event_send(b->record.port);
+}
+
+static void push(struct front_block *b)
+{
+    if (hv_ring_push(&b->ring) > 0) {
+        front_block_send(b);
+    }
+}
+
+static uint8_t wire_op(enum block_op op)
+{
+    return op == BLOCK_READ ? HV_BLOCK_READ : op == BLOCK_WRITE ? HV_BLOCK_WRITE : HV_BLOCK_FLUSH;
+}
+
+/* Give a request a tag and, when its data are elsewhere, a buffer. False: neither is to be had. */
+static bool start(struct front_block *b, struct block_request *r)
+{
+    bool bounce = r->count > 0 && !in_region(b, r->buffer, r->count);
+    char *data = r->buffer;
+    struct inflight *f;
+
+    if (b->tags == 0 || (bounce && !(data = buffer_get(&b->device)))) {
+        return false;
+    }
+    r->tag = first_bit(b->tags);
+    b->tags &= ~((uint32_t)1 << r->tag);
+    if (bounce && r->op == BLOCK_WRITE) {
+        memcpy(data, r->buffer, (size_t)r->count * BLOCK_SECTOR);
+        b->device.stats.copied += (uint64_t)r->count * BLOCK_SECTOR;
+    }
+    f = &b->inflight[r->tag];
+    b->under_way++;
+    f->request = r;
+    f->order = b->order++;
+    f->bounce = bounce;
+    f->wire = (struct hv_block_request){ .id = r->tag,
+                                         .sector = r->sector,
+                                         .offset = r->count > 0 ? (uint64_t)(data - b->region) : 0,
+                                         .count = r->count,
+                                         .op = wire_op(r->op) };
+    (void)block_ring_put(&b->ring, &f->wire); /* a ring that broke is replaced, and this resent */
+    return true;
+}
+
+static void start_queued(struct front_block *b)
+{
+    while (b->queue && start(b, b->queue)) {
+        b->queue = b->queue->next;
+    }
+}
+
+static void submit(struct block_device *d, struct block_request *r)
+{
+    struct front_block *b = d->driver;
+
+    if (b->gone) {
+        block_finish(r, BLOCK_EGONE);
+        return;
+    }
+    if (b->running && !b->queue && start(b, r)) {
+        return;
+    }
+    r->next = NULL;
+    if (b->queue) {
+        b->queue_last->next = r;
+    } else {
+        b->queue = r;
+    }
+    b->queue_last = r;
+}
+
+static void kick(struct block_device *d)
+{
+    struct front_block *b = d->driver;
+
+    if (b->running) {
+        push(b);
+    }
+}
+
+static void buffer_put(struct block_device *d, void *buffer)
+{
+    struct front_block *b = d->driver;
+
+    buffer_free(b, buffer);
+    if (b->running && b->queue) {
+        start_queued(b);
+        push(b);
+    }
+}
+
+const struct block_ops front_block_ops = {
+    .submit = submit,
+    .kick = kick,
+    .buffer_get = buffer_get,
+    .buffer_put = buffer_put,
+};
+
+static int status_of(uint32_t wire)
+{
+    return wire == HV_BLOCK_OK       ? 0
+           : wire == HV_BLOCK_EINVAL ? BLOCK_EINVAL
+           : wire == HV_BLOCK_EROFS  ? BLOCK_EROFS
+                                     : BLOCK_EIO;
+}
+
+static void finish(struct front_block *b, uint32_t tag, int status)
+{
+    struct inflight *f = &b->inflight[tag];
+    struct block_request *r = f->request;
+
+    f->request = NULL;
+    b->under_way--;
+    b->tags |= (uint32_t)1 << tag;
+    if (f->bounce) {
+        char *data = b->region + f->wire.offset;
+
+        if (r->op == BLOCK_READ && status == 0) {
+            memcpy(r->buffer, data, (size_t)r->count * BLOCK_SECTOR);
+            b->device.stats.copied += (uint64_t)r->count * BLOCK_SECTOR;
+        }
+        buffer_free(b, data);
+    }
+    block_finish(r, status);
+}
+
+/* An answer that names no request under way is the back end's mistake, and ignored. */
+static void take_answers(struct front_block *b)
+{
+    struct hv_block_response answer;
+
+    while (block_ring_get(&b->ring, &answer) > 0) {
+        if (answer.id < TAGS && b->inflight[answer.id].request) {
+            finish(b, (uint32_t)answer.id, status_of(answer.status));
+        }
+    }
+}
+
+void front_block_collect(struct front_block *b)
+{
+    uint32_t patience;
+
+    do {
+        take_answers(b);
+        start_queued(b);
+        patience = b->under_way / 2;
+    } while (hv_ring_sleep_for(&b->ring, patience > 0 ? patience : 1) > 0);
+    push(b);
+}
+
+void front_block_resubmit(struct front_block *b)
+{
+    struct inflight *next;
+    uint64_t from = 0;
+
+    do {
+        next = NULL;
+        for (unsigned i = 0; i < TAGS; i++) {
+            struct inflight *f = &b->inflight[i];
+
+            if (f->request && f->order >= from && (!next || f->order < next->order)) {
+                next = f;
+            }
+        }
+        if (next) {
+            from = next->order + 1;
+            (void)block_ring_put(&b->ring, &next->wire);
+        }
+    } while (next);
+    front_block_collect(b);
+}
+
+void front_block_fail(struct front_block *b)
+{
+    b->gone = true;
+    b->running = false;
+    for (uint32_t i = 0; i < TAGS; i++) {
+        if (b->inflight[i].request) {
+            finish(b, i, BLOCK_EGONE);
+        }
+    }
+    while (b->queue) {
+        struct block_request *r = b->queue;
+
+        b->queue = r->next;
+        block_finish(r, BLOCK_EGONE);
+    }
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The 16550 UART at its usual ports, for output only: a console sink for machines that have nothing
+ * better. It knows nothing of who answers the ports. Owns the device; interrupts stay off in it,
+ * and it polls: an output of a few lines needs no more.
+ */
+#include "hw/uart.h"
+
+#include "arch/port.h"
+#include "irq.h"
+#include "printk.h"
+
+#define BASE 0x3f8u
+
+#define DATA         (BASE + 0u)
+#define INTERRUPTS   (BASE + 1u)
+#define FIFO_CONTROL (BASE + 2u)
+#define LINE_CONTROL (BASE + 3u)
+#define MODEM        (BASE + 4u)
+#define LINE_STATUS  (BASE + 5u)
+#define SCRATCH      (BASE + 7u)
+
+#define EIGHT_BITS 0x03u
+#define DIVISOR    0x80u
+#define FIFO_ON    0x07u
+#define DTR_RTS    0x03u
+#define EMPTY      0x20u
+#define FIFO_BYTES 16u
+#define PATIENCE   1000000u /* polls; a UART that never empties loses output, not the kernel */
+
+static void wait_empty(void)
+{
+    for (unsigned i = 0; i < PATIENCE && !(port_in8(LINE_STATUS) & EMPTY); i++) {
+    }
+}
+
+void uart_write(const char *text, size_t bytes)
+{
+    unsigned room = 0;
+
+    for (size_t i = 0; i < bytes; i++) {
+        if (room == 0) {
+            wait_empty();
+            room = FIFO_BYTES;
+        }
+        port_out8(DATA, (uint8_t)text[i]);
+        room--;
+    }
+}
+
+static void sink_write(struct console_sink *s, const char *text, size_t bytes)
+{
+    (void)s;
+    uart_write(text, bytes);
+}
+
+bool uart_probe(void)
+{
+    if (irq_isa_line(UART_IRQ) < 0) {
+        return false;
+    }
+    port_out8(SCRATCH, 0x5a);
+    if (port_in8(SCRATCH) != 0x5a) {
+        return false;
+    }
+    port_out8(INTERRUPTS, 0);
+    port_out8(LINE_CONTROL, DIVISOR);
+    port_out8(DATA, 1);
+    port_out8(INTERRUPTS, 0);
+    port_out8(LINE_CONTROL, EIGHT_BITS);
+    port_out8(FIFO_CONTROL, FIFO_ON);
+    port_out8(MODEM, DTR_RTS);
+    return true;
+}
+
+void uart_console(void)
+{
+    static struct console_sink sink = { .write = sink_write };
+
+    console_add(&sink);
+}
