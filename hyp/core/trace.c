@@ -7,6 +7,7 @@
 #include "trace.h"
 #include "clock.h"
 #include "cpu.h"
+#include "domain.h"
 #include "printk.h"
 
 uint64_t trace_mask = ~UINT64_C(0);
@@ -20,6 +21,7 @@ static const char *const event_names[TRACE_EVENT_COUNT] = {
 void trace_record(enum trace_event event, uint64_t a, uint64_t b, uint64_t c)
 {
     struct trace_ring *ring = this_cpu()->trace;
+    const struct vcpu *v = this_cpu()->vcpu;
     struct trace_entry *entry;
 
     if (ring == NULL) {
@@ -28,6 +30,7 @@ void trace_record(enum trace_event event, uint64_t a, uint64_t b, uint64_t c)
     entry = &ring->entries[ring->next % TRACE_ENTRIES];
     entry->tsc = arch_counter();
     entry->event = event;
+    entry->domain = v != NULL ? (uint32_t)v->domain->id : ~(uint32_t)0;
     entry->words[0] = a;
     entry->words[1] = b;
     entry->words[2] = c;
@@ -55,4 +58,27 @@ void trace_print(unsigned int count)
         printk("  trace %lu: tsc %lu %s %lx %lx %lx", i, e->tsc, trace_event_name(e->event),
                e->words[0], e->words[1], e->words[2]);
     }
+}
+
+uint32_t trace_copy(uint64_t seq, struct hv_trace_entry *to, uint64_t max)
+{
+    const struct trace_ring *ring = this_cpu()->trace;
+    uint32_t n = 0;
+
+    if (ring == NULL) {
+        return 0;
+    }
+    if (ring->next > TRACE_ENTRIES && seq < ring->next - TRACE_ENTRIES) {
+        seq = ring->next - TRACE_ENTRIES;
+    }
+    for (; n < max && seq < ring->next; n++, seq++) {
+        const struct trace_entry *e = &ring->entries[seq % TRACE_ENTRIES];
+
+        to[n] = (struct hv_trace_entry){ .seq = seq,
+                                         .tsc = e->tsc,
+                                         .event = e->event,
+                                         .domain = e->domain,
+                                         .word = { e->words[0] } };
+    }
+    return n;
 }

@@ -46,7 +46,7 @@ static inline struct domain *hc_caller(void)
  * Says that a call fails, and why. Debug builds print it, a bounded number of times a second;
  * release builds are silent, whatever a guest does.
  */
-int64_t hc_fail_report(int error, const char *file, int line, const char *why);
+int64_t hc_fail_report(int64_t error, const char *file, int line, const char *why);
 #if HYP_DEBUG
 #define HC_FAIL(error, why) hc_fail_report((error), __FILE__, __LINE__, (why))
 #else

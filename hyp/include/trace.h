@@ -36,8 +36,8 @@ enum trace_event {
 
 struct trace_entry {
     uint64_t tsc;
-    uint32_t event; /**< enum trace_event */
-    uint32_t rsvd;
+    uint32_t event;  /**< enum trace_event */
+    uint32_t domain; /**< low half of the number of the domain whose vCPU is loaded; ~0: none */
     uint64_t words[3];
 };
 
@@ -52,6 +52,12 @@ extern uint64_t trace_mask;
 
 void trace_record(enum trace_event event, uint64_t a, uint64_t b, uint64_t c);
 const char *trace_event_name(uint32_t event);
+
+struct hv_trace_entry;
+
+/** Copies up to `max` entries of this CPU with sequence numbers from `seq` on; returns how many.
+ *  Older ones than the ring holds are left out. */
+uint32_t trace_copy(uint64_t seq, struct hv_trace_entry *to, uint64_t max);
 
 /** Prints this CPU's newest entries, the newest last. */
 void trace_print(unsigned int count);

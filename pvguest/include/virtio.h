@@ -109,7 +109,7 @@ bool virtio_queue_rearm(struct virtio_queue *q);
 #define VIRTIO_DESC_WRITE    2u
 #define VIRTIO_DESC_INDIRECT 4u
 
-/* Disks of the machine become block devices vd0, vd1, ... in the order of their PCI functions. */
+/* Disks of the machine become block devices vda, vdb, ... in the order of their PCI functions. */
 unsigned virtio_blk_probe(void);
 
 #endif

@@ -69,11 +69,26 @@ static void buffer_put(struct block_device *d, void *buffer)
     block_buffer_put(f->under, buffer);
 }
 
+static int region_map(struct block_device *d, void *p, uint32_t pages)
+{
+    struct faulty *f = d->driver;
+    return f->under->ops->region_map ? f->under->ops->region_map(f->under, p, pages) : 0;
+}
+
+static void region_unmap(struct block_device *d, void *p)
+{
+    struct faulty *f = d->driver;
+    if (f->under->ops->region_unmap)
+        f->under->ops->region_unmap(f->under, p);
+}
+
 static const struct block_ops ops = {
     .submit = submit,
     .kick = kick,
     .buffer_get = buffer_get,
     .buffer_put = buffer_put,
+    .region_map = region_map,
+    .region_unmap = region_unmap,
 };
 
 struct block_device *faulty_disk(struct block_device *under, uint64_t sector)

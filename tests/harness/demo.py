@@ -72,7 +72,7 @@ def sha256(path):
 
 def machine(args, image, scratch, interactive):
     """The QEMU that runs the demonstration."""
-    options = ["-smbios", f"type=11,value=paravane:{'' if interactive else 'poweroff'}"]
+    options = ["-smbios", f"type=11,value=paravane:{'' if interactive else 'poweroff=a'}"]
     if args.gdb:
         options += ["-S", "-gdb", "tcp:127.0.0.1:1234"]
     # Reading through the emulated disk takes about a second a MiB on a slow host: allow for five.

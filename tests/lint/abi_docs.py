@@ -33,6 +33,10 @@ def check_lists(calls, errors):
         where = f"abi/hypercalls.def: {call.name}"
         if not call.text:
             yield f"{where}: no contract above it"
+        if not call.bound:
+            yield f"{where}: no bound on its work"
+        if not call.errors and "ever fails" not in call.text:
+            yield f"{where}: neither errors nor the word that it never fails"
         if call.arity != len(call.arguments):
             yield f"{where}: HV_CALL{call.arity} with {len(call.arguments)} arguments"
         for error, _ in call.errors:

@@ -326,7 +326,7 @@ unsigned virtio_blk_probe(void)
         struct virtio_disk *k = kmalloc(sizeof(*k));
         if (!k || !disk_open(k, found[i].name))
             continue;
-        format_text(k->block.name, sizeof(k->block.name), "vd%u", disks++);
+        format_text(k->block.name, sizeof(k->block.name), "vd%c", (char)('a' + disks++));
         block_register(&k->block);
         printk("root: disk %s: %lu sectors%s\n", k->block.name, k->block.sectors,
                k->block.read_only ? ", read-only" : "");

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The console as domains see it: text of every domain on the machine's one line, input for its
+ * holder, and the debug build's reasons for failing hypercalls.
+ *
+ * Owns the input ring. Root writes as it likes. Text of any other domain is gathered into whole
+ * lines, each with the domain's number in front and without control characters, so that no guest
+ * can forge another's line; a token bucket of bytes bounds what it can make the machine print.
+ */
+#include "console.h"
+#include "barrier.h"
+#include "clock.h"
+#include "cpu.h"
+#include "domain.h"
+#include "event.h"
+#include "hc.h"
+#include "printk.h"
+#include "ratelimit.h"
+#include "uart.h"
+
+/* 64 KiB a second, 16 KiB at once. */
+#define CONSOLE_PERIOD_NS (1000000000u / 65536u)
+#define CONSOLE_BURST     16384u
+
+/* Free-running indices: head is the interrupt's, tail the reader's. Both run on the boot CPU with
+ * interrupts off. What does not fit is lost. */
+#define INPUT_SIZE 256u
+static char input[INPUT_SIZE];
+static uint32_t input_head, input_tail;
+
+static void console_input(char c)
+{
+    if (input_head - input_tail < INPUT_SIZE) {
+        input[input_head % INPUT_SIZE] = c;
+        store_release(&input_head, input_head + 1);
+    }
+    if (domain_root != NULL) {
+        event_raise_virq(domain_root, HV_VIRQ_CONSOLE);
+    }
+}
+
+void console_init(void)
+{
+    uart_start_input(console_input);
+}
+
+size_t console_read(char *to, size_t max)
+{
+    size_t n = 0;
+
+    while (n < max && input_tail != load_acquire(&input_head)) {
+        to[n++] = input[input_tail % INPUT_SIZE];
+        input_tail++;
+    }
+    return n;
+}
+
+/* Prints the gathered line of a domain. */
+static void line_end(struct domain *d)
+{
+    char line[sizeof(d->console_buf) + 32];
+    int n =
+        snprintf(line, sizeof(line), "[%lu] %.*s\n", d->id, (int)d->console_line, d->console_buf);
+
+    d->console_line = 0;
+    console_write(line, (size_t)n);
+}
+
+static void line_put(struct domain *d, char c)
+{
+    if (c == '\n') {
+        line_end(d);
+        return;
+    }
+    if (c == '\r') {
+        return;
+    }
+    if (d->console_line == sizeof(d->console_buf)) {
+        line_end(d);
+    }
+    if (c == '\t') {
+        c = ' ';
+    }
+    /* Bytes above 126 too: a terminal may take 0x80-0x9f for control characters. */
+    d->console_buf[d->console_line++] = c >= ' ' && c <= '~' ? c : '?';
+}
+
+int64_t console_domain_write(struct domain *d, const char *text, size_t bytes)
+{
+    uint64_t n;
+
+    if (d == domain_root) {
+        console_write(text, bytes);
+        return (int64_t)bytes;
+    }
+    n = bucket_take(&d->console_bucket, clock_now_ns(), bytes, CONSOLE_PERIOD_NS, CONSOLE_BURST);
+    for (uint64_t i = 0; i < n; i++) {
+        line_put(d, READ_ONCE(text[i]));
+    }
+    return n > 0 ? (int64_t)n : -HV_EAGAIN;
+}
+
+/* What a domain had not ended when it ended itself. */
+void console_flush(struct domain *d)
+{
+    if (d->console_line > 0) {
+        line_end(d);
+    }
+}

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Domains: their numbers, their tree, their states, their end.
+ *
+ * Owns the table of domains. Number n lives in slot n % HV_MAX_DOMAINS and no number is given out
+ * twice, so that a stale number finds nothing or a domain with another number.
+ *
+ * Invariants: what a child may use (its quota) is taken from its parent's and stays counted in the
+ * parent's granted_quota until the child gives it back; for every domain used + granted_quota <=
+ * quota. A domain in the tree has a parent in the tree: children are destroyed first.
+ *
+ * The end of a domain, in this order, because each step takes away what the next one relies on not
+ * being used: its vCPUs stop and its routed ports answer no more; ports are closed and peers told;
+ * grants are revoked; windows are released; spaces go, and with them the last leaves; memory goes
+ * back. A domain whose frames a device may still write to keeps its number, its record and the
+ * charge for those frames until an ancestor has reset its devices.
+ *
+ * Locking: tree_lock guards the table and the tree, and is held for a whole creation or step of a
+ * destruction, memory_lock inside it. State changes of one domain are made by itself or by an
+ * ancestor's vCPU; with one vCPU running they cannot overlap.
+ */
+#include "domain.h"
+#include "bug.h"
+#include "console.h"
+#include "event.h"
+#include "frame.h"
+#include "grant.h"
+#include "ioemul.h"
+#include "lock.h"
+#include "machine.h"
+#include "p2m.h"
+#include "printk.h"
+#include "resource.h"
+#include "sched.h"
+#include "space.h"
+#include "string.h"
+#include "trace.h"
+#include "vcpu.h"
+
+#define KILLED_ROOT_REASON 15u
+#define NO_MORE_NUMBERS    (HV_SELF - HV_MAX_DOMAINS)
+
+STATIC_ASSERT(sizeof(struct domain) <= HV_PAGE_SIZE);
+STATIC_ASSERT(sizeof(struct vcpu) <= HV_PAGE_SIZE);
+
+struct domain *domain_root;
+
+static struct domain *slots[HV_MAX_DOMAINS];
+static uint64_t next_id;
+static struct spinlock tree_lock = SPINLOCK_INIT(LOCK_DOMAINS);
+
+/* ---- finding ---- */
+
+static struct domain *lookup(uint64_t id)
+{
+    struct domain *d = slots[id % HV_MAX_DOMAINS];
+
+    return d != NULL && d->id == id ? d : NULL;
+}
+
+struct domain *domain_find(uint64_t id)
+{
+    struct domain *d = lookup(id);
+
+    return d != NULL && domain_alive(d) ? d : NULL;
+}
+
+struct domain *domain_for_control(struct domain *caller, uint64_t id)
+{
+    struct domain *d, *above;
+
+    if (id == HV_SELF || id == caller->id) {
+        return caller;
+    }
+    d = lookup(id);
+    for (above = d; above != NULL; above = above->parent) {
+        if (above->parent == caller) {
+            return d;
+        }
+    }
+    return NULL;
+}
+
+struct domain *domain_next(const struct domain *d)
+{
+    for (uint32_t i = d != NULL ? d->slot + 1 : 0; i < HV_MAX_DOMAINS; i++) {
+        if (slots[i] != NULL) {
+            return slots[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- creation ---- */
+
+static int destroy_step(struct domain *d);
+
+/* The next number whose slot is free. */
+static int take_number(uint64_t *id)
+{
+    for (uint32_t i = 0; i < HV_MAX_DOMAINS && next_id < NO_MORE_NUMBERS; i++) {
+        uint64_t n = next_id + i;
+
+        if (slots[n % HV_MAX_DOMAINS] == NULL) {
+            next_id = n + 1;
+            *id = n;
+            return 0;
+        }
+    }
+    return -HV_ENOSPC;
+}
+
+/* The record itself: a frame of the domain that it describes. */
+static struct domain *record_new(uint64_t id, const struct hv_domain_create *c)
+{
+    mfn_t m = frame_alloc(NULL, FRAME_META);
+    struct domain *d;
+
+    if (mfn_is_none(m)) {
+        return NULL;
+    }
+    d = frame_va(m);
+    d->id = id;
+    d->slot = (uint32_t)(id % HV_MAX_DOMAINS);
+    d->mfn = m;
+    d->state = HV_DOMAIN_BUILDING;
+    d->quota = c->quota;
+    d->flags = c->flags;
+    d->weight = c->weight;
+    frame_transfer(m, NULL, d);
+    return d;
+}
+
+static int create_vcpus(struct domain *d, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct vcpu *v = vcpu_create(d, i);
+
+        if (v == NULL) {
+            return -HV_ENOMEM;
+        }
+        d->vcpu[i] = v;
+        d->nr_vcpus = i + 1;
+        space_load(v, d->spaces[0]);
+        sched_add(v);
+    }
+    return 0;
+}
+
+/* Everything that a domain has besides its record. What a failure leaves is destroyed as usual. */
+static int fill(struct domain *d, const struct hv_domain_create *c)
+{
+    int e = p2m_create(d, c->ram_pages, c->window_pages);
+
+    e = e < 0 ? e : space_init_domain(d);
+    e = e < 0 ? e : event_init_domain(d);
+    e = e < 0 ? e : grant_init_domain(d);
+    e = e < 0 ? e : resource_init_domain(d);
+    return e < 0 ? e : create_vcpus(d, c->vcpus);
+}
+
+/* Puts a new record into the table and under its parent, whose quota pays for it. */
+static void enter(struct domain *d, struct domain *parent)
+{
+    slots[d->slot] = d;
+    d->parent = parent;
+    if (parent != NULL) {
+        d->next_sibling = parent->first_child;
+        parent->first_child = d;
+        parent->granted_quota += d->quota;
+    }
+}
+
+static int64_t create(struct domain *parent, const struct hv_domain_create *c)
+{
+    struct domain *d;
+    uint64_t id;
+    int e;
+
+    if (!frame_quota_left(parent, c->quota)) {
+        return -HV_ENOMEM;
+    }
+    e = take_number(&id);
+    if (e < 0) {
+        return e;
+    }
+    d = record_new(id, c);
+    if (d == NULL) {
+        return -HV_ENOMEM;
+    }
+    enter(d, parent);
+    e = fill(d, c);
+    trace(TRACE_DOMAIN, id, d->state, (uint64_t)(int64_t)e);
+    if (e < 0) {
+        /* As many steps as fill() made: bounded by the sizes asked for. */
+        while (destroy_step(d) > 0) {
+        }
+        return e;
+    }
+    return (int64_t)id;
+}
+
+int64_t domain_create(struct domain *parent, const struct hv_domain_create *c)
+{
+    int64_t r;
+
+    spin_lock(&tree_lock);
+    spin_lock(&memory_lock);
+    r = create(parent, c);
+    spin_unlock(&memory_lock);
+    spin_unlock(&tree_lock);
+    return r;
+}
+
+struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t window_pages)
+{
+    const struct hv_domain_create c = {
+        .quota = quota,
+        .ram_pages = ram_pages,
+        .window_pages = window_pages,
+        .vcpus = 1,
+        .flags = HV_CREATE_MAY_CREATE,
+        .weight = 256,
+    };
+    struct domain *d;
+
+    spin_lock(&memory_lock);
+    d = record_new(next_id++, &c);
+    BUG_ON(d == NULL);
+    enter(d, NULL);
+    BUG_ON(fill(d, &c) < 0);
+    spin_unlock(&memory_lock);
+    domain_root = d;
+    return d;
+}
+
+/* ---- running and stopping ---- */
+
+static void wake_all(struct domain *d, uint32_t why)
+{
+    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
+        sched_wake(d->vcpu[i], why);
+    }
+}
+
+static void sleep_all(struct domain *d, uint32_t why)
+{
+    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
+        sched_sleep(d->vcpu[i], why);
+        if (why == VCPU_OFFLINE) {
+            timer_set(d->vcpu[i], 0);
+        }
+    }
+}
+
+/* Over for good? */
+static bool ended(const struct domain *d)
+{
+    return d->state == HV_DOMAIN_SHUTDOWN || d->state == HV_DOMAIN_KILLED ||
+           d->state == HV_DOMAIN_DYING;
+}
+
+int domain_start(struct domain *d)
+{
+    if (d->state != HV_DOMAIN_BUILDING) {
+        return ended(d) ? -HV_EDEAD : -HV_EINVAL;
+    }
+    /* A vCPU without a context has no entry address. */
+    if (d->vcpu[0]->regs.rip == 0) {
+        return -HV_EINVAL;
+    }
+    d->state = HV_DOMAIN_RUNNING;
+    sched_wake(d->vcpu[0], VCPU_OFFLINE);
+    return 0;
+}
+
+int domain_pause(struct domain *d)
+{
+    if (d->state != HV_DOMAIN_RUNNING) {
+        return ended(d) ? -HV_EDEAD : -HV_EINVAL;
+    }
+    d->state = HV_DOMAIN_PAUSED;
+    sleep_all(d, VCPU_PAUSED);
+    return 0;
+}
+
+int domain_unpause(struct domain *d)
+{
+    if (d->state != HV_DOMAIN_PAUSED) {
+        return ended(d) ? -HV_EDEAD : -HV_EINVAL;
+    }
+    d->state = HV_DOMAIN_RUNNING;
+    wake_all(d, VCPU_PAUSED);
+    return 0;
+}
+
+/* What shutdown and kill have in common. */
+static void end(struct domain *d, uint32_t state)
+{
+    d->state = state;
+    sleep_all(d, VCPU_OFFLINE);
+    console_flush(d);
+    /* Guests whose device model it was go on, reading all ones. */
+    spin_lock(&memory_lock);
+    io_model_gone(d);
+    spin_unlock(&memory_lock);
+    trace(TRACE_DOMAIN, d->id, state, d->reason);
+    if (d->parent != NULL) {
+        event_raise_virq(d->parent, HV_VIRQ_DOMAIN);
+    }
+}
+
+void domain_shutdown(struct domain *d, uint32_t reason)
+{
+    d->reason = reason;
+    if (d == domain_root) {
+        console_flush(d);
+        printk("root shuts down, reason %u", reason);
+        machine_shutdown(reason);
+    }
+    end(d, HV_DOMAIN_SHUTDOWN);
+}
+
+void domain_kill(struct domain *d, const char *why)
+{
+    const struct regs *r = d->nr_vcpus > 0 ? &d->vcpu[0]->regs : NULL;
+
+    if (ended(d)) {
+        return;
+    }
+    string_copy(d->report, sizeof(d->report), why);
+    if (r != NULL) {
+        d->last_vector = (uint32_t)r->vector;
+        d->last_error = (uint32_t)r->error;
+        printk("domain %lu killed: %s rip=%lx rsp=%lx vector=%u error=%x cr2=%lx", d->id, why,
+               r->rip, r->rsp, d->last_vector, d->last_error, d->last_cr2);
+    }
+    if (d == domain_root) {
+        printk("root is gone: the machine ends");
+        machine_shutdown(KILLED_ROOT_REASON);
+    }
+    end(d, HV_DOMAIN_KILLED);
+}
+
+/* ---- destroying ---- */
+
+/* Ends what runs of it and hides it: from here on domain_find and all that uses it fail. */
+static void mark_dying(struct domain *d)
+{
+    d->state = HV_DOMAIN_DYING;
+    sleep_all(d, VCPU_OFFLINE);
+    io_destroy_routes(d);
+    d->teardown = TEARDOWN_PORTS;
+}
+
+/* One step of the current stage; false when the stage has no work left. */
+static bool teardown_stage(struct domain *d)
+{
+    switch (d->teardown) {
+    case TEARDOWN_PORTS:
+        return event_destroy_step(d);
+    case TEARDOWN_GRANTS:
+        return grant_destroy_step(d);
+    case TEARDOWN_WINDOWS:
+        return grant_windows_destroy_step(d);
+    case TEARDOWN_SPACES:
+        return space_destroy_domain_step(d);
+    case TEARDOWN_MEMORY:
+        return p2m_destroy_step(d);
+    case TEARDOWN_NONE:
+    case TEARDOWN_DONE:
+        break;
+    }
+    return false;
+}
+
+/* Takes a record out of the tree and gives its frame back. */
+static void record_free(struct domain *d)
+{
+    struct domain **link = &d->parent->first_child;
+    mfn_t m = d->mfn;
+
+    while (*link != d) {
+        link = &(*link)->next_sibling;
+    }
+    *link = d->next_sibling;
+    slots[d->slot] = NULL;
+    d->parent->granted_quota -= d->quota;
+    frame_transfer(m, d, NULL);
+    BUG_ON(d->used != 0);
+    frame_free(NULL, m);
+}
+
+/*
+ * The quota that nothing is charged to any more goes back. With no device that may still write,
+ * that is all of it, and the record goes too.
+ */
+static void settle(struct domain *d)
+{
+    bool waits = dma_in_use(d);
+
+    if (!waits) {
+        resource_destroy(d);
+    }
+    frame_reclaim_all();
+    if (waits) {
+        d->parent->granted_quota -= d->quota - d->used;
+        d->quota = d->used;
+    } else {
+        record_free(d);
+    }
+}
+
+/* The last of a domain: its vCPUs, then what it held of the machine. */
+static void finish(struct domain *d)
+{
+    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
+        sched_remove(d->vcpu[i]);
+        vcpu_destroy(d->vcpu[i]);
+        d->vcpu[i] = NULL;
+    }
+    d->nr_vcpus = 0;
+    settle(d);
+}
+
+static int destroy_step(struct domain *d)
+{
+    if (d->first_child != NULL) {
+        return -HV_EBUSY;
+    }
+    if (d->teardown == TEARDOWN_NONE) {
+        mark_dying(d);
+        return 1;
+    }
+    if (d->teardown == TEARDOWN_DONE) {
+        return 0;
+    }
+    if (teardown_stage(d)) {
+        return 1;
+    }
+    d->teardown++;
+    if (d->teardown == TEARDOWN_DONE) {
+        finish(d);
+        return 0;
+    }
+    return 1;
+}
+
+int domain_destroy_step(struct domain *d)
+{
+    int r;
+
+    spin_lock(&tree_lock);
+    spin_lock(&memory_lock);
+    r = destroy_step(d);
+    spin_unlock(&memory_lock);
+    spin_unlock(&tree_lock);
+    return r;
+}
+
+static int reset_devices(struct domain *d)
+{
+    if (!ended(d)) {
+        return -HV_EINVAL;
+    }
+    if (dma_reset_step(d)) {
+        return 1;
+    }
+    if (d->teardown == TEARDOWN_DONE) {
+        settle(d);
+    }
+    return 0;
+}
+
+int domain_reset_devices(struct domain *d)
+{
+    int r;
+
+    spin_lock(&tree_lock);
+    spin_lock(&memory_lock);
+    r = reset_devices(d);
+    spin_unlock(&memory_lock);
+    spin_unlock(&tree_lock);
+    return r;
+}
+
+/* ---- telling ---- */
+
+void domain_info(const struct domain *d, struct hv_domain_info *info)
+{
+    const struct vcpu *v = d->nr_vcpus > 0 ? d->vcpu[0] : NULL;
+
+    *info = (struct hv_domain_info){
+        .id = d->id,
+        .parent = d->parent != NULL ? d->parent->id : d->id,
+        .state = d->state,
+        .reason = d->reason,
+        .quota = d->quota,
+        .used = d->used,
+        .quarantined = d->quarantined,
+        .weight = d->weight,
+        .vcpus = d->nr_vcpus,
+        .cr2 = d->last_cr2,
+        .vector = d->last_vector,
+        .error = d->last_error,
+    };
+    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
+        info->cpu_ns += sched_cpu_ns(d->vcpu[i]);
+    }
+    if (v != NULL) {
+        info->rip = v->regs.rip;
+        info->rsp = v->regs.rsp;
+    }
+    string_copy(info->report, sizeof(info->report), d->report);
+}

@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Event channels.
+ *
+ * Owns the ports of every domain and the table of bound interrupt lines. 64 ports are one record
+ * frame, charged when the first of them is used; frame n holds the ports of pending word n. Port 0
+ * is never given out: it means "none".
+ *
+ * Invariants: two PEER ports always name each other (port.other); a port in another state than PEER
+ * has no other end; a line or vector is bound to at most one port, which is alive.
+ *
+ * Locking: port_table.lock guards state changes of a domain's ports, taken in pairs where two
+ * domains are concerned. A send takes no lock. It reads its own port's `other`, which is either
+ * NULL or a record that stays memory until this pCPU has left the hypervisor: record frames are
+ * freed when all ports in them are closed, and a frame is not reused while a pCPU that was inside
+ * at that moment is still inside (frame.h). A send that races with a close sets at worst one
+ * pending bit of a port that is just closing, of the domain that had it. The raise itself is atomic
+ * ORs on words that the guest may write too.
+ */
+#include "event.h"
+#include "arch/irq.h"
+#include "arch/speculation.h"
+#include "barrier.h"
+#include "bug.h"
+#include "cpu.h"
+#include "domain.h"
+#include "frame.h"
+#include "lock.h"
+#include "resource.h"
+#include "sched.h"
+
+#define PORTS_PER_FRAME 64u
+#define PORT_FRAMES     (HV_MAX_PORTS / PORTS_PER_FRAME)
+#define LINES_MAX       256u
+
+STATIC_ASSERT(sizeof(struct port) * PORTS_PER_FRAME == HV_PAGE_SIZE);
+
+struct port_table {
+    struct spinlock lock; /* state of all ports of the domain, frame[], free_from */
+    uint32_t free_from;   /* no free port is below */
+    uint32_t closed_to;   /* destroy: frames below are gone */
+    struct port *frame[PORT_FRAMES];
+};
+STATIC_ASSERT(sizeof(struct port_table) <= HV_PAGE_SIZE);
+
+/* Bound interrupt lines; claimed with compare-and-swap, given up by the port that holds one. */
+static struct port *line_port[LINES_MAX];
+
+int event_init_domain(struct domain *d)
+{
+    mfn_t m = frame_alloc(d, FRAME_META);
+
+    if (mfn_is_none(m)) {
+        return -HV_ENOMEM;
+    }
+    d->ports = frame_va(m);
+    spin_lock_init(&d->ports->lock, LOCK_EVENT);
+    d->ports->free_from = 1;
+    return 0;
+}
+
+/* The record of a port, or NULL when its frame was never needed. A number that a guest chose is
+ * masked behind the comparison, so that no misprediction reads beyond the table. */
+static inline struct port *port_record(const struct domain *d, uint64_t n)
+{
+    struct port *frame;
+
+    if (__builtin_expect(n >= HV_MAX_PORTS, 0)) {
+        return NULL;
+    }
+    n = index_mask(n, HV_MAX_PORTS);
+    frame = d->ports->frame[n / PORTS_PER_FRAME];
+    return frame != NULL ? &frame[n % PORTS_PER_FRAME] : NULL;
+}
+
+/* A port in use, or NULL. */
+static struct port *port_used(const struct domain *d, uint64_t n)
+{
+    struct port *p = port_record(d, n);
+
+    return p != NULL && p->state != HV_PORT_FREE ? p : NULL;
+}
+
+/* ---- raising ---- */
+
+/*
+ * Marks a port pending and sees to it that its vCPU learns of it. LOCK OR of the word is the full
+ * barrier that the guest's side of the handshake needs: when the selector bit is found set, the
+ * guest has not yet fetched it and will find the word's bit behind it.
+ */
+static inline void port_raise(const struct port *p)
+{
+    struct vcpu *v = p->vcpu;
+    struct hv_vcpu_page *page = v->page;
+    uint32_t word = p->index / 64;
+    uint64_t bit = (uint64_t)1 << (p->index % 64);
+
+    __atomic_fetch_or(&page->pending[p->priority][word], bit, __ATOMIC_SEQ_CST);
+    if (READ_ONCE(page->pending_sel[p->priority]) & ((uint64_t)1 << word)) {
+        return;
+    }
+    __atomic_fetch_or(&page->pending_sel[p->priority], (uint64_t)1 << word, __ATOMIC_SEQ_CST);
+    if (__builtin_expect(v->wait & VCPU_BLOCKED, 0)) {
+        sched_wake(v, VCPU_BLOCKED);
+    } else if (READ_ONCE(page->masked) == 0) {
+        /* A vCPU that is not loaded looks at its pending words when it is (sched_pick). */
+        struct cpu *c = v->cpu;
+
+        if (c != NULL && c->vcpu == v) {
+            cpu_raise_work(c, CPU_WORK_UPCALL);
+        }
+    }
+}
+
+int event_send(struct domain *d, uint64_t port)
+{
+    struct port *p = port_record(d, port);
+    struct port *other;
+
+    if (p == NULL || p->state != HV_PORT_PEER) {
+        return p != NULL && p->state == HV_PORT_CLOSED ? -HV_EDEAD : -HV_EINVAL;
+    }
+    other = __atomic_load_n(&p->other, __ATOMIC_RELAXED);
+    if (other == NULL) {
+        return -HV_EDEAD;
+    }
+    this_cpu()->vcpu->counters.events_sent++;
+    port_raise(other);
+    return 0;
+}
+
+void event_raise(struct domain *d, uint32_t port)
+{
+    struct port *p = port != 0 ? port_used(d, port) : NULL;
+
+    if (p != NULL) {
+        port_raise(p);
+    }
+}
+
+void event_raise_virq(struct domain *d, uint32_t virq)
+{
+    event_raise(d, d->virq_port[virq]);
+}
+
+void event_raise_timer(struct vcpu *v)
+{
+    event_raise(v->domain, v->timer_port);
+}
+
+bool event_port_usable(struct domain *d, uint64_t port)
+{
+    return port_used(d, port) != NULL;
+}
+
+bool event_pending(const struct vcpu *v)
+{
+    return (READ_ONCE(v->page->pending_sel[0]) | READ_ONCE(v->page->pending_sel[1])) != 0;
+}
+
+bool event_upcall_due(const struct vcpu *v)
+{
+    return READ_ONCE(v->page->masked) == 0 && event_pending(v);
+}
+
+/* ---- allocation ---- */
+
+/* A free port of `d`, its record filled in but for what the kind needs. The table is locked. */
+static int64_t port_new(struct domain *d, uint32_t state, struct port **out)
+{
+    struct port_table *t = d->ports;
+
+    for (uint32_t n = t->free_from; n < HV_MAX_PORTS; n++) {
+        struct port **frame = &t->frame[n / PORTS_PER_FRAME];
+        struct port *p;
+
+        if (*frame == NULL) {
+            mfn_t m = frame_alloc(d, FRAME_META);
+
+            if (mfn_is_none(m)) {
+                return -HV_ENOMEM;
+            }
+            *frame = frame_va(m);
+        }
+        p = &(*frame)[n % PORTS_PER_FRAME];
+        if (p->state == HV_PORT_FREE) {
+            *p = (struct port){ .state = (uint8_t)state, .index = (uint16_t)n, .vcpu = d->vcpu[0] };
+            p->vector = -1;
+            t->free_from = n + 1;
+            *out = p;
+            return n;
+        }
+    }
+    return -HV_ENOSPC;
+}
+
+/* Forgets a port; what was pending goes with it, so that its next user starts clean. */
+static void port_forget(struct domain *d, struct port *p)
+{
+    uint64_t bit = (uint64_t)1 << (p->index % 64);
+
+    __atomic_fetch_and(&p->vcpu->page->pending[p->priority][p->index / 64], ~bit, __ATOMIC_SEQ_CST);
+    p->state = HV_PORT_FREE;
+    if (p->index < d->ports->free_from) {
+        d->ports->free_from = p->index;
+    }
+}
+
+int64_t event_alloc(struct domain *d, uint64_t peer)
+{
+    struct port *p;
+    int64_t n;
+
+    if (peer == HV_SELF) {
+        peer = d->id;
+    }
+    if (domain_find(peer) == NULL) {
+        return -HV_EINVAL;
+    }
+    spin_lock(&d->ports->lock);
+    n = port_new(d, HV_PORT_UNBOUND, &p);
+    if (n >= 0) {
+        p->peer = peer;
+    }
+    spin_unlock(&d->ports->lock);
+    return n;
+}
+
+int64_t event_bind_peer(struct domain *d, uint64_t peer, uint64_t port)
+{
+    struct domain *pd = domain_find(peer == HV_SELF ? d->id : peer);
+    struct port *p, *other;
+    int64_t n = -HV_EINVAL;
+
+    if (pd == NULL) {
+        return -HV_EDEAD;
+    }
+    spin_lock_pair(&d->ports->lock, &pd->ports->lock);
+    other = port_used(pd, port);
+    if (other != NULL && other->state == HV_PORT_UNBOUND && other->peer == d->id) {
+        n = port_new(d, HV_PORT_PEER, &p);
+    }
+    if (n >= 0) {
+        p->peer = pd->id;
+        p->source = other->index;
+        p->other = other;
+        other->source = p->index;
+        other->other = p;
+        other->state = HV_PORT_PEER;
+    }
+    spin_unlock_pair(&d->ports->lock, &pd->ports->lock);
+    return n;
+}
+
+/* Where the port number of a virtual IRQ is kept; NULL: no such one. */
+static uint32_t *virq_slot(struct domain *d, uint64_t virq, uint64_t vcpu)
+{
+    if (virq == HV_VIRQ_TIMER) {
+        return vcpu < d->nr_vcpus ? &d->vcpu[vcpu]->timer_port : NULL;
+    }
+    return virq < HV_VIRQ_LIMIT && vcpu == 0 ? &d->virq_port[virq] : NULL;
+}
+
+int64_t event_bind_virq(struct domain *d, uint64_t virq, uint64_t vcpu)
+{
+    uint32_t *slot = virq_slot(d, virq, vcpu);
+    struct port *p;
+    int64_t n;
+
+    if (slot == NULL) {
+        return -HV_EINVAL;
+    }
+    if (virq == HV_VIRQ_CONSOLE && d != domain_root) {
+        return -HV_EPERM;
+    }
+    spin_lock(&d->ports->lock);
+    n = *slot != 0 ? -HV_EBUSY : port_new(d, HV_PORT_VIRQ, &p);
+    if (n >= 0) {
+        p->source = (uint32_t)virq;
+        p->vcpu = d->vcpu[vcpu];
+        *slot = (uint32_t)n;
+    }
+    spin_unlock(&d->ports->lock);
+    return n;
+}
+
+/* ---- interrupts ---- */
+
+/* A line came in: it stays masked until the domain has served it and says so. */
+static void line_handler(void *arg)
+{
+    struct port *p = arg;
+
+    irq_line_mask(p->source);
+    port_raise(p);
+}
+
+static void msi_handler(void *arg)
+{
+    port_raise(arg);
+}
+
+/* Connects a line to a new port; the line starts unmasked. */
+static int line_connect(struct port *p, uint32_t line)
+{
+    struct port *none = NULL;
+    int vector;
+
+    if (!__atomic_compare_exchange_n(&line_port[line], &none, p, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED)) {
+        return -HV_EBUSY;
+    }
+    vector = irq_vector_alloc(line_handler, p);
+    if (vector < 0 || !irq_line_route(line, vector, 0)) {
+        if (vector >= 0) {
+            irq_vector_free(vector);
+        }
+        store_release(&line_port[line], NULL);
+        return vector < 0 ? -HV_ENOSPC : -HV_EINVAL;
+    }
+    p->vector = (int16_t)vector;
+    p->source = line;
+    irq_line_unmask(line);
+    return 0;
+}
+
+int64_t event_bind_irq(struct domain *d, uint64_t gsi, uint64_t flags)
+{
+    struct port *p;
+    int64_t n;
+    int e;
+
+    /* The platform's tables, not the caller, say how a line is triggered: flags are a hint that
+     * has to be well-formed. */
+    if (gsi >= LINES_MAX || gsi >= irq_line_count() || (flags & ~(HV_IRQ_LEVEL | HV_IRQ_LOW))) {
+        return -HV_EINVAL;
+    }
+    if (!resource_holds_irq(d, gsi)) {
+        return -HV_EPERM;
+    }
+    spin_lock(&d->ports->lock);
+    n = port_new(d, HV_PORT_IRQ, &p);
+    if (n >= 0) {
+        e = line_connect(p, (uint32_t)gsi);
+        if (e < 0) {
+            port_forget(d, p);
+            n = e;
+        }
+    }
+    spin_unlock(&d->ports->lock);
+    return n;
+}
+
+int64_t event_bind_msi(struct domain *d, uint64_t device, struct hv_msi *msi)
+{
+    struct msi_message m;
+    struct port *p;
+    int64_t n;
+
+    if (!resource_holds_device(d, device)) {
+        return -HV_EPERM;
+    }
+    spin_lock(&d->ports->lock);
+    n = port_new(d, HV_PORT_MSI, &p);
+    if (n >= 0) {
+        p->vector = (int16_t)irq_vector_alloc(msi_handler, p);
+        p->source = (uint32_t)device;
+        if (p->vector < 0) {
+            port_forget(d, p);
+            n = -HV_ENOSPC;
+        } else {
+            m = irq_msi_message(p->vector, 0);
+            *msi = (struct hv_msi){ .address = m.address, .data = m.data };
+        }
+    }
+    spin_unlock(&d->ports->lock);
+    return n;
+}
+
+int event_unmask(struct domain *d, uint64_t port)
+{
+    struct port *p = port_used(d, port);
+
+    if (p == NULL || p->state != HV_PORT_IRQ) {
+        return -HV_EINVAL;
+    }
+    irq_line_unmask(p->source);
+    return 0;
+}
+
+/* Nothing comes from the source any more when this returns. */
+static void port_disconnect(struct domain *d, struct port *p)
+{
+    if (p->state == HV_PORT_IRQ) {
+        irq_line_mask(p->source);
+        store_release(&line_port[p->source], NULL);
+    }
+    if (p->state == HV_PORT_IRQ || p->state == HV_PORT_MSI) {
+        irq_vector_free(p->vector);
+    }
+    if (p->state == HV_PORT_VIRQ) {
+        uint32_t *slot = virq_slot(d, p->source, p->source == HV_VIRQ_TIMER ? p->vcpu->id : 0);
+
+        *slot = 0;
+    }
+}
+
+/* ---- closing ---- */
+
+/* Both tables are locked. */
+static void port_close_locked(struct domain *d, struct port *p)
+{
+    struct port *other = p->other;
+
+    if (other != NULL) {
+        p->other = NULL;
+        __atomic_store_n(&other->other, NULL, __ATOMIC_RELAXED);
+        other->state = HV_PORT_CLOSED;
+        port_raise(other);
+    }
+    port_disconnect(d, p);
+    port_forget(d, p);
+}
+
+/* The domain at the other end of a port, or the port's own one. */
+static struct domain *port_far_domain(struct domain *d, const struct port *p)
+{
+    const struct port *other = __atomic_load_n(&p->other, __ATOMIC_RELAXED);
+
+    return other != NULL ? other->vcpu->domain : d;
+}
+
+static void port_close(struct domain *d, struct port *p)
+{
+    struct domain *far = port_far_domain(d, p);
+
+    spin_lock_pair(&d->ports->lock, &far->ports->lock);
+    /* Closed by the other end meanwhile: then it is CLOSED and has no other end. It cannot have got
+     * a new one. */
+    if (p->state != HV_PORT_FREE) {
+        port_close_locked(d, p);
+    }
+    spin_unlock_pair(&d->ports->lock, &far->ports->lock);
+}
+
+int event_close(struct domain *d, uint64_t port)
+{
+    struct port *p = port_used(d, port);
+
+    if (p == NULL) {
+        return -HV_EINVAL;
+    }
+    port_close(d, p);
+    return 0;
+}
+
+bool event_destroy_step(struct domain *d)
+{
+    struct port_table *t = d->ports;
+    struct port *frame;
+
+    if (t == NULL) {
+        return false;
+    }
+    if (t->closed_to == PORT_FRAMES) {
+        frame_free(d, frame_mfn_of(t));
+        d->ports = NULL;
+        return false;
+    }
+    frame = t->frame[t->closed_to];
+    for (uint32_t i = 0; frame != NULL && i < PORTS_PER_FRAME; i++) {
+        if (frame[i].state != HV_PORT_FREE) {
+            port_close(d, &frame[i]);
+        }
+    }
+    t->frame[t->closed_to++] = NULL;
+    if (frame != NULL) {
+        frame_free(d, frame_mfn_of(frame));
+    }
+    return true;
+}
+
+/* ---- status ---- */
+
+int event_status(struct domain *d, uint64_t port, struct hv_event_status *s)
+{
+    const struct port *p = port_record(d, port);
+    bool peer;
+
+    if (port == 0 || port >= HV_MAX_PORTS) {
+        return -HV_EINVAL;
+    }
+    if (p == NULL || p->state == HV_PORT_FREE) {
+        *s = (struct hv_event_status){ .state = HV_PORT_FREE };
+        return 0;
+    }
+    peer = p->state == HV_PORT_PEER || p->state == HV_PORT_UNBOUND || p->state == HV_PORT_CLOSED;
+    *s = (struct hv_event_status){
+        .state = p->state,
+        .vcpu = p->vcpu->id,
+        .priority = p->priority,
+        .source = p->source,
+        .peer = peer ? p->peer : 0,
+    };
+    return 0;
+}
+
+int event_set_vcpu(struct domain *d, uint64_t port, uint64_t vcpu)
+{
+    struct port *p = port_used(d, port);
+
+    if (p == NULL || vcpu >= d->nr_vcpus) {
+        return -HV_EINVAL;
+    }
+    if (p->state == HV_PORT_VIRQ && p->source == HV_VIRQ_TIMER) {
+        return -HV_EINVAL;
+    }
+    p->vcpu = d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)];
+    return 0;
+}
+
+int event_set_priority(struct domain *d, uint64_t port, uint64_t priority)
+{
+    struct port *p = port_used(d, port);
+
+    if (p == NULL || priority > HV_PRIORITY_URGENT) {
+        return -HV_EINVAL;
+    }
+    p->priority = (uint8_t)priority;
+    return 0;
+}

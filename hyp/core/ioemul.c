@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Routed ports: trap and emulate by a device model in another domain. Removable: without this
+ * file's three calls (from #GP, from the two hypercalls, from a domain's end) port instructions are
+ * #GP.
+ *
+ * Owns the routes of every domain, a frame each, and the vCPU's io_state while a request is with a
+ * model.
+ *
+ *   guest kernel: IN/OUT/INS/OUTS  ->  #GP  ->  io_trap: decode, check the operand, write the
+ *   request, raise the model's port; the vCPU waits
+ *   model: io_complete  ->  value into RAX, or data into the operand, registers advance, it goes on
+ *
+ * Invariants. Nothing of an access in user mode reaches a model: it is #GP. An instruction has no
+ * effect on the guest's registers before it, or the part of a REP that fits into the operand's
+ * page, is complete. An operand is looked up when the instruction traps and again when its data
+ * come; when it is gone then, the instruction is simply run again and finds that out the first way,
+ * so that the fault is put to the guest in one place. The request page and data pages of a route
+ * are the model's RAM and held (frame.holds), so that they cannot be given back under it. A route
+ * whose model has ended stays, and answers all ones at once.
+ *
+ * Locking: memory_lock around everything here that looks at a P2M or a space.
+ */
+#include "ioemul.h"
+#include "arch/segment.h"
+#include "arch/speculation.h"
+#include "barrier.h"
+#include "bug.h"
+#include "cpu.h"
+#include "domain.h"
+#include "event.h"
+#include "frame.h"
+#include "guestmem.h"
+#include "hv_io.h"
+#include "lock.h"
+#include "p2m.h"
+#include "portdecode.h"
+#include "sched.h"
+#include "space.h"
+#include "string.h"
+#include "vcpu.h"
+
+#define ROUTES_MAX 16u
+#define PORTS      65536u
+#define VECTOR_PF  14u
+#define PF_PRESENT 1u
+#define PF_WRITE   2u
+#define PF_USER    4u
+#define FLAG_DF    0x400u
+
+struct route {
+    uint32_t first, count;
+    struct domain *model; /* NULL: it has ended */
+    uint32_t port;        /* the model's, raised with each request */
+    uint64_t gfn;         /* its request page; data page of vCPU n at gfn + 1 + n */
+    bool used;
+};
+
+struct io_routes {
+    struct route at[ROUTES_MAX];
+};
+STATIC_ASSERT(sizeof(struct io_routes) <= HV_PAGE_SIZE);
+
+/* What io_state holds while a request is pending. */
+struct pending {
+    struct port_insn insn;
+    struct port_run run; /* of a string */
+    uint32_t route;
+    bool df;
+};
+STATIC_ASSERT(sizeof(struct pending) <= sizeof(((struct vcpu *)0)->io_state));
+STATIC_ASSERT(sizeof(struct hv_io_request) * HV_MAX_VCPUS <= HV_PAGE_SIZE);
+
+static struct pending *pending_of(struct vcpu *v)
+{
+    return (struct pending *)(void *)v->io_state;
+}
+
+/* ---- routes ---- */
+
+/* Holds, or lets go, the request page and the data pages of a route. */
+static int pages_hold(const struct domain *d, struct domain *model, uint64_t gfn)
+{
+    for (uint64_t i = 0; i <= d->nr_vcpus; i++) {
+        if (mfn_is_none(p2m_ram(model, (gfn_t){ gfn + i }))) {
+            return -HV_EINVAL;
+        }
+        if (frame_of(p2m_ram(model, (gfn_t){ gfn + i }))->holds == UINT16_MAX) {
+            return -HV_ENOSPC;
+        }
+    }
+    for (uint64_t i = 0; i <= d->nr_vcpus; i++) {
+        frame_of(p2m_ram(model, (gfn_t){ gfn + i }))->holds++;
+    }
+    return 0;
+}
+
+static void pages_release(const struct domain *d, const struct route *r)
+{
+    for (uint64_t i = 0; i <= d->nr_vcpus; i++) {
+        struct frame *f = frame_of(p2m_ram(r->model, (gfn_t){ r->gfn + i }));
+
+        BUG_ON(f->holds == 0);
+        f->holds--;
+    }
+}
+
+/* A slot for a new route that overlaps none; the error otherwise. */
+static int route_slot(const struct io_routes *t, uint64_t first, uint64_t count)
+{
+    int found = -HV_ENOSPC;
+
+    for (uint32_t i = ROUTES_MAX; i-- > 0;) {
+        const struct route *r = &t->at[i];
+
+        if (!r->used) {
+            found = (int)i;
+        } else if (first < (uint64_t)r->first + r->count && r->first < first + count) {
+            return -HV_EBUSY;
+        }
+    }
+    return found;
+}
+
+static int routes_create(struct domain *d)
+{
+    mfn_t m;
+
+    if (d->routes == NULL) {
+        m = frame_alloc(d, FRAME_META);
+        if (mfn_is_none(m)) {
+            return -HV_ENOMEM;
+        }
+        d->routes = frame_va(m);
+    }
+    return 0;
+}
+
+static int route_add(struct domain *d, struct domain *model, uint64_t first, uint64_t count,
+                     uint64_t port, gfn_t gfn)
+{
+    int slot = routes_create(d);
+
+    slot = slot < 0 ? slot : route_slot(d->routes, first, count);
+    if (slot >= 0) {
+        int e = pages_hold(d, model, gfn.n);
+
+        slot = e < 0 ? e : slot;
+    }
+    if (slot < 0) {
+        return slot;
+    }
+    d->routes->at[slot] = (struct route){ .first = (uint32_t)first,
+                                          .count = (uint32_t)count,
+                                          .model = model,
+                                          .port = (uint32_t)port,
+                                          .gfn = gfn.n,
+                                          .used = true };
+    return 0;
+}
+
+int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t count, uint64_t port,
+             gfn_t gfn)
+{
+    int e;
+
+    if (first >= PORTS || count == 0 || count > PORTS - first || gfn.n > HV_MAX_RAM_PAGES ||
+        !event_port_usable(model, port)) {
+        return -HV_EINVAL;
+    }
+    spin_lock(&memory_lock);
+    e = route_add(d, model, first, count, port, gfn);
+    spin_unlock(&memory_lock);
+    return e;
+}
+
+/* ---- finishing an instruction ---- */
+
+static struct port_regs regs_of(const struct vcpu *v)
+{
+    return (struct port_regs){ .rcx = v->regs.rcx, .rsi = v->regs.rsi, .rdi = v->regs.rdi };
+}
+
+/* IN: as much of RAX as the width says; 32 bits clear the upper half, like every 32-bit write. */
+static uint64_t rax_after_in(uint64_t rax, uint8_t size, uint64_t value)
+{
+    switch (size) {
+    case 1:
+        return (rax & ~(uint64_t)0xff) | (value & 0xff);
+    case 2:
+        return (rax & ~(uint64_t)0xffff) | (value & 0xffff);
+    default:
+        return value & 0xffffffff;
+    }
+}
+
+/* Registers and RIP behind `done` elements of a string, or behind the whole of IN and OUT. */
+static void advance(struct vcpu *v, const struct pending *p, uint32_t done)
+{
+    struct port_regs regs = regs_of(v);
+    bool ended = true;
+
+    if (p->insn.string) {
+        ended = port_regs_advance(&p->insn, &regs, p->df, done);
+        v->regs.rcx = regs.rcx;
+        v->regs.rsi = regs.rsi;
+        v->regs.rdi = regs.rdi;
+    }
+    if (ended) {
+        v->regs.rip += p->insn.length;
+    }
+}
+
+/* A string operand in the direct map: in one page, or for a single element in two. */
+struct operand {
+    uint8_t *part[2];
+    uint32_t bytes[2];
+};
+
+/* Looks up every page of an operand. 0, or the walk's error with the address that failed. */
+static int operand_find(struct vcpu *v, const struct port_run *run, bool write, struct operand *o,
+                        uint64_t *bad)
+{
+    uint64_t at = run->lowest;
+    uint32_t left = run->bytes;
+
+    *o = (struct operand){ { NULL, NULL }, { 0, 0 } };
+    for (int i = 0; i < 2 && left > 0; i++) {
+        uint32_t offset = (uint32_t)(at % HV_PAGE_SIZE);
+        uint32_t n = HV_PAGE_SIZE - offset < left ? HV_PAGE_SIZE - offset : left;
+        mfn_t m;
+        int e = space_walk(v, at, write, &m);
+
+        if (e < 0) {
+            *bad = at;
+            return e;
+        }
+        o->part[i] = (uint8_t *)frame_va(m) + offset;
+        o->bytes[i] = n;
+        at += n;
+        left -= n;
+    }
+    return 0;
+}
+
+/* OUTS: the elements in the order of their transfer. */
+static void operand_read(const struct operand *o, const struct pending *p, uint8_t *to)
+{
+    memcpy(to, o->part[0], o->bytes[0]);
+    memcpy(to + o->bytes[0], o->part[1], o->bytes[1]);
+    if (p->df) {
+        port_elements_reverse(to, p->run.count, p->insn.size);
+    }
+}
+
+/* INS: the same in the other direction; NULL fills with ones. Several elements are in one page. */
+static void operand_write(const struct operand *o, const struct pending *p, const uint8_t *from)
+{
+    if (from == NULL) {
+        memset(o->part[0], 0xff, o->bytes[0]);
+        memset(o->part[1], 0xff, o->bytes[1]);
+        return;
+    }
+    memcpy(o->part[0], from, o->bytes[0]);
+    memcpy(o->part[1], from + o->bytes[0], o->bytes[1]);
+    if (p->df && o->bytes[1] == 0) {
+        port_elements_reverse(o->part[0], o->bytes[0] / p->insn.size, p->insn.size);
+    }
+}
+
+/* INS: `count` elements of data into the operand. */
+static int string_in(struct vcpu *v, const struct pending *p, const uint8_t *data, uint32_t count)
+{
+    struct port_run run = p->run;
+    struct operand o;
+    uint64_t bad;
+    int e;
+
+    run.bytes = count * p->insn.size;
+    if (p->df) {
+        /* The first element is the highest: of a shorter run, the lowest ones are left out. */
+        run.lowest += (uint64_t)(p->run.count - count) * p->insn.size;
+    }
+    e = operand_find(v, &run, true, &o, &bad);
+    if (e == 0) {
+        operand_write(&o, p, data);
+        v->counters.bytes_copied += run.bytes;
+    }
+    return e;
+}
+
+/*
+ * The device's answer takes effect. When the operand of INS is gone nothing does: the guest runs
+ * the instruction again, and io_trap puts the page fault to it.
+ */
+static void finish(struct vcpu *v, uint64_t value, const uint8_t *data, uint32_t count)
+{
+    const struct pending *p = pending_of(v);
+
+    v->io_pending = 0;
+    if (p->insn.in && p->insn.string) {
+        if (string_in(v, p, data, count) < 0) {
+            return;
+        }
+    } else if (p->insn.in) {
+        v->regs.rax = rax_after_in(v->regs.rax, p->insn.size, value);
+    }
+    advance(v, p, count);
+}
+
+/* No device: all ones. */
+static void finish_alone(struct vcpu *v)
+{
+    const struct pending *p = pending_of(v);
+
+    finish(v, ~(uint64_t)0, NULL, p->insn.string ? p->run.count : 1);
+}
+
+/* ---- the end of a model or a guest; memory_lock is held ---- */
+
+static void route_orphan(struct domain *guest, uint32_t n)
+{
+    struct route *r = &guest->routes->at[n];
+
+    pages_release(guest, r);
+    r->model = NULL;
+    for (uint32_t i = 0; i < guest->nr_vcpus; i++) {
+        struct vcpu *v = guest->vcpu[i];
+
+        if (v->io_pending && pending_of(v)->route == n) {
+            finish_alone(v);
+            sched_wake(v, VCPU_IO_WAIT);
+        }
+    }
+}
+
+void io_model_gone(struct domain *d)
+{
+    for (struct domain *g = domain_next(NULL); g != NULL; g = domain_next(g)) {
+        for (uint32_t i = 0; g->routes != NULL && i < ROUTES_MAX; i++) {
+            if (g->routes->at[i].used && g->routes->at[i].model == d) {
+                route_orphan(g, i);
+            }
+        }
+    }
+}
+
+void io_destroy_routes(struct domain *d)
+{
+    struct io_routes *t = d->routes;
+
+    io_model_gone(d);
+    if (t == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < ROUTES_MAX; i++) {
+        if (t->at[i].used && t->at[i].model != NULL) {
+            pages_release(d, &t->at[i]);
+        }
+    }
+    d->routes = NULL;
+    frame_free(d, frame_mfn_of(t));
+}
+
+/* ---- the trap ---- */
+
+/* Up to PORT_INSN_MAX bytes at RIP; the second page is looked up only when the first is not enough.
+ * Decoding stops at what it needs, so that a missing second page matters only to who needs it. */
+static bool fetch_and_decode(struct vcpu *v, struct port_insn *insn)
+{
+    uint64_t rip = v->regs.rip;
+    size_t in_first = HV_PAGE_SIZE - rip % HV_PAGE_SIZE;
+    uint8_t bytes[PORT_INSN_MAX];
+    size_t n = in_first < sizeof(bytes) ? in_first : sizeof(bytes);
+    mfn_t m;
+
+    if (space_walk(v, rip, false, &m) < 0) {
+        return false;
+    }
+    memcpy(bytes, (uint8_t *)frame_va(m) + rip % HV_PAGE_SIZE, n);
+    if (port_decode(bytes, n, insn)) {
+        return true;
+    }
+    if (n == sizeof(bytes) || space_walk(v, rip + n, false, &m) < 0) {
+        return false;
+    }
+    memcpy(bytes + n, frame_va(m), sizeof(bytes) - n);
+    return port_decode(bytes, sizeof(bytes), insn);
+}
+
+/* The route that holds the whole access, or -1. */
+static int route_of(const struct io_routes *t, uint32_t port, uint32_t size)
+{
+    for (uint32_t i = 0; i < ROUTES_MAX; i++) {
+        const struct route *r = &t->at[i];
+
+        if (r->used && port >= r->first && port + size <= r->first + r->count) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+static uint64_t segment_base(const struct port_insn *insn)
+{
+    switch (insn->segment) {
+    case PORT_SEG_FS:
+        return arch_fs_base();
+    case PORT_SEG_GS:
+        return arch_gs_base();
+    case PORT_SEG_FLAT:
+        break;
+    }
+    return 0;
+}
+
+/* Hands the request to the model: all fields, then the state, then the port. */
+static void request_write(struct vcpu *v, const struct pending *p, const struct operand *o)
+{
+    const struct route *r = &v->domain->routes->at[p->route];
+    struct hv_io_request *page = frame_va(p2m_ram(r->model, (gfn_t){ r->gfn }));
+    struct hv_io_request *q = &page[v->id];
+    uint64_t mask = p->insn.size == 4 ? 0xffffffff : ((uint64_t)1 << (p->insn.size * 8)) - 1;
+
+    if (p->insn.string && !p->insn.in) {
+        operand_read(o, p, frame_va(p2m_ram(r->model, (gfn_t){ r->gfn + 1 + v->id })));
+        v->counters.bytes_copied += p->run.bytes;
+    }
+    q->port = port_number(&p->insn, v->regs.rdx);
+    q->size = p->insn.size;
+    q->write = !p->insn.in;
+    q->string = p->insn.string;
+    q->count = p->insn.string ? p->run.count : 1;
+    q->value = p->insn.in || p->insn.string ? 0 : (uint32_t)(v->regs.rax & mask);
+    q->rsvd = 0;
+    q->domain = v->domain->id;
+    q->seq = ++v->io_seq;
+    store_release(&q->state, HV_IO_PENDING);
+    v->io_pending = 1;
+    sched_sleep(v, VCPU_IO_WAIT);
+    event_raise(r->model, r->port);
+}
+
+/* A page fault that the guest is owed instead of the access. */
+struct fault {
+    bool due;
+    uint32_t error;
+    uint64_t address;
+};
+
+/* Finds the operand of a string, in the kernel's view and rights. False: not an access for us. */
+static bool string_prepare(struct vcpu *v, struct pending *p, struct operand *o, struct fault *f)
+{
+    struct port_regs regs = regs_of(v);
+    int e;
+
+    p->run = port_run_next(&p->insn, &regs, segment_base(&p->insn), p->df);
+    if (p->run.count == 0) {
+        return true;
+    }
+    if (!address_is_guests(p->run.lowest) || !address_is_guests(p->run.lowest + p->run.bytes - 1)) {
+        return false;
+    }
+    e = operand_find(v, &p->run, p->insn.in, o, &f->address);
+    if (e < 0) {
+        f->due = true;
+        f->error = PF_USER | (p->insn.in ? PF_WRITE : 0) | (e == -HV_EPERM ? PF_PRESENT : 0);
+    }
+    return true;
+}
+
+static bool trap(struct vcpu *v, struct fault *f)
+{
+    struct io_routes *t = v->domain->routes;
+    struct pending *p = pending_of(v);
+    struct operand o;
+    int n;
+
+    if (t == NULL || !fetch_and_decode(v, &p->insn)) {
+        return false;
+    }
+    n = route_of(t, port_number(&p->insn, v->regs.rdx), p->insn.size);
+    if (n < 0) {
+        return false;
+    }
+    p->route = (uint32_t)n;
+    p->df = (v->regs.rflags & FLAG_DF) != 0;
+    if (p->insn.string && !string_prepare(v, p, &o, f)) {
+        return false;
+    }
+    if (f->due) {
+        return true;
+    }
+    if (p->insn.string && p->run.count == 0) {
+        advance(v, p, 0); /* REP with RCX = 0 */
+        return true;
+    }
+    v->counters.port_traps++;
+    if (t->at[n].model == NULL) {
+        finish_alone(v);
+    } else {
+        request_write(v, p, &o);
+    }
+    return true;
+}
+
+bool io_trap(struct vcpu *v)
+{
+    struct fault f = { .due = false };
+    bool ours;
+
+    if (v->cpu->user_mode) {
+        return false;
+    }
+    spin_lock(&memory_lock);
+    ours = trap(v, &f);
+    spin_unlock(&memory_lock);
+    if (f.due) {
+        vcpu_inject(v, VECTOR_PF, f.error, f.address);
+    }
+    return ours;
+}
+
+/* ---- completion ---- */
+
+static int complete(struct domain *caller, struct vcpu *v, uint64_t value, gpa_t data)
+{
+    const struct pending *p = pending_of(v);
+    const struct route *r;
+    struct hv_io_request *page;
+    const uint8_t *from = NULL;
+    uint32_t count = p->insn.string ? p->run.count : 1;
+
+    if (!v->io_pending) {
+        return -HV_EINVAL;
+    }
+    r = &v->domain->routes->at[p->route];
+    if (r->model != caller) {
+        return -HV_EINVAL;
+    }
+    if (p->insn.string && p->insn.in) {
+        if (value == 0 || value > p->run.count) {
+            return -HV_EINVAL;
+        }
+        count = (uint32_t)value;
+        from = guest_page(caller, data, (size_t)count * p->insn.size, false);
+        if (from == NULL) {
+            return -HV_EFAULT;
+        }
+    }
+    page = frame_va(p2m_ram(r->model, (gfn_t){ r->gfn }));
+    store_release(&page[v->id].state, HV_IO_IDLE);
+    finish(v, value, from, count);
+    sched_wake(v, VCPU_IO_WAIT);
+    return 0;
+}
+
+int io_complete(struct domain *caller, struct domain *d, uint64_t vcpu, uint64_t value, gpa_t data)
+{
+    int e;
+
+    if (vcpu >= d->nr_vcpus) {
+        return -HV_EINVAL;
+    }
+    spin_lock(&memory_lock);
+    e = complete(caller, d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)], value, data);
+    spin_unlock(&memory_lock);
+    return e;
+}

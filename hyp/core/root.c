@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Builds root: the one domain that the hypervisor makes itself. It uses what any builder uses:
+ * populate, copy, map with the image's rights, a start page, a vCPU context.
+ *
+ * Root's RAM, by GFN:
+ *
+ *   0 ............ image | start page | device list | (hole for the shared page's address)
+ *   ............... the rest, all populated ............ ram | module 1 | module 2 | ...
+ *
+ * The modules' frames are where the boot loader put them: they become root's RAM without a copy.
+ * The image's own module stays reserved. Root may use every frame that is left: its quota is the
+ * machine.
+ */
+#include "root.h"
+#include "bug.h"
+#include "clock.h"
+#include "domain.h"
+#include "frame.h"
+#include "hv_start.h"
+#include "loader.h"
+#include "machine.h"
+#include "p2m.h"
+#include "printk.h"
+#include "resource.h"
+#include "space.h"
+#include "string.h"
+#include "vcpu.h"
+
+#define CANNOT_BOOT_REASON 14u
+#define ROOT_MEM_DEFAULT   64u /* MiB */
+#define ROOT_MEM_MIN       4u
+#define ROOT_WINDOWS       16384u /* pages */
+#define PAGES_PER_MIB      256u
+#define NANOSECONDS        1000000000
+
+uint64_t root_zeroing;
+
+/* Where things are; see the picture above. */
+struct plan {
+    const struct boot_info *boot;
+    struct loader_image image;
+    const uint8_t *file;
+    uint64_t ram_pages; /* populated, modules not counted */
+    uint64_t module_pages;
+    uint64_t start_gfn, devices_gfn, shared_gfn;
+};
+
+static _Noreturn void give_up(const char *why)
+{
+    printk("cannot start root: %s", why);
+    machine_shutdown(CANNOT_BOOT_REASON);
+}
+
+static uint64_t image_address(uint64_t gfn)
+{
+    return HV_KERNEL_IMAGE + gfn * HV_PAGE_SIZE;
+}
+
+static uint64_t pages_of(const struct boot_module *m)
+{
+    return (m->end - m->start + HV_PAGE_SIZE - 1) / HV_PAGE_SIZE;
+}
+
+/* A decimal number, all of the text; 0 when it is none. */
+static uint64_t number(const char *text)
+{
+    uint64_t n = 0;
+
+    for (; *text >= '0' && *text <= '9' && n < UINT32_MAX; text++) {
+        n = n * 10 + (uint64_t)(*text - '0');
+    }
+    return *text == '\0' ? n : 0;
+}
+
+/* ---- planning ---- */
+
+static void plan_memory(struct plan *p)
+{
+    uint64_t mib = ROOT_MEM_DEFAULT;
+    char value[16];
+
+    if (boot_option(p->boot, "root-mem", value, sizeof(value))) {
+        mib = number(value);
+    }
+    p->ram_pages = mib * PAGES_PER_MIB;
+    if (mib < ROOT_MEM_MIN || p->ram_pages > frame_free_count() / 4 * 3) {
+        give_up("root-mem is not a number of MiB from 4 to three quarters of the memory");
+    }
+    if (p->shared_gfn >= p->ram_pages) {
+        give_up("root-mem is too small for its image");
+    }
+    for (uint32_t i = 1; i < p->boot->module_count; i++) {
+        p->module_pages += pages_of(&p->boot->modules[i]);
+    }
+    if (p->ram_pages + p->module_pages > HV_MAX_RAM_PAGES) {
+        give_up("too much memory for one domain");
+    }
+}
+
+static void plan_make(struct plan *p, const struct boot_info *boot)
+{
+    const struct boot_module *m = &boot->modules[0];
+    const char *wrong;
+
+    p->boot = boot;
+    if (boot->module_count == 0) {
+        give_up("no boot module; the first one is root's image");
+    }
+    p->file = phys_to_virt(m->start);
+    wrong = loader_read(p->file, m->end - m->start, &p->image);
+    if (wrong != NULL) {
+        printk("root's image: \"%s\"", m->string);
+        give_up(wrong);
+    }
+    p->start_gfn = p->image.end_gfn;
+    p->devices_gfn = p->start_gfn + 1;
+    p->shared_gfn = p->start_gfn + 2;
+    plan_memory(p);
+}
+
+/* ---- memory ---- */
+
+static void populate(struct domain *d, const struct plan *p)
+{
+    uint64_t begun = arch_counter();
+    int64_t n;
+
+    for (uint64_t g = 0; g < p->ram_pages; g += (uint64_t)n) {
+        uint64_t left = p->ram_pages - g;
+
+        n = p2m_populate(d, (gfn_t){ g },
+                         left < HV_MAX_POPULATE_PAGES ? left : HV_MAX_POPULATE_PAGES);
+        BUG_ON(n <= 0);
+    }
+    root_zeroing = arch_counter() - begun;
+}
+
+/* A module's frames become root's RAM. What is behind its end in the last one is not for root. */
+static uint64_t adopt_module(struct domain *d, const struct boot_module *m, uint64_t gfn)
+{
+    uint64_t pages = pages_of(m);
+    uint64_t tail = (m->end - m->start) % HV_PAGE_SIZE;
+
+    if (m->start % HV_PAGE_SIZE != 0) {
+        give_up("a boot module does not start on a page");
+    }
+    if (tail != 0) {
+        memset(phys_to_virt(m->end), 0, HV_PAGE_SIZE - tail);
+    }
+    for (uint64_t i = 0; i < pages; i++) {
+        mfn_t f = { m->start / HV_PAGE_SIZE + i };
+
+        BUG_ON(!frame_valid(f.n) || frame_of(f)->state != FRAME_RESERVED);
+        frame_of(f)->state = FRAME_RAM;
+        frame_transfer(f, NULL, d);
+        p2m_set_ram(d, (gfn_t){ gfn + i }, f);
+    }
+    return gfn + pages;
+}
+
+static void adopt_modules(struct domain *d, const struct plan *p)
+{
+    uint64_t gfn = p->ram_pages;
+
+    for (uint32_t i = 1; i < p->boot->module_count; i++) {
+        gfn = adopt_module(d, &p->boot->modules[i], gfn);
+    }
+}
+
+/* Copies to guest physical memory, which is populated, page by page. */
+static void copy_in(const struct domain *d, uint64_t gpa, const void *from, uint64_t bytes)
+{
+    const uint8_t *at = from;
+
+    while (bytes > 0) {
+        uint64_t offset = gpa % HV_PAGE_SIZE;
+        uint64_t n = HV_PAGE_SIZE - offset < bytes ? HV_PAGE_SIZE - offset : bytes;
+        uint8_t *page = frame_va(p2m_ram(d, (gfn_t){ gpa / HV_PAGE_SIZE }));
+
+        memcpy(page + offset, at, n);
+        gpa += n;
+        at += n;
+        bytes -= n;
+    }
+}
+
+static void map(struct domain *d, uint64_t address, uint64_t gfn, uint64_t pages, uint32_t rights)
+{
+    struct hv_map_run run = {
+        .address = address, .gfn = gfn, .count = (uint32_t)pages, .rights = rights
+    };
+
+    while (run.count > 0) {
+        int64_t n = space_map(d->spaces[0], &run, HV_MAX_MAP_PAGES);
+
+        BUG_ON(n <= 0);
+        run.address += (uint64_t)n * HV_PAGE_SIZE;
+        run.gfn += (uint64_t)n;
+        run.count -= (uint32_t)n;
+    }
+}
+
+static void load_image(struct domain *d, const struct plan *p)
+{
+    for (uint32_t i = 0; i < p->image.count; i++) {
+        const struct loader_segment *s = &p->image.segment[i];
+
+        copy_in(d, s->gfn * HV_PAGE_SIZE + s->lead, p->file + s->offset, s->bytes);
+        map(d, s->address, s->gfn, s->pages, s->rights);
+    }
+    map(d, image_address(p->start_gfn), p->start_gfn, 2, HV_MAP_READ);
+    map(d, image_address(p->shared_gfn), HV_GFN_SHARED, 1, HV_MAP_READ | HV_MAP_WRITE);
+    space_flush(d->spaces[0]);
+}
+
+/* ---- the start page ---- */
+
+/* Records are added behind each other; what does not fit is an error of the boot, told there. */
+struct page_writer {
+    uint8_t *page;
+    uint32_t used;
+};
+
+static void *record(struct page_writer *w, uint32_t tag, size_t bytes)
+{
+    uint32_t size = (uint32_t)((bytes + 7) & ~(size_t)7);
+    struct hv_start_record *r = (void *)(w->page + w->used);
+
+    if (w->used + size + sizeof(*r) > HV_PAGE_SIZE) {
+        give_up("command lines too long for the start page");
+    }
+    w->used += size;
+    r->tag = tag;
+    r->size = size;
+    return r;
+}
+
+static void record_u64(struct page_writer *w, uint32_t tag, uint64_t value)
+{
+    struct hv_start_u64 *r = record(w, tag, sizeof(*r));
+
+    r->value = value;
+}
+
+static void record_range(struct page_writer *w, uint32_t kind, uint64_t gfn, uint64_t count)
+{
+    struct hv_start_memory *r = record(w, HV_START_MEMORY, sizeof(*r));
+
+    r->kind = kind;
+    r->gfn = gfn;
+    r->count = count;
+}
+
+static void record_page(struct page_writer *w, uint32_t tag, uint64_t gfn, uint64_t address)
+{
+    struct hv_start_page *r = record(w, tag, sizeof(*r));
+
+    r->gfn = gfn;
+    r->address = address;
+}
+
+/* What follows the file's name in a module's string. */
+static const char *arguments(const char *string)
+{
+    const char *space = strchr(string, ' ');
+
+    return space != NULL ? space + 1 : "";
+}
+
+static void record_cmdline(struct page_writer *w, const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    struct hv_start_string *r =
+        record(w, HV_START_CMDLINE, offsetof(struct hv_start_string, text) + bytes);
+
+    memcpy(r->text, text, bytes);
+}
+
+static void record_modules(struct page_writer *w, const struct plan *p)
+{
+    uint64_t gfn = p->ram_pages;
+
+    for (uint32_t i = 1; i < p->boot->module_count; i++) {
+        const struct boot_module *m = &p->boot->modules[i];
+        size_t bytes = strlen(m->string) + 1;
+        struct hv_start_module *r =
+            record(w, HV_START_MODULE, offsetof(struct hv_start_module, text) + bytes);
+
+        r->gfn = gfn;
+        r->bytes = m->end - m->start;
+        memcpy(r->text, m->string, bytes);
+        gfn += pages_of(m);
+    }
+}
+
+static void record_memory(struct page_writer *w, const struct domain *d, const struct plan *p)
+{
+    uint64_t first = p->image.segment[0].gfn;
+
+    record_range(w, HV_RANGE_RAM, 0, d->ram_pages);
+    record_range(w, HV_RANGE_IMAGE, first, p->shared_gfn + 1 - first);
+    record_range(w, HV_RANGE_WINDOW, HV_GFN_WINDOW, d->window_pages);
+    record_range(w, HV_RANGE_SHARED, HV_GFN_SHARED, d->nr_vcpus);
+    record_range(w, HV_RANGE_MMIO, HV_GFN_MMIO, (uint64_t)1 << 40);
+}
+
+static uint64_t wall_clock_at_boot(const struct boot_info *boot)
+{
+    return (uint64_t)(boot->wall_clock * NANOSECONDS) - boot->wall_clock_ns;
+}
+
+static void write_start_page(const struct domain *d, const struct plan *p)
+{
+    struct page_writer w = { .page = frame_va(p2m_ram(d, (gfn_t){ p->start_gfn })),
+                             .used = sizeof(struct hv_start_header) };
+    struct hv_start_header *h = (void *)w.page;
+    struct hv_start_domain *self = record(&w, HV_START_DOMAIN, sizeof(*self));
+
+    self->id = d->id;
+    self->parent = d->id;
+    self->control_port = ~(uint32_t)0;
+    record_u64(&w, HV_START_FEATURES,
+               HV_FEATURE_IO_ROUTE | HV_FEATURE_CONSOLE | (HYP_DEBUG ? HV_FEATURE_DEBUG : 0));
+    record_memory(&w, d, p);
+    record_page(&w, HV_START_VCPU, HV_GFN_SHARED, image_address(p->shared_gfn));
+    record_page(&w, HV_START_DEVICES, p->devices_gfn, image_address(p->devices_gfn));
+    record_u64(&w, HV_START_CLOCK, wall_clock_at_boot(p->boot));
+    record_cmdline(&w, arguments(p->boot->modules[0].string));
+    record_modules(&w, p);
+    record(&w, HV_START_END, sizeof(struct hv_start_record));
+    h->magic = HV_START_MAGIC;
+    h->version = HV_ABI_VERSION;
+    h->bytes = w.used;
+}
+
+void root_build(const struct boot_info *boot)
+{
+    static struct plan p;
+    struct domain *d;
+
+    plan_make(&p, boot);
+    d = domain_create_root(frame_free_count() + p.module_pages, p.ram_pages + p.module_pages,
+                           ROOT_WINDOWS);
+    if (resource_give_all(d) < 0) {
+        give_up("no memory for its resources");
+    }
+    spin_lock(&memory_lock);
+    populate(d, &p);
+    adopt_modules(d, &p);
+    load_image(d, &p);
+    spin_unlock(&memory_lock);
+    write_start_page(d, &p);
+    if (vcpu_set_context(d->vcpu[0], p.image.entry, 0, image_address(p.start_gfn), 0) < 0) {
+        give_up("its entry is not an address of a kernel");
+    }
+    BUG_ON(domain_start(d) < 0);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table of hypercalls, made from the one list of numbers, and the debug build's account of why
+ * a call failed.
+ *
+ * entry.S compares the number with HV_NR_LIMIT, masks it against speculation behind that
+ * comparison, and calls through the table with the ABI's registers moved to the C ones. Every
+ * number below the limit has an entry: the designated initialisers leave no hole while the list is
+ * dense, and hc_check_dense stops the build when it is not.
+ */
+#include "clock.h"
+#include "hc.h"
+#include "printk.h"
+#include "ratelimit.h"
+
+/* Ten lines a second, fifty at once. */
+#define FAIL_PERIOD_NS 100000000u
+#define FAIL_BURST     50u
+
+#define ENTRY(nr, name) [nr] = (hc_entry_t *)hc_##name,
+
+hc_entry_t *const hc_table[HV_NR_LIMIT] = {
+#define HV_CALL0(nr, name)      ENTRY(nr, name)
+#define HV_CALL1(nr, name, ...) ENTRY(nr, name)
+#define HV_CALL2(nr, name, ...) ENTRY(nr, name)
+#define HV_CALL3(nr, name, ...) ENTRY(nr, name)
+#define HV_CALL4(nr, name, ...) ENTRY(nr, name)
+#define HV_CALL5(nr, name, ...) ENTRY(nr, name)
+#define HV_CALL6(nr, name, ...) ENTRY(nr, name)
+#include "hypercalls.def"
+#undef HV_CALL0
+#undef HV_CALL1
+#undef HV_CALL2
+#undef HV_CALL3
+#undef HV_CALL4
+#undef HV_CALL5
+#undef HV_CALL6
+};
+
+/* As many calls in the list as numbers below the limit. */
+enum hc_check_dense {
+    HC_COUNT = 0
+#define HV_CALL0(...) +1
+#define HV_CALL1(...) +1
+#define HV_CALL2(...) +1
+#define HV_CALL3(...) +1
+#define HV_CALL4(...) +1
+#define HV_CALL5(...) +1
+#define HV_CALL6(...) +1
+#include "hypercalls.def"
+#undef HV_CALL0
+#undef HV_CALL1
+#undef HV_CALL2
+#undef HV_CALL3
+#undef HV_CALL4
+#undef HV_CALL5
+#undef HV_CALL6
+};
+STATIC_ASSERT((int)HC_COUNT == (int)HV_NR_LIMIT);
+
+int64_t hc_fail_report(int64_t error, const char *file, int line, const char *why)
+{
+    static struct bucket bucket;
+
+    if (bucket_take(&bucket, clock_now_ns(), 1, FAIL_PERIOD_NS, FAIL_BURST) > 0) {
+        printk("domain %lu: hypercall refused, error %ld: %s (%s:%d)", hc_caller()->id, -error, why,
+               file, line);
+    }
+    return error;
+}

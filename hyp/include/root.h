@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Builds root, the first domain, out of what the boot loader brought.
+ */
+#ifndef ROOT_H
+#define ROOT_H
+
+#include "boot.h"
+
+/* Leaves root runnable. Without an image that can be loaded it says why and ends the machine. */
+void root_build(const struct boot_info *boot);
+
+/* What the boot spent in clearing root's memory, in counts of arch_counter(). */
+extern uint64_t root_zeroing;
+
+#endif

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The main job: one disk read through both paths, a scratch disk written, sums that are true."""
+
+import struct
+
+import conf
+
+SECTOR = 512
+
+
+def boot(system, image, root="poweroff=a", **options):
+    drives, scratch = conf.drives(system, image, persist=options.pop("persist", False))
+    machine = system.boot_demo(conf.READER + conf.COUNTER, root=root, drives=drives,
+                               timeout=options.pop("timeout", 50.0), **options)
+    return machine, scratch
+
+
+def job(system, size, seed):
+    image = system.random_image(size, seed=seed)
+    machine, _ = boot(system, image)
+    with machine:
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"{size} bytes: a good end, not {end}")
+    found = conf.results(machine.text)
+    for way in ("split", "ide"):
+        system.check(way in found, f"{size} bytes: no result of pass {way}")
+        system.check(found[way]["sha256"] == system.sha256(image),
+                     f"{size} bytes: the {way} pass read something else")
+        system.check(int(found[way]["bytes"]) == size, f"{way}: {found[way]['bytes']} bytes read")
+    return found
+
+
+def test_sums_are_the_hosts(system):
+    "both passes give the host's SHA-256 for images that are no multiple of 4 KiB"
+    for seed, size in enumerate((SECTOR, 4096 + SECTOR, (1 << 20) + 3 * SECTOR)):
+        job(system, size, seed)
+
+
+def test_split_path_copies_nothing(system):
+    "the split driver copies no data, the emulated path traps for each sector block"
+    found = job(system, 2 << 20, 7)
+    split, ide = found["split"], found["ide"]
+    system.check(int(split["copied"]) < 4096, f"{split['copied']} bytes copied by the split path")
+    system.check(int(split["port_traps"]) == 0, "the split path touches no port")
+    system.check(int(ide["port_traps"]) >= (2 << 20) // (16 * SECTOR),
+                 "the emulated path transfers at most 16 sectors a trap")
+
+
+def test_one_bad_sector_changes_one_sum(system):
+    "a wrong bit in the emulated path changes that sum alone, and the run fails"
+    image = system.random_image((256 << 10) + SECTOR, seed=3)
+    machine, _ = boot(system, image, root="poweroff=a corrupt=ide:77")
+    with machine:
+        end = machine.wait()
+    found = conf.results(machine.text)
+    system.check("split" in found and "ide" in found, "both passes ran")
+    system.check(found["split"]["sha256"] == system.sha256(image), "the split sum is the host's")
+    system.check(found["ide"]["sha256"] != system.sha256(image), "the other one is not")
+    system.check(end.orderly and end.reason == 4, f"the exit status says so, not {end}")
+
+
+def expected(sector):
+    """What the guest writes to a sector of the scratch disk."""
+    words = (((sector << 16 | i) * 0x9E3779B97F4A7C15) & (1 << 64) - 1 for i in range(SECTOR // 8))
+    return struct.pack(f"<{SECTOR // 8}Q", *words)
+
+
+def test_written_data_reach_the_host(system):
+    "what the guest wrote is on the disk afterwards when it is written through"
+    image = system.random_image(64 << 10, seed=4)
+    before = system.sha256(image)
+    machine, scratch = boot(system, image, persist=True)
+    with machine:
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+    with open(scratch, "rb") as f:
+        for sector in range(2048):
+            system.check(f.read(SECTOR) == expected(sector), f"sector {sector} as written")
+    system.check(system.sha256(image) == before, "the disk that is only read stays as it was")
+
+
+def test_nothing_is_written_otherwise(system):
+    "without PERSIST no image changes"
+    image = system.random_image(64 << 10, seed=5)
+    machine, scratch = boot(system, image)
+    before = system.sha256(image), system.sha256(scratch)
+    with machine:
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+    system.check((system.sha256(image), system.sha256(scratch)) == before, "images unchanged")

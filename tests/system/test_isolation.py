@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A guest that loops, faults, exits or attacks leaves root and the other guest at work."""
+
+import conf
+
+GUEST_FAILED = 4
+
+
+def beside(system, name, role, reason=GUEST_FAILED, said=None):
+    """The whole main job, with another guest beside it."""
+    image = system.random_image(200 * 1024 + 512, seed=9)
+    drives, _ = conf.drives(system, image)
+    text = conf.domain(name, role, memory="8M") + conf.READER
+    with system.boot_demo(text, root="poweroff=a", drives=drives, timeout=50.0) as machine:
+        end = machine.wait()
+    found = conf.results(machine.text)
+    for way in ("split", "ide"):
+        system.check(way in found and found[way]["sha256"] == system.sha256(image),
+                     f"the reader's {way} pass is right beside a guest that does {role}")
+    if said:
+        system.check(said in machine.text, f"root says {said!r}")
+    system.check(end.orderly and end.reason == reason, f"reason {reason}, not {end}")
+
+
+def test_looping_guest(system):
+    "a guest that never gives the CPU back does not stop the job"
+    beside(system, "x", "loop", reason=0, said="root: x runs on, taking it away")
+
+
+def test_faulting_guest(system):
+    "a guest that faults ends alone"
+    beside(system, "x", "fault", said="root: x ended with reason 14")
+
+
+def test_guest_that_touches_hyp(system):
+    "a guest that reads the hypervisor's memory ends alone"
+    address = 0xFFFF820000100000
+    beside(system, "x", f"fault address={address}", said="root: x ended with reason 14")
+
+
+def test_exiting_guest(system):
+    "a guest that ends with an error is reported and the others go on"
+    beside(system, "x", "exit code=7", said="root: x ended with reason 7")
+
+
+def test_good_exit(system):
+    "a guest that ends well early is no failure"
+    beside(system, "x", "exit", reason=0, said="root: x ended well")

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A session at root's prompt."""
+
+import conf
+
+PROMPT = r"paravane> "
+
+
+def command(machine, line, *answers):
+    machine.expect(PROMPT)
+    machine.send(line + "\r")
+    for answer in answers:
+        machine.expect(answer)
+
+
+def test_session(system):
+    "list, info, pause, unpause, destroy, create and quit do what they say"
+    text = conf.domain("a", "idle", memory="8M") + conf.COUNTER
+    with system.boot_demo(text, talk=True, timeout=40.0) as machine:
+        command(machine, "help", r"destroy +NAME")
+        command(machine, "list", r"1 +a +running", r"2 +b +running")
+        command(machine, "info b", r"b: domain \d+, running", r"hypercalls \d+")
+        command(machine, "pause b", r"b: paused")
+        command(machine, "list", r"2 +b +paused")
+        command(machine, "pause b", r"b: refused")
+        command(machine, "unpause b", r"b: runs again")
+        machine.expect(r"\[b\] counter: \d+")
+        command(machine, "destroy b", r"b: destroyed")
+        command(machine, "list", r"1 +a +running", r"2 +b +-")
+        command(machine, "info b", r"b: does not exist")
+        command(machine, "create b", r"b: started")
+        machine.expect(r"\[b\] counter: \d+")
+        command(machine, "create b", r"b: exists already")
+        command(machine, "list", r"2 +b +running")
+        command(machine, "frobnicate", r"no command 'frobnicate'")
+        command(machine, "info nobody", r"no domain 'nobody'")
+        command(machine, "destroy", r"destroy needs the name")
+        command(machine, "quit", r"root: all went well")
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+
+
+def test_editing(system):
+    "backspace takes back what was typed"
+    with system.boot_demo(conf.domain("a", "idle", memory="8M"), talk=True) as machine:
+        command(machine, "lisx\x7ft", r"1 +a +running")
+        command(machine, "junk\x15list", r"1 +a +running")
+        command(machine, "quit")
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+
+
+def test_switch_key(system):
+    "Ctrl-T leads to a guest's console and back"
+    with system.boot_demo(conf.domain("a", "idle", memory="8M") + conf.COUNTER, talk=True,
+                          timeout=40.0) as machine:
+        machine.expect(r"\[b\] counter: \d+")
+        machine.send("\x142")
+        machine.expect(r"-- console of b; Ctrl-T 0 leads back to root's prompt --")
+        machine.expect(r"^counter: \d+")
+        machine.send("quit\r")
+        machine.expect(r"root: b ended well")
+        machine.send("\x140")
+        command(machine, "list", r"2 +b +shutdown")
+        command(machine, "console b", r"-- console of b")
+        machine.send("\x14\x14\x140")
+        command(machine, "quit", r"root: all went well")
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+
+
+def test_destroy_under_load(system):
+    "a guest is destroyed and built again in the middle of its disk requests"
+    image = system.random_image(8 << 20, seed=11)
+    drives, _ = conf.drives(system, image)
+    with system.boot_demo(conf.READER, talk=True, drives=drives, timeout=55.0) as machine:
+        for _ in range(3):
+            machine.expect(r"\[a\] split driver: \d+%")
+            machine.send("destroy a\r")
+            machine.expect(r"a: destroyed")
+            machine.send("create a\r")
+            machine.expect(r"a: started")
+        machine.expect(r"\[a\] DISKBENCH ok", timeout=50)
+        machine.send("quit\r")
+        end = machine.wait()
+    system.check(conf.results(machine.text)["ide"]["sha256"] == system.sha256(image), "right data")
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
