@@ -28,56 +28,52 @@ static inline bool waiting(const uint64_t *word)
     return __atomic_load_n(word, __ATOMIC_RELAXED) != 0;
 }
 
-static inline uint64_t lowest(uint64_t *bits)
+static inline uint32_t lowest(uint64_t bits)
 {
-    uint64_t bit = (uint64_t)__builtin_ctzll(*bits);
-
-    *bits &= *bits - 1;
-    return bit;
+    return (uint32_t)__builtin_ctzll(bits);
 }
 
-static inline void raise_port(uint64_t port)
+static inline void raise_port(uint32_t port)
 {
     const struct handler *h = &handler[port];
 
     if (__builtin_expect(h->fn != NULL, 1))
-        h->fn((uint32_t)port, h->arg);
+        h->fn(port, h->arg);
 }
 
-static void serve_urgent(struct hv_vcpu_page *v)
+static __attribute__((noinline)) void serve_urgent(void)
 {
-    uint64_t words = take(&v->pending_sel[HV_PRIORITY_URGENT]);
+    uint64_t words = take(&hv_vcpu->pending_sel[HV_PRIORITY_URGENT]);
 
-    while (words) {
-        uint64_t word = lowest(&words);
-        uint64_t bits = take(&v->pending[HV_PRIORITY_URGENT][word]);
+    for (; words; words &= words - 1) {
+        uint32_t word = lowest(words);
+        uint64_t bits = take(&hv_vcpu->pending[HV_PRIORITY_URGENT][word]);
 
-        while (bits)
-            raise_port(word * 64 + lowest(&bits));
+        for (; bits; bits &= bits - 1)
+            raise_port(word * 64 + lowest(bits));
     }
 }
 
-/* Urgent ports go before each normal one, also before those that are already taken. */
+/*
+ * Urgent ports go before each normal one, also before those that are already taken. What comes
+ * while this runs may stay: everybody who unmasks looks at the selectors once more behind it.
+ */
 void hv_event_poll(void)
 {
-    struct hv_vcpu_page *v = hv_vcpu;
+    if (waiting(&hv_vcpu->pending_sel[HV_PRIORITY_URGENT]))
+        serve_urgent();
+    uint64_t words = take(&hv_vcpu->pending_sel[HV_PRIORITY_NORMAL]);
 
-    do {
-        if (waiting(&v->pending_sel[HV_PRIORITY_URGENT]))
-            serve_urgent(v);
-        uint64_t words = take(&v->pending_sel[HV_PRIORITY_NORMAL]);
+    for (; words; words &= words - 1) {
+        uint32_t word = lowest(words);
+        uint64_t bits = take(&hv_vcpu->pending[HV_PRIORITY_NORMAL][word]);
 
-        while (words) {
-            uint64_t word = lowest(&words);
-            uint64_t bits = take(&v->pending[HV_PRIORITY_NORMAL][word]);
-
-            while (bits) {
-                raise_port(word * 64 + lowest(&bits));
-                if (waiting(&v->pending_sel[HV_PRIORITY_URGENT]))
-                    serve_urgent(v);
-            }
+        for (; bits; bits &= bits - 1) {
+            raise_port(word * 64 + lowest(bits));
+            if (waiting(&hv_vcpu->pending_sel[HV_PRIORITY_URGENT]))
+                serve_urgent();
         }
-    } while (waiting(&v->pending_sel[HV_PRIORITY_NORMAL]));
+    }
 }
 
 /* The order matters: cleared, fenced, then looked at. hyp sets a bit and then looks at `masked`, so
