@@ -70,6 +70,13 @@ int64_t hc_event_bind(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b, uint6
     return port;
 }
 
+int64_t hc_event_send(uint64_t port)
+{
+    /* 1. Is it a port of the caller that has another end? event_send asks; nothing is printed: this
+     *    is the one call that a peer's death can make fail at any rate. */
+    return event_send(hc_caller(), port);
+}
+
 int64_t hc_event_close(uint64_t dom, uint64_t port)
 {
     struct domain *d = domain_for_control(hc_caller(), dom);
