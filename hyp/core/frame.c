@@ -18,9 +18,9 @@ uint8_t *frame_direct = (uint8_t *)HYP_DIRECT_BASE;
 struct frame *frame_table;
 uint64_t frame_table_count;
 struct audit_count *frame_audit;
+const struct boot_info *frame_boot;
 struct spinlock memory_lock = SPINLOCK_INIT(LOCK_MEMORY);
 
-static const struct boot_info *boot_info;
 static struct domain *charged[HV_MAX_DOMAINS + 1]; /* by frame.owner; [0] is the hypervisor: NULL */
 static uint32_t free_first = NO_FRAME, limbo_first = NO_FRAME, limbo_last = NO_FRAME;
 static uint64_t free_frames, limbo_frames, total_frames;
@@ -77,7 +77,7 @@ void frame_init(const struct boot_info *boot)
     uint64_t bytes;
     uint32_t home;
 
-    boot_info = boot;
+    frame_boot = boot;
     frame_table_count = boot->ram_end >> PAGE_SHIFT;
     BUG_ON(frame_table_count >= NO_FRAME);
     bytes = table_bytes();
@@ -95,8 +95,8 @@ void frame_init(const struct boot_info *boot)
 
 bool frame_is_memory(uint64_t first, uint64_t count)
 {
-    for (uint32_t i = 0; i < boot_info->mem_count; i++) {
-        const struct boot_mem *m = &boot_info->mem[i];
+    for (uint32_t i = 0; i < frame_boot->mem_count; i++) {
+        const struct boot_mem *m = &frame_boot->mem[i];
 
         if (m->type != BOOT_MEM_RESERVED && first < (m->end + PAGE_MASK) >> PAGE_SHIFT &&
             first + count > m->start >> PAGE_SHIFT) {

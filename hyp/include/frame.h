@@ -57,6 +57,7 @@ extern uint8_t *frame_direct;
 extern struct frame *frame_table;
 extern uint64_t frame_table_count;
 extern struct spinlock memory_lock;
+extern const struct boot_info *frame_boot;
 
 void frame_init(const struct boot_info *boot);
 
