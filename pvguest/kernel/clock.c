@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Time and timers. Owns the list of armed timers, sorted by deadline; the architecture's one-shot
- * timer is always set to the first of them. Touched with interrupts off only.
+ * timer is always set to the first of them or earlier, so that a timeout armed and cancelled with
+ * each request of a driver sets it once in a while, not every time. Touched with interrupts off
+ * only.
  */
 #include "clock.h"
 
@@ -11,6 +13,13 @@
 #include <stddef.h>
 
 static struct timer *armed;
+static uint64_t programmed = UINT64_MAX; /* what the one-shot timer is set to; MAX: it is off */
+
+static void program(uint64_t deadline)
+{
+    programmed = deadline;
+    arch_timer_set(deadline);
+}
 
 uint64_t clock_ns(void)
 {
@@ -56,8 +65,8 @@ void timer_set(struct timer *t, uint64_t deadline, void (*fn)(void *arg), void *
     t->fn = fn;
     t->arg = arg;
     list_insert(t);
-    if (armed == t) {
-        arch_timer_set(deadline);
+    if (deadline < programmed) {
+        program(deadline);
     }
     irq_restore(flags);
 }
@@ -76,13 +85,14 @@ void timer_cancel(struct timer *t)
 
 void timer_interrupt(void)
 {
+    programmed = UINT64_MAX;
     while (armed && armed->deadline <= clock_ns()) {
         struct timer *t = armed;
 
         list_remove(t);
         t->fn(t->arg);
     }
-    if (armed) {
-        arch_timer_set(armed->deadline);
+    if (armed && armed->deadline < programmed) {
+        program(armed->deadline);
     }
 }
