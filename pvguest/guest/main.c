@@ -2,7 +2,7 @@
 /*
  * The guest image's main program: finds the devices and plays the role that `role=` names on the
  * command line. Besides the two of the demonstration there are the simple ones that system tests
- * need: idle, loop, fault, exit (with `code=`), user, scratch.
+ * need: idle, loop, fault, exit (with `code=`), user, scratch, reconnect.
  */
 #include "guest.h"
 
@@ -10,6 +10,7 @@
 #include "front/front.h"
 #include "hw/ide_block.h"
 #include "hw/uart.h"
+#include "irq.h"
 #include "kernel.h"
 #include "kstring.h"
 #include "printk.h"
@@ -26,12 +27,13 @@ static unsigned role_idle(void)
     return 0;
 }
 
-/* Interrupts stay off: nothing but the hypervisor's clock gets the CPU back. */
+/* With interrupts off: it hears nothing, and only the hypervisor's clock gets the CPU back. */
 _Noreturn static unsigned role_loop(void)
 {
     volatile uint64_t count = 0;
 
     printk("loop\n");
+    (void)irq_save();
     for (;;) {
         count = count + 1;
     }
@@ -83,7 +85,7 @@ static const struct role {
 } roles[] = {
     { "diskbench", role_diskbench }, { "counter", role_counter }, { "idle", role_idle },
     { "loop", role_loop },           { "fault", role_fault },     { "exit", role_exit },
-    { "user", role_user },           { "scratch", role_scratch },
+    { "user", role_user },           { "scratch", role_scratch }, { "reconnect", role_reconnect },
 };
 
 unsigned image_main(void)

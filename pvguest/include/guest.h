@@ -11,6 +11,7 @@
 /* Each returns the reason of the shutdown. */
 unsigned role_diskbench(void);
 unsigned role_counter(void);
+unsigned role_reconnect(void);
 
 /** Run the embedded user programs: true when all behaved as they should. */
 bool user_programs(void);

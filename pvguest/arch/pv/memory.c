@@ -6,6 +6,8 @@
  */
 #include "arch/memory.h"
 
+#include "printk.h"
+
 #include <hvlib/arch/hypercall.h>
 #include <hvlib/memory.h>
 
@@ -37,10 +39,11 @@ void arch_space_switch(uint64_t space, uint64_t stack_top)
     if (space == loaded_space && stack_top == loaded_stack) {
         return;
     }
-    if (hv_switch(space, stack_top) == 0) {
-        loaded_space = space;
-        loaded_stack = stack_top;
+    if (hv_switch(space, stack_top) < 0) {
+        panic("space %lu cannot be loaded", (unsigned long)space);
     }
+    loaded_space = space;
+    loaded_stack = stack_top;
 }
 
 int arch_space_map(uint64_t space, uint64_t address, uint64_t frame, uint32_t count,

@@ -144,6 +144,20 @@ static void block_event(void *arg)
     front_block_step(arg);
 }
 
+bool front_block_restart(const char *name)
+{
+    for (unsigned i = 0; i < MAX_DISKS; i++) {
+        struct front_block *b = disks[i];
+
+        if (b && b->running && strcmp(b->device.name, name) == 0) {
+            b->running = false;
+            reconnect(b);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The record is another one: the device page is a new one, and so may be peer and port. */
 static void attach(struct front_block *b, const struct hv_device *record)
 {

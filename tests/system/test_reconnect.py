@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A front end and a back end part and meet again in the middle of the work."""
+
+import conf
+
+
+def test_reconnecting_loses_nothing(system):
+    "the digest is the host's although the connection is made anew every few milliseconds"
+    image = system.random_image((6 << 20) + 512, seed=11)
+    drives, _ = conf.drives(system, image)
+    text = conf.domain("a", "reconnect ms=3", disks=("vda split",))
+    with system.boot_demo(text, root="poweroff=a", drives=drives, timeout=50.0) as machine:
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+    found = conf.results(machine.text)
+    system.check("reconnect" in found, "the pass ran")
+    system.check(found["reconnect"]["sha256"] == system.sha256(image), "all data came through")
+    system.check(int(found["reconnect"]["restarts"]) >= 2,
+                 f"{found['reconnect']['restarts']} restarts")
