@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * main.c: core's entry, once the architecture has brought the machine up.
+ * main.c: core's entry, once the architecture has brought the machine up: the frames, the
+ * scheduler, root; then guests for ever.
  */
 #include "boot.h"
-#include "machine.h"
+#include "console.h"
+#include "cpu.h"
+#include "frame.h"
 #include "printk.h"
+#include "root.h"
+#include "sched.h"
+#include "vcpu.h"
 
 _Noreturn void hyp_main(const struct boot_info *boot)
 {
-    for (uint32_t i = 0; i < boot->module_count; i++) {
-        const struct boot_module *m = &boot->modules[i];
-
-        printk("module %u: %lu bytes, \"%s\"", i, m->end - m->start, m->string);
-    }
-    printk("no root domain in this build; switching off");
-    machine_shutdown(0);
+    frame_init(boot);
+    sched_init();
+    timer_init();
+    console_init();
+    root_build(boot);
+    arch_run(this_cpu());
 }

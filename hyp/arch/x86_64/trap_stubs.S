@@ -155,10 +155,4 @@ stack_switch_call:
     ud2
     .size stack_switch_call, . - stack_switch_call
 
-    /* Until the guest side of the entries is linked in, nothing runs in ring 3. */
-    .weak entry_from_guest, syscall_entry
-entry_from_guest:
-syscall_entry:
-    ud2
-
     .section .note.GNU-stack, "", @progbits

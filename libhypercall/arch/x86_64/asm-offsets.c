@@ -20,6 +20,7 @@ void hv_asm_offsets(void)
     VALUE(HV_EDEAD, HV_EDEAD);
     VALUE(HV_VECTOR_EVENT, HV_VECTOR_EVENT);
     VALUE(HV_NR_return_to_user, HV_NR_return_to_user);
+    VALUE(HV_VECTOR_SYSCALL, HV_VECTOR_SYSCALL);
 
     VALUE(VCPU_MASKED, offsetof(struct hv_vcpu_page, masked));
     VALUE(VCPU_BUSY, offsetof(struct hv_vcpu_page, busy));

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The hot paths between guests and the hypervisor: hypercall, system call and page fault on their way to the guest's
+ * kernel, upcall behind a hypercall, return to user mode. Everything else saves all registers and goes to C.
+ *
+ * Invariants. Interrupts are off from entry to exit. struct cpu is at the top of the pCPU's stack: after SYSCALL RSP is its address. A
+ * trap from ring 3 arrives with RSP inside vcpu.regs, because RSP0 points to its end. While RSP holds a vCPU's address
+ * or a guest's stack, only NMI, #DB, #DF and #MC can come, and these have stacks of their own.
+ * Words of the shared page are the guest's: each is read once, and what is written there is never read back.
+ * SFMASK has cleared AC, DF, TF and IF at SYSCALL; trap_stubs.S clears AC and DF for the gates.
+ */
+#include "asm-offsets.h"
+
+/* Bytes below struct cpu that a hypercall's handler finds: ten saved registers and, inside it, the return address. */
+#define SAVED 80
+
+    .text
+
+    .macro COUNT counter, vcpu
+    incq \counter(\vcpu)
+    .endm
+
+    /* A guest may use its ports in kernel mode alone. \cpu: struct cpu, \a and \b are clobbered. */
+    .macro PORTS_OPEN cpu, a, b, b16
+    movq CPU_TSS_IOBASE(\cpu), \a
+    movzwl CPU_IOBASE_KERNEL(\cpu), \b
+    movw \b16, (\a)
+    .endm
+
+    .globl syscall_entry
+    .type syscall_entry, @function
+    .balign 64
+syscall_entry:
+    swapgs
+    movq %rsp, %gs:CPU_SCRATCH
+    movq %gs:CPU_SELF, %rsp
+    swapgs
+    cmpl $0, CPU_USER_MODE(%rsp)
+    jne syscall_user
+    cmpq $HV_NR_RETURN_TO_USER, %rax
+    je return_to_user
+
+    pushq CPU_SCRATCH(%rsp)
+    pushq %rcx
+    pushq %r11
+    movq CPU_VCPU + 24(%rsp), %r11
+    pushq %rdi
+    pushq %rsi
+    pushq %rdx
+    pushq %r10
+    pushq %r8
+    pushq %r9
+    pushq %rax
+    COUNT VCPU_HYPERCALLS, %r11
+    cmpq $HV_NR_LIMIT, %rax
+    jae hypercall_unknown
+    /* A mispredicted branch must not use a number beyond the table as an index. */
+    sbbq %r11, %r11
+    andq %r11, %rax
+    leaq hc_table(%rip), %r11
+    movq %r10, %rcx
+    call *(%r11, %rax, 8)
+hypercall_exit:
+    cmpl $0, CPU_WORK + SAVED(%rsp)
+    jne hypercall_work
+hypercall_return:
+    addq $8, %rsp
+    popq %r9
+    popq %r8
+    popq %r10
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    popq %r11
+    popq %rcx
+    popq %rsp
+    sysretq
+    .size syscall_entry, . - syscall_entry
+
+hypercall_unknown:
+    movq $-HV_ENOSYS, %rax
+    jmp hypercall_exit
+
+    /* Something is due. The frequent case, an upcall to the caller itself, stays here. */
+    .balign 16
+hypercall_work:
+    cmpl $CPU_WORK_UPCALL, CPU_WORK + SAVED(%rsp)
+    jne hypercall_leave
+    lock andl $~CPU_WORK_UPCALL, CPU_WORK + SAVED(%rsp)
+    movq CPU_VCPU + SAVED(%rsp), %r11
+    movq VCPU_PAGE(%r11), %rcx
+    cmpq $0, PAGE_MASKED(%rcx) /* masked and busy: one word, read once */
+    jne hypercall_return
+    cmpq $0, VCPU_ENTRY_EVENT_KERNEL(%r11)
+    je hypercall_return
+    COUNT VCPU_UPCALLS, %r11
+    movl $1, PAGE_MASKED(%rcx)
+    movl $1, PAGE_BUSY(%rcx)
+    movq $HV_VECTOR_EVENT, SAVE_VECTOR(%rcx) /* and error 0 */
+    movq $0, SAVE_PREV_MASKED(%rcx)
+    movq %rax, SAVE_RAX(%rcx)
+    addq $8, %rsp
+    popq %r9
+    popq %r8
+    popq %r10
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    popq SAVE_RFLAGS(%rcx)
+    popq SAVE_RIP(%rcx)
+    popq %rsp
+    movq %rsp, SAVE_RSP(%rcx)
+    movq VCPU_ENTRY_EVENT_KERNEL(%r11), %rcx
+    movl $RFLAGS_FIXED, %r11d
+    sysretq
+
+    /* All registers into the vCPU, then C. RCX and R11 are lost by the ABI: they get what SYSCALL put there. */
+hypercall_leave:
+    movq CPU_VCPU + SAVED(%rsp), %r11
+    movq %rax, REGS_RAX(%r11)
+    movq %r15, REGS_R15(%r11)
+    movq %r14, REGS_R14(%r11)
+    movq %r13, REGS_R13(%r11)
+    movq %r12, REGS_R12(%r11)
+    movq %rbp, REGS_RBP(%r11)
+    movq %rbx, REGS_RBX(%r11)
+    addq $8, %rsp
+    popq REGS_R9(%r11)
+    popq REGS_R8(%r11)
+    popq REGS_R10(%r11)
+    popq REGS_RDX(%r11)
+    popq REGS_RSI(%r11)
+    popq REGS_RDI(%r11)
+    popq %rax
+    movq %rax, REGS_RFLAGS(%r11)
+    movq %rax, REGS_R11(%r11)
+    popq %rax
+    movq %rax, REGS_RIP(%r11)
+    movq %rax, REGS_RCX(%r11)
+    popq REGS_RSP(%r11)
+    movq $ASM_SEL_GUEST_CODE, REGS_CS(%r11)
+    movq $ASM_SEL_GUEST_DATA, REGS_SS(%r11)
+    jmp leave
+
+    /*
+     * SYSCALL in user mode: the guest's kernel takes it. RCX = RIP and R11 = RFLAGS of the user; RSP = struct cpu.
+     */
+    .balign 64
+syscall_user:
+    movq %rax, CPU_SCRATCH2(%rsp)
+    movl $0, CPU_USER_MODE(%rsp)
+    movq CPU_VCPU(%rsp), %rax
+    movq VCPU_PAGE(%rax), %rax
+    movq %rcx, SAVE_RIP(%rax)
+    movq %r11, SAVE_RFLAGS(%rax)
+    movq CPU_SCRATCH(%rsp), %rcx
+    movq %rcx, SAVE_RSP(%rax)
+    movq CPU_SCRATCH2(%rsp), %rcx
+    movq %rcx, SAVE_RAX(%rax)
+    rdgsbase %rcx
+    movq %rcx, SAVE_GS_BASE(%rax)
+    movq $HV_VECTOR_SYSCALL, SAVE_VECTOR(%rax)
+    movq $0, SAVE_PREV_MASKED(%rax)
+    movl $1, PAGE_MASKED(%rax)
+    movl $1, PAGE_BUSY(%rax)
+    PORTS_OPEN %rsp, %rcx, %eax, %ax
+    movq CPU_VCPU(%rsp), %rsp
+    COUNT VCPU_SYSCALLS, %rsp
+    movq VCPU_KERNEL_GS_BASE(%rsp), %rcx
+    wrgsbase %rcx
+    movq VCPU_ROOT_KERNEL(%rsp), %rcx
+    movq %rcx, %cr3
+    movq VCPU_ENTRY_SYSCALL(%rsp), %rcx
+    movq VCPU_KERNEL_STACK(%rsp), %rsp
+    movl $RFLAGS_FIXED, %r11d
+    sysretq
+
+    /*
+     * A trap from ring 3: RSP = &vcpu.regs.vector, all registers are the guest's. Page faults go straight to the
+     * guest's kernel, unless it cannot take one.
+     */
+    .globl entry_from_guest
+    .type entry_from_guest, @function
+    .balign 64
+entry_from_guest:
+    .set BASE, -REGS_VECTOR /* from RSP to the vCPU */
+    cmpl $14, (%rsp)
+    jne trap_slow
+    movq %rax, BASE + REGS_RAX(%rsp)
+    movq BASE + VCPU_PAGE(%rsp), %rax
+    cmpl $0, PAGE_BUSY(%rax)
+    jne trap_slow_rax
+    cmpq $0, BASE + VCPU_ENTRY_EVENT_KERNEL(%rsp)
+    je trap_slow_rax
+    COUNT BASE + VCPU_FAULTS, %rsp
+    movq %rcx, SAVE_RCX(%rax)
+    movq %r11, SAVE_R11(%rax)
+    movq BASE + REGS_RAX(%rsp), %rcx
+    movq %rcx, SAVE_RAX(%rax)
+    movq BASE + REGS_RIP(%rsp), %rcx
+    movq %rcx, SAVE_RIP(%rax)
+    movq BASE + REGS_RFLAGS(%rsp), %rcx
+    movq %rcx, SAVE_RFLAGS(%rax)
+    movq BASE + REGS_RSP(%rsp), %rcx
+    movq %rcx, SAVE_RSP(%rax)
+    movq %cr2, %rcx
+    movq %rcx, SAVE_CR2(%rax)
+    movl $14, SAVE_VECTOR(%rax)
+    movl BASE + REGS_ERROR(%rsp), %ecx
+    movl %ecx, SAVE_ERROR(%rax)
+    movl $1, PAGE_BUSY(%rax)
+    movq BASE + VCPU_CPU(%rsp), %r11
+    cmpl $0, CPU_USER_MODE(%r11)
+    jne page_fault_user
+
+    movl PAGE_MASKED(%rax), %ecx
+    movq %rcx, SAVE_PREV_MASKED(%rax)
+    movl $1, PAGE_MASKED(%rax)
+    xorl %eax, %eax /* nothing of ours in a guest's registers */
+    movq BASE + VCPU_ENTRY_EVENT_KERNEL(%rsp), %rcx
+    movq BASE + REGS_RSP(%rsp), %rsp
+    movl $RFLAGS_FIXED, %r11d
+    sysretq
+
+page_fault_user:
+    movl $0, CPU_USER_MODE(%r11)
+    rdgsbase %rcx
+    movq %rcx, SAVE_GS_BASE(%rax)
+    movq $0, SAVE_PREV_MASKED(%rax)
+    movl $1, PAGE_MASKED(%rax)
+    PORTS_OPEN %r11, %rcx, %eax, %ax
+    movq BASE + VCPU_KERNEL_GS_BASE(%rsp), %rcx
+    wrgsbase %rcx
+    movq BASE + VCPU_ROOT_KERNEL(%rsp), %rcx
+    movq %rcx, %cr3
+    movq BASE + VCPU_ENTRY_EVENT_USER(%rsp), %rcx
+    movq BASE + VCPU_KERNEL_STACK(%rsp), %rsp
+    movl $RFLAGS_FIXED, %r11d
+    sysretq
+    .size entry_from_guest, . - entry_from_guest
+
+trap_slow_rax:
+    movq BASE + REGS_RAX(%rsp), %rax
+    .type trap_slow, @function
+trap_slow:
+    .irp reg, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
+    pushq %\reg
+    .endr
+    movq %rsp, %rdi
+    movq VCPU_CPU(%rsp), %rsp
+    xorl %ebp, %ebp
+    call trap_from_guest
+    /* RSP = struct cpu. Whatever vCPU was loaded, its registers are in its struct. */
+leave:
+    movq %rsp, %rdi
+    xorl %ebp, %ebp
+    call vcpu_leave
+    movq %rax, %rsp
+    .irp reg, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
+    popq %\reg
+    .endr
+    addq $16, %rsp
+    iretq
+    .size trap_slow, . - trap_slow
+
+    /* _Noreturn void arch_run(struct cpu *c): forget this stack, run guests. */
+    .globl arch_run
+    .type arch_run, @function
+arch_run:
+    movq %rdi, %rsp
+    jmp leave
+    .size arch_run, . - arch_run
+
+    /*
+     * hypercall return_to_user: RSP = struct cpu, RCX = caller's RIP, R11 = its RFLAGS, RDI..R15 are already the user's.
+     */
+    .balign 64
+return_to_user:
+    movq %rcx, CPU_SCRATCH2(%rsp)
+    movq %r11, CPU_SCRATCH3(%rsp)
+    movq CPU_VCPU(%rsp), %r11
+    movq VCPU_PAGE(%r11), %rax
+    COUNT VCPU_HYPERCALLS, %r11
+    cmpq $0, VCPU_ENTRY_SYSCALL(%r11)
+    je return_to_user_bad
+    movq SAVE_RIP(%rax), %rcx
+    movq %rcx, REGS_RIP(%r11)
+    shlq $16, %rcx
+    sarq $16, %rcx
+    cmpq %rcx, REGS_RIP(%r11)
+    jne return_to_user_bad
+    movq SAVE_GS_BASE(%rax), %rcx
+    movq %rcx, VCPU_GS_BASE(%r11)
+    shlq $16, %rcx
+    sarq $16, %rcx
+    cmpq %rcx, VCPU_GS_BASE(%r11)
+    jne return_to_user_bad
+    movq SAVE_RFLAGS(%rax), %rcx
+    andl $RFLAGS_USER_MASK, %ecx
+    orl $RFLAGS_FIXED, %ecx
+    movq %rcx, REGS_RFLAGS(%r11)
+    movq SAVE_RSP(%rax), %rcx
+    movq %rcx, REGS_RSP(%r11)
+    movq $0, PAGE_MASKED(%rax) /* masked and busy */
+    mfence                     /* then look: a sender sets pending, then reads masked */
+    movq PAGE_PENDING_SEL(%rax), %rcx
+    orq PAGE_PENDING_SEL + 8(%rax), %rcx
+    jnz return_to_user_event
+    movl $1, CPU_USER_MODE(%rsp)
+    movq CPU_TSS_IOBASE(%rsp), %rcx
+    movw $TSS_IOMAP_CLOSED, (%rcx)
+    movq VCPU_ROOT_USER(%r11), %rcx
+    movq %rcx, %cr3
+    movq VCPU_GS_BASE(%r11), %rcx
+    wrgsbase %rcx
+    cmpl $HV_VECTOR_SYSCALL, SAVE_VECTOR(%rax)
+    jne return_to_user_iret
+    movq SAVE_RAX(%rax), %rax
+    movq REGS_RIP(%r11), %rcx
+    movq REGS_RSP(%r11), %rsp
+    movq REGS_RFLAGS(%r11), %r11
+    sysretq
+
+return_to_user_iret:
+    movq $ASM_SEL_GUEST_CODE, REGS_CS(%r11)
+    movq $ASM_SEL_GUEST_DATA, REGS_SS(%r11)
+    leaq REGS_RIP(%r11), %rsp
+    movq SAVE_RCX(%rax), %rcx
+    movq SAVE_R11(%rax), %r11
+    movq SAVE_RAX(%rax), %rax
+    iretq
+
+    /* An event is pending: it interrupts the user before the first instruction. The save area holds the user's state already; the
+     * words that were checked are written again, so that they are the ones that count. */
+return_to_user_event:
+    COUNT VCPU_UPCALLS, %r11
+    movl $1, PAGE_MASKED(%rax)
+    movl $1, PAGE_BUSY(%rax)
+    cmpl $HV_VECTOR_SYSCALL, SAVE_VECTOR(%rax)
+    jne 1f
+    /* Behind a system call RCX and R11 are the user's RIP and RFLAGS. */
+    movq REGS_RIP(%r11), %rcx
+    movq %rcx, SAVE_RCX(%rax)
+    movq REGS_RFLAGS(%r11), %rcx
+    movq %rcx, SAVE_R11(%rax)
+1:
+    movq REGS_RIP(%r11), %rcx
+    movq %rcx, SAVE_RIP(%rax)
+    movq REGS_RFLAGS(%r11), %rcx
+    movq %rcx, SAVE_RFLAGS(%rax)
+    movq $HV_VECTOR_EVENT, SAVE_VECTOR(%rax)
+    movq $0, SAVE_PREV_MASKED(%rax)
+    xorl %eax, %eax
+    movq VCPU_ENTRY_EVENT_USER(%r11), %rcx
+    movq VCPU_KERNEL_STACK(%r11), %rsp
+    movl $RFLAGS_FIXED, %r11d
+    sysretq
+
+    /* Nothing has changed: the caller goes on behind the call with -HV_EINVAL, all other registers kept. */
+return_to_user_bad:
+    movq $-HV_EINVAL, %rax
+    movq CPU_SCRATCH2(%rsp), %rcx
+    movq CPU_SCRATCH3(%rsp), %r11
+    movq CPU_SCRATCH(%rsp), %rsp
+    sysretq
+
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Loading a vCPU on a pCPU: extended state, bases, address space, RSP0 and the port bitmap;
+ * eagerly, so that nothing of one domain is ever in a register while another runs.
+ */
+#include "arch/cpu.h"
+#include "arch/insn.h"
+#include "barrier.h"
+#include "cpu.h"
+#include "domain.h"
+#include "epoch.h"
+#include "string.h"
+#include "vcpu.h"
+
+static void state_save(struct cpu *c, struct vcpu *v)
+{
+    xsave(v->xsave, cpu_features.xcr0);
+    v->fs_base = rdfsbase();
+    v->gs_base = rdgsbase();
+    v->user_mode = c->user_mode;
+}
+
+static void state_load(struct cpu *c, struct vcpu *v)
+{
+    xrstor(v->xsave, cpu_features.xcr0);
+    wrfsbase(v->fs_base);
+    wrgsbase(v->gs_base);
+    c->user_mode = v->user_mode;
+}
+
+/* The bitmap in the TSS is copied only when another one is in it: ports are rare, the copy is two
+ * pages. */
+static void ports_load(struct cpu *c, struct vcpu *v)
+{
+    struct domain *d = v->domain;
+    bool holds = d->io_bitmap[0] && d->io_bitmap[1];
+
+    c->iobase_kernel = holds ? TSS_IOMAP_OPEN : TSS_IOMAP_CLOSED;
+    *c->tss_iobase = (uint16_t)(v->user_mode ? TSS_IOMAP_CLOSED : c->iobase_kernel);
+    if (holds && (c->iomap_domain != d->id || c->iomap_version != d->io_version)) {
+        memcpy(c->tss_iomap, d->io_bitmap[0], PAGE_SIZE);
+        memcpy(c->tss_iomap + PAGE_SIZE, d->io_bitmap[1], PAGE_SIZE);
+        c->iomap_domain = d->id;
+        c->iomap_version = d->io_version;
+    }
+}
+
+void arch_switch(struct cpu *c, struct vcpu *from, struct vcpu *to)
+{
+    if (from) {
+        state_save(c, from);
+    }
+    to->cpu = c;
+    to->counters.switches++;
+    state_load(c, to);
+    ports_load(c, to);
+    epoch_load_root(to->user_mode ? to->root_user : to->root_kernel);
+    *c->tss_rsp0 = (uint64_t)(uintptr_t)(&to->regs + 1);
+    c->vcpu = to;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Traps from guests that no hot path of entry.S took: interrupts, exceptions other than page
+ * faults, and page faults of a kernel that cannot take them.
+ */
+#include "arch/trap.h"
+#include "arch/insn.h"
+#include "arch/irq.h"
+#include "bug.h"
+#include "cpu.h"
+#include "domain.h"
+#include "ioemul.h"
+#include "vcpu.h"
+
+static void exception(struct vcpu *v, uint32_t vector)
+{
+    uint64_t cr2 = vector == VECTOR_PF ? read_cr2() : 0;
+
+    /* A port access of a kernel, routed to a device model; user mode never reaches one. */
+    if (vector == VECTOR_GP && !v->cpu->user_mode && io_trap(v)) {
+        return;
+    }
+    vcpu_inject(v, vector, (uint32_t)v->regs.error, cr2);
+}
+
+void trap_from_guest(struct vcpu *v)
+{
+    uint32_t vector = (uint32_t)v->regs.vector;
+
+    if (vector >= 32) {
+        v->counters.interrupts++;
+        irq_dispatch(vector);
+        return;
+    }
+    if (vector == VECTOR_NMI) {
+        v->counters.interrupts++; /* the machine's own; guests get none */
+        return;
+    }
+    if (vector == VECTOR_MC) {
+        panic_regs(&v->regs, "machine check");
+    }
+    exception(v, vector);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Virtual CPUs on x86-64: creation, entry points, faults and upcalls on the slow path, and the last
+ * stop before a guest.
+ *
+ * It owns vcpu.regs and the words of the save area. Invariant: what a guest may choose (addresses,
+ * bases, flags) is checked where it comes in, so that loading it can never fault in ring 0.
+ */
+#include "vcpu.h"
+#include "arch/cpu.h"
+#include "arch/insn.h"
+#include "arch/regs.h"
+#include "arch/trap.h"
+#include "barrier.h"
+#include "bug.h"
+#include "clock.h"
+#include "cpu.h"
+#include "domain.h"
+#include "event.h"
+#include "frame.h"
+#include "sched.h"
+#include "space.h"
+#include "string.h"
+
+STATIC_ASSERT(sizeof(struct vcpu) <= HV_PAGE_SIZE);
+STATIC_ASSERT(offsetof(struct vcpu, regs) ==
+              0); /* entry.S: a vCPU's address is that of its registers */
+
+static bool canonical(uint64_t a)
+{
+    return (uint64_t)((int64_t)(a << 16) >> 16) == a;
+}
+
+bool address_is_guests(uint64_t a)
+{
+    return canonical(a) && (a <= HV_USER_END + HV_PAGE_SIZE || a >= HV_KERNEL_START);
+}
+
+bool address_in_kernel_half(uint64_t a)
+{
+    return a >= HV_KERNEL_START;
+}
+
+/* XRSTOR takes MXCSR from the area even when the area says that all state is initial. */
+#define XSAVE_MXCSR   24u
+#define MXCSR_INITIAL 0x1f80u
+
+static void page_init(struct vcpu *v)
+{
+    v->page->masked = 1;
+    v->page->clock.mult = clock.mult;
+    v->page->clock.shift = clock.shift;
+    v->page->clock.tsc_base = clock.base;
+    v->page->clock.version = 2;
+    v->page->run.weight = v->domain->weight;
+    v->page->run.state = HV_RUN_OFFLINE;
+}
+
+static void registers_init(struct vcpu *v)
+{
+    uint32_t mxcsr = MXCSR_INITIAL;
+
+    v->regs.cs = SEL_GUEST_CODE;
+    v->regs.ss = SEL_GUEST_DATA;
+    v->regs.rflags = RFLAGS_FIXED;
+    memcpy((char *)v->xsave + XSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
+}
+
+struct vcpu *vcpu_create(struct domain *d, uint32_t id)
+{
+    mfn_t self = frame_alloc(d, FRAME_META);
+    mfn_t page = frame_alloc(d, FRAME_SHARED);
+    mfn_t xsave = frame_alloc(d, FRAME_META);
+    struct vcpu *v;
+
+    BUG_ON(cpu_features.xsave_size > HV_PAGE_SIZE);
+    if (mfn_is_none(self) || mfn_is_none(page) || mfn_is_none(xsave)) {
+        if (!mfn_is_none(self)) {
+            frame_free(d, self);
+        }
+        if (!mfn_is_none(page)) {
+            frame_free(d, page);
+        }
+        return NULL;
+    }
+    v = frame_va(self);
+    v->domain = d;
+    v->id = id;
+    v->cpu = this_cpu();
+    v->page = frame_va(page);
+    v->page_mfn = page;
+    v->xsave = frame_va(xsave);
+    v->wait = VCPU_OFFLINE;
+    v->weight = d->weight;
+    page_init(v);
+    registers_init(v);
+    return v;
+}
+
+void vcpu_destroy(struct vcpu *v)
+{
+    struct domain *d = v->domain;
+
+    BUG_ON(v == this_cpu()->vcpu);
+    frame_free(d, frame_mfn_of(v->xsave));
+    frame_free(d, v->page_mfn);
+    frame_free(d, frame_mfn_of(v));
+}
+
+int vcpu_set_context(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rdi, uint64_t rsi)
+{
+    if (!address_in_kernel_half(rip) || !address_is_guests(rsp)) {
+        return -HV_EINVAL;
+    }
+    v->regs.rip = rip;
+    v->regs.rsp = rsp;
+    v->regs.rdi = rdi;
+    v->regs.rsi = rsi;
+    return 0;
+}
+
+int vcpu_set_entry(struct vcpu *v, const struct hv_entry *e)
+{
+    /* 1. Entry points: where SYSRET goes; the kernel half is canonical throughout. */
+    if (!address_in_kernel_half(e->syscall) || !address_in_kernel_half(e->event_user) ||
+        !address_in_kernel_half(e->event_kernel)) {
+        return -HV_EINVAL;
+    }
+    /* 2. The GS base: WRGSBASE faults in ring 0 on one that is not canonical. */
+    /* 3. The stack: hyp never touches it, but nobody gets a pointer into hyp loaded. */
+    if (!address_is_guests(e->kernel_gs_base) || !address_is_guests(e->kernel_stack) || e->rsvd) {
+        return -HV_EINVAL;
+    }
+    v->entry_syscall = e->syscall;
+    v->entry_event_user = e->event_user;
+    v->entry_event_kernel = e->event_kernel;
+    v->kernel_gs_base = e->kernel_gs_base;
+    v->kernel_stack = e->kernel_stack;
+    v->entries_set = 1;
+    wrgsbase(e->kernel_gs_base);
+    return 0;
+}
+
+int vcpu_switch(struct vcpu *v, uint64_t space, uint64_t kernel_stack)
+{
+    struct space *s = space_find(v->domain, space);
+
+    if (!s || !address_is_guests(kernel_stack)) {
+        return -HV_EINVAL;
+    }
+    v->kernel_stack = kernel_stack;
+    if (s != v->space) {
+        space_load(v, s);
+    }
+    return 0;
+}
+
+/* The loaded vCPU leaves user mode for its kernel; its registers are in v->regs. */
+static void enter_kernel_mode(struct vcpu *v, struct hv_save_area *save)
+{
+    struct cpu *c = v->cpu;
+
+    WRITE_ONCE(save->gs_base, rdgsbase());
+    wrgsbase(v->kernel_gs_base);
+    write_cr3(v->root_kernel);
+    *c->tss_iobase = (uint16_t)c->iobase_kernel;
+    c->user_mode = 0;
+    v->regs.rsp = v->kernel_stack;
+    v->regs.rip = v->entry_event_user;
+}
+
+/* Writes the save area from v->regs and points v->regs at the entry point. */
+static void enter(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2)
+{
+    struct hv_vcpu_page *page = v->page;
+    struct hv_save_area *save = &page->save;
+    uint32_t masked = READ_ONCE(page->masked);
+
+    save->rip = v->regs.rip;
+    save->rsp = v->regs.rsp;
+    save->rflags = v->regs.rflags;
+    save->rax = v->regs.rax;
+    save->rcx = v->regs.rcx;
+    save->r11 = v->regs.r11;
+    save->cr2 = cr2;
+    save->vector = vector;
+    save->error = error;
+    if (v->cpu->user_mode) {
+        masked = 0;
+        enter_kernel_mode(v, save);
+    } else {
+        v->regs.rip = v->entry_event_kernel;
+    }
+    save->prev_masked = masked;
+    save->rsvd = 0;
+    WRITE_ONCE(page->masked, 1);
+    WRITE_ONCE(page->busy, 1);
+    v->regs.rflags = RFLAGS_FIXED;
+}
+
+void vcpu_inject(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2)
+{
+    if (!v->entries_set) {
+        domain_kill(v->domain, "fault before entry points were set");
+        return;
+    }
+    if (READ_ONCE(v->page->busy)) {
+        domain_kill(v->domain, "double fault");
+        return;
+    }
+    v->counters.faults++;
+    enter(v, vector, error, cr2);
+}
+
+void vcpu_deliver_upcall(struct vcpu *v)
+{
+    if (!v->entries_set || !event_upcall_due(v)) {
+        return;
+    }
+    v->counters.upcalls++;
+    enter(v, HV_VECTOR_EVENT, 0, 0);
+}
+
+struct vcpu *vcpu_leave(struct cpu *c)
+{
+    while (__atomic_exchange_n(&c->work, 0, __ATOMIC_RELAXED) & CPU_WORK_RESCHED || !c->vcpu ||
+           c->vcpu->wait) {
+        struct vcpu *next = sched_pick(c);
+
+        if (next != c->vcpu) {
+            arch_switch(c, c->vcpu, next);
+        }
+    }
+    vcpu_deliver_upcall(c->vcpu);
+    return c->vcpu;
+}
