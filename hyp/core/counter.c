@@ -20,4 +20,7 @@ void counters_read(const struct domain *d, struct hv_counters *sum)
             to[k] += READ_ONCE(from[k]);
         }
     }
+    /* Every way into the hypervisor has a counter; `transitions` itself counts those without. */
+    sum->transitions +=
+        sum->hypercalls + sum->syscalls + sum->faults + sum->interrupts + sum->port_traps;
 }

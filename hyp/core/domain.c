@@ -20,6 +20,7 @@
  * ancestor's vCPU; with one vCPU running they cannot overlap.
  */
 #include "domain.h"
+#include "audit.h"
 #include "bug.h"
 #include "console.h"
 #include "event.h"
@@ -310,13 +311,20 @@ static void end(struct domain *d, uint32_t state)
     }
 }
 
+/* Root is gone. Debug builds recount all memory first, whatever state root has left it in. */
+static _Noreturn void machine_end(uint32_t reason)
+{
+    spin_lock(&memory_lock);
+    (void)audit_run();
+    machine_shutdown(reason);
+}
+
 void domain_shutdown(struct domain *d, uint32_t reason)
 {
     d->reason = reason;
     if (d == domain_root) {
-        console_flush(d);
         printk("root shuts down, reason %u", reason);
-        machine_shutdown(reason);
+        machine_end(reason);
     }
     end(d, HV_DOMAIN_SHUTDOWN);
 }
@@ -336,8 +344,7 @@ void domain_kill(struct domain *d, const char *why)
                r->rip, r->rsp, d->last_vector, d->last_error, d->last_cr2);
     }
     if (d == domain_root) {
-        printk("root is gone: the machine ends");
-        machine_shutdown(KILLED_ROOT_REASON);
+        machine_end(KILLED_ROOT_REASON);
     }
     end(d, HV_DOMAIN_KILLED);
 }

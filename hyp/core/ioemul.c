@@ -90,7 +90,7 @@ static int pages_hold(const struct domain *d, struct domain *model, uint64_t gfn
         }
     }
     for (uint64_t i = 0; i <= d->nr_vcpus; i++) {
-        frame_of(p2m_ram(model, (gfn_t){ gfn + i }))->holds++;
+        frame_hold(frame_of(p2m_ram(model, (gfn_t){ gfn + i })));
     }
     return 0;
 }
@@ -98,10 +98,7 @@ static int pages_hold(const struct domain *d, struct domain *model, uint64_t gfn
 static void pages_release(const struct domain *d, const struct route *r)
 {
     for (uint64_t i = 0; i <= d->nr_vcpus; i++) {
-        struct frame *f = frame_of(p2m_ram(r->model, (gfn_t){ r->gfn + i }));
-
-        BUG_ON(f->holds == 0);
-        f->holds--;
+        frame_unhold(frame_of(p2m_ram(r->model, (gfn_t){ r->gfn + i })));
     }
 }
 
