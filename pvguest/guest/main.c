@@ -2,7 +2,7 @@
 /*
  * The guest image's main program: finds the devices and plays the role that `role=` names on the
  * command line. Besides the two of the demonstration there are the simple ones that system tests
- * need: idle, loop, fault, exit (with `code=`), user, scratch, reconnect.
+ * need: idle, loop, fault, exit (with `code=`), user, scratch, reconnect, hostile.
  */
 #include "guest.h"
 
@@ -86,6 +86,7 @@ static const struct role {
     { "diskbench", role_diskbench }, { "counter", role_counter }, { "idle", role_idle },
     { "loop", role_loop },           { "fault", role_fault },     { "exit", role_exit },
     { "user", role_user },           { "scratch", role_scratch }, { "reconnect", role_reconnect },
+    { "hostile", role_hostile },
 };
 
 unsigned image_main(void)

@@ -46,3 +46,16 @@ def test_exiting_guest(system):
 def test_good_exit(system):
     "a guest that ends well early is no failure"
     beside(system, "x", "exit", reason=0, said="root: x ended well")
+
+
+def test_hostile_front_end(system):
+    "malformed requests, jumping indices and grants pulled away hurt neither root nor the others"
+    image = system.random_image(200 * 1024 + 512, seed=9)
+    drives, _ = conf.drives(system, image)
+    text = conf.domain("x", "hostile", disks=("vda split",)) + conf.READER
+    with system.boot_demo(text, root="poweroff=all", drives=drives, timeout=55.0) as machine:
+        machine.expect(r"\[x\] HOSTILE ok", timeout=50)
+        end = machine.wait()
+    found = conf.results(machine.text)
+    system.check(found["split"]["sha256"] == system.sha256(image), "the other guest reads its disk")
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")

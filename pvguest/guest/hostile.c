@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A hostile front end, for tests: takes the first disk's device page away from its driver and talks
+ * to the back end as no driver would. The back end must answer each malformed request with the
+ * right error, break off when the ring or a grant is pulled away, and serve the next honest offer
+ * as if nothing had happened. Owns its rings and its region; a region page that was taken back is
+ * watched for writes that come too late.
+ *
+ * Each case first sees the legal form succeed: the honest read in between is part of every one.
+ */
+#include "clock.h"
+#include "guest.h"
+#include "irq.h"
+#include "kstring.h"
+#include "mem.h"
+#include "printk.h"
+#include "thread.h"
+
+#include <hv_block.h>
+#include <hvlib/arch/hypercall.h>
+#include <hvlib/device.h>
+#include <hvlib/grant.h>
+#include <hvlib/memory.h>
+#include <hvlib/ring.h>
+#include <hvlib/start.h>
+
+#define REGION_PAGES 64u
+#define PATIENCE_NS  (3 * NS_PER_S)
+
+HV_RING_DEFINE(hostile_ring, HV_RING_FRONT, struct hv_block_request, struct hv_block_response);
+
+static struct {
+    struct hv_device record;
+    struct hv_front front;
+    struct hv_ring ring;
+    char *request;
+    char *response;
+    char *region;
+    int64_t request_ref;
+    int64_t response_ref;
+    int64_t region_ref;
+} h;
+
+static bool failed(const char *what)
+{
+    printk("hostile: %s\n", what);
+    return false;
+}
+
+static void raise_back(void)
+{
+    (void)hv_event_send(h.record.port);
+}
+
+/* Step until the connection has `state`; the back end gets the CPU in between. */
+static bool reach(uint32_t state)
+{
+    uint64_t deadline = clock_ns() + PATIENCE_NS;
+
+    while (hv_front_step(&h.front) != state) {
+        if (clock_ns() > deadline) {
+            return false;
+        }
+        thread_sleep_ns(NS_PER_MS);
+    }
+    return true;
+}
+
+static void lend(void)
+{
+    memset(h.request, 0, PAGE_SIZE);
+    memset(h.response, 0, PAGE_SIZE);
+    (void)hostile_ring_init(&h.ring, h.request, 1, h.response, 1);
+    h.request_ref = hv_grant_give(h.record.peer, h.request, 1, HV_MAP_READ);
+    h.response_ref = hv_grant_give(h.record.peer, h.response, 1, HV_MAP_READ | HV_MAP_WRITE);
+    h.region_ref = hv_grant_give(h.record.peer, h.region, REGION_PAGES, HV_MAP_READ | HV_MAP_WRITE);
+}
+
+static void take_back(int64_t *ref, const void *at, uint64_t pages)
+{
+    if (*ref > 0 && hv_grant_take_back((uint64_t)*ref, at, pages) < 0) {
+        panic("hostile: a grant could not be revoked");
+    }
+    *ref = 0;
+}
+
+static void leave(void)
+{
+    hv_front_reset(&h.front);
+    take_back(&h.request_ref, h.request, 1);
+    take_back(&h.response_ref, h.response, 1);
+    take_back(&h.region_ref, h.region, REGION_PAGES);
+    raise_back();
+}
+
+static struct hv_offer honest_offer(void)
+{
+    struct hv_offer o = { .ring_pages = 1,
+                          .region_count = 1,
+                          .request_ref = (uint64_t)h.request_ref,
+                          .response_ref = (uint64_t)h.response_ref };
+
+    o.region_ref[0] = (uint64_t)h.region_ref;
+    o.region_pages[0] = REGION_PAGES;
+    return o;
+}
+
+static bool connect(void)
+{
+    lend();
+    struct hv_offer o = honest_offer();
+
+    (void)hv_front_offer(&h.front, &o);
+    raise_back();
+    if (!reach(HV_DEV_ACK)) {
+        return failed("an honest offer is not taken");
+    }
+    hv_front_run(&h.front);
+    raise_back();
+    return true;
+}
+
+static bool answer_to(uint64_t id, uint32_t *status)
+{
+    struct hv_block_response answer;
+    uint64_t deadline = clock_ns() + PATIENCE_NS;
+
+    while (hostile_ring_get(&h.ring, &answer) <= 0) {
+        if (clock_ns() > deadline) {
+            return failed("no answer");
+        }
+        thread_sleep_ns(NS_PER_MS);
+    }
+    *status = answer.status;
+    return answer.id == id && answer.rsvd == 0;
+}
+
+static bool expect(struct hv_block_request q, uint32_t wanted)
+{
+    static uint64_t id;
+    uint32_t status = ~(uint32_t)0;
+
+    q.id = ++id;
+    (void)hostile_ring_put(&h.ring, &q);
+    (void)hv_ring_push(&h.ring);
+    raise_back();
+    if (!answer_to(q.id, &status)) {
+        return false;
+    }
+    if (status != wanted) {
+        printk("hostile: request %lu: status %u, not %u\n", (unsigned long)q.id, status, wanted);
+    }
+    return status == wanted;
+}
+
+static bool honest_read(void)
+{
+    return expect((struct hv_block_request){ .op = HV_BLOCK_READ, .count = 1 }, HV_BLOCK_OK);
+}
+
+/* --- the cases -------------------------------------------------------------------------------- */
+
+static bool malformed_requests(void)
+{
+    uint64_t sectors = h.front.config[HV_BLOCK_CONFIG_SECTORS];
+    uint64_t size = (uint64_t)REGION_PAGES * PAGE_SIZE;
+    const struct hv_block_request bad[] = {
+        { .op = 3, .count = 1 },
+        { .op = 255, .count = 1 },
+        { .op = HV_BLOCK_READ, .count = 1, .rsvd = 1 },
+        { .op = HV_BLOCK_READ, .count = 0 },
+        { .op = HV_BLOCK_READ, .count = HV_BLOCK_MAX_SECTORS + 1 },
+        { .op = HV_BLOCK_READ, .count = ~(uint32_t)0 },
+        { .op = HV_BLOCK_READ, .count = 1, .region = 1 },
+        { .op = HV_BLOCK_READ, .count = 1, .region = 0xffff },
+        { .op = HV_BLOCK_READ, .count = 1, .offset = 1 },
+        { .op = HV_BLOCK_READ, .count = 1, .offset = size },
+        { .op = HV_BLOCK_READ, .count = 2, .offset = size - 512 },
+        { .op = HV_BLOCK_READ, .count = 1, .offset = ~(uint64_t)511 },
+        { .op = HV_BLOCK_READ, .count = 1, .sector = sectors },
+        { .op = HV_BLOCK_READ, .count = 2, .sector = sectors - 1 },
+        { .op = HV_BLOCK_READ, .count = 1, .sector = ~(uint64_t)0 },
+        { .op = HV_BLOCK_FLUSH, .count = 1 },
+    };
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        if (!expect(bad[i], HV_BLOCK_EINVAL) || !honest_read()) {
+            return failed("a malformed request");
+        }
+    }
+    return expect((struct hv_block_request){ .op = HV_BLOCK_WRITE, .count = 1 }, HV_BLOCK_EROFS) ||
+           failed("a write to a read-only disk");
+}
+
+/* The producer index jumps by more than the ring: the ring is broken, the back end is not. */
+static bool index_jump(void)
+{
+    struct hv_ring_head *head = (struct hv_ring_head *)(void *)h.request;
+
+    __atomic_store_n(&head->prod, head->prod + 1000000, __ATOMIC_RELEASE);
+    raise_back();
+    return reach(HV_DEV_DEAD) || failed("a jumping index is believed");
+}
+
+/* Offers that no one may take. hv_front_offer refuses some of them, so the page is written by
+ * hand. */
+static bool bad_offers(void)
+{
+    for (int i = 0; i < 6; i++) {
+        struct hv_offer o;
+
+        lend();
+        o = honest_offer();
+        o.request_ref += i == 0;
+        o.region_ref[0] = i == 1 ? ~(uint64_t)0 : o.region_ref[0];
+        o.region_pages[0] += i == 2;
+        (void)hv_front_offer(&h.front, &o);
+        h.front.page->front.ring_pages = i == 3 ? 0 : i == 4 ? 9 : 1;
+        h.front.page->front.region_count = i == 5 ? HV_DEV_MAX_GRANTS + 1 : 1;
+        raise_back();
+        if (!reach(HV_DEV_DEAD)) {
+            printk("hostile: bad offer %d is taken\n", i);
+            return false;
+        }
+        leave();
+    }
+    return true;
+}
+
+/* All of the ring full of reads, and their memory is taken back before they are done. */
+static bool revoke_under_dma(void)
+{
+    for (uint32_t i = 0; i < 16; i++) {
+        struct hv_block_request q = { .id = i, .op = HV_BLOCK_READ, .count = 32 };
+
+        (void)hostile_ring_put(&h.ring, &q);
+    }
+    (void)hv_ring_push(&h.ring);
+    raise_back();
+    (void)hv_yield();
+    take_back(&h.region_ref, h.region, REGION_PAGES);
+    memset(h.region, 0x5a, (size_t)REGION_PAGES * PAGE_SIZE);
+    thread_sleep_ns(50 * NS_PER_MS);
+    for (size_t i = 0; i < (size_t)REGION_PAGES * PAGE_SIZE; i++) {
+        if (h.region[i] != 0x5a) {
+            return failed("a write landed in memory that was taken back");
+        }
+    }
+    return true;
+}
+
+static bool revoke_rings(void)
+{
+    take_back(&h.response_ref, h.response, 1);
+    (void)hostile_ring_put(&h.ring, &(struct hv_block_request){ .op = HV_BLOCK_READ, .count = 1 });
+    (void)hv_ring_push(&h.ring);
+    raise_back();
+    return reach(HV_DEV_DEAD) || failed("the back end does not see that its ring is gone");
+}
+
+static bool event_storm(void)
+{
+    for (int i = 0; i < 3000; i++) {
+        raise_back();
+    }
+    return true;
+}
+
+static const struct attack {
+    const char *name;
+    bool (*run)(void);
+} attacks[] = {
+    { "malformed requests", malformed_requests },
+    { "index jump", index_jump },
+    { "revoke under DMA", revoke_under_dma },
+    { "revoke rings", revoke_rings },
+    { "event storm", event_storm },
+};
+
+static void ignore(void *arg)
+{
+    (void)arg;
+}
+
+static bool take_over(void)
+{
+    if (!hv_start_device(HV_DEVICE_BLOCK, 0, &h.record)) {
+        return failed("no disk to attack");
+    }
+    h.request = page_alloc(1);
+    h.response = page_alloc(1);
+    h.region = page_alloc(REGION_PAGES);
+    (void)irq_register(h.record.port, ignore, NULL);
+    hv_front_init(&h.front, hv_va(h.record.page << HV_PAGE_SHIFT));
+    return h.request && h.response && h.region;
+}
+
+unsigned role_hostile(void)
+{
+    bool good = take_over() && bad_offers();
+
+    for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]) && good; i++) {
+        good = connect() && honest_read() && attacks[i].run();
+        printk("hostile: %s: %s\n", attacks[i].name, good ? "withstood" : "FAILED");
+        leave();
+    }
+    good = good && connect() && honest_read();
+    printk("HOSTILE %s\n", good ? "ok" : "failed");
+    return good ? 0 : 1;
+}
