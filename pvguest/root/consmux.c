@@ -19,7 +19,7 @@
 #include <hvlib/console.h>
 #include <hvlib/memory.h>
 
-#define LINE    200u
+#define LINE    512u
 #define SOURCES 10u /* as many as there are digits */
 #define BATCH   256u
 
