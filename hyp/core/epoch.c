@@ -29,14 +29,6 @@ void epoch_flush(void)
     this_cpu()->epoch_seen = next;
 }
 
-void epoch_load_root(uint64_t root)
-{
-    uint32_t next = ++epoch_now;
-
-    tlb_load_root(root);
-    this_cpu()->epoch_seen = next;
-}
-
 /* One pCPU runs: its own flush is everybody's. */
 void epoch_force(void)
 {

@@ -18,6 +18,7 @@
  * ORs on words that the guest may write too.
  */
 #include "event.h"
+#include "arch/bitmap.h"
 #include "arch/irq.h"
 #include "arch/speculation.h"
 #include "barrier.h"
@@ -84,22 +85,19 @@ static struct port *port_used(const struct domain *d, uint64_t n)
 /* ---- raising ---- */
 
 /*
- * Marks a port pending and sees to it that its vCPU learns of it. LOCK OR of the word is the full
- * barrier that the guest's side of the handshake needs: when the selector bit is found set, the
- * guest has not yet fetched it and will find the word's bit behind it.
+ * Marks a port pending and sees to it that its vCPU learns of it. The locked set of the word's bit
+ * is the full barrier that the guest's side of the handshake needs: when the selector bit is found
+ * set, the guest has not yet fetched it and will find the word's bit behind it.
  */
 static inline void port_raise(const struct port *p)
 {
     struct vcpu *v = p->vcpu;
     struct hv_vcpu_page *page = v->page;
-    uint32_t word = p->index / 64;
-    uint64_t bit = (uint64_t)1 << (p->index % 64);
 
-    __atomic_fetch_or(&page->pending[p->priority][word], bit, __ATOMIC_SEQ_CST);
-    if (READ_ONCE(page->pending_sel[p->priority]) & ((uint64_t)1 << word)) {
+    (void)bitmap_test_and_set(page->pending[p->priority], p->index);
+    if (bitmap_test_and_set(&page->pending_sel[p->priority], p->index / 64)) {
         return;
     }
-    __atomic_fetch_or(&page->pending_sel[p->priority], (uint64_t)1 << word, __ATOMIC_SEQ_CST);
     if (__builtin_expect(v->wait & VCPU_BLOCKED, 0)) {
         sched_wake(v, VCPU_BLOCKED);
     } else if (READ_ONCE(page->masked) == 0) {
@@ -112,9 +110,9 @@ static inline void port_raise(const struct port *p)
     }
 }
 
-int event_send(struct domain *d, uint64_t port)
+int event_send(struct vcpu *v, uint64_t port)
 {
-    struct port *p = port_record(d, port);
+    struct port *p = port_record(v->domain, port);
     struct port *other;
 
     if (p == NULL || p->state != HV_PORT_PEER) {
@@ -124,7 +122,7 @@ int event_send(struct domain *d, uint64_t port)
     if (other == NULL) {
         return -HV_EDEAD;
     }
-    this_cpu()->vcpu->counters.events_sent++;
+    v->counters.events_sent++;
     port_raise(other);
     return 0;
 }

@@ -134,13 +134,17 @@ void space_unload(struct vcpu *v)
 
 void space_load(struct vcpu *v, struct space *s)
 {
-    space_unload(v);
+    uint64_t root = root_of(s->l4_kernel);
+
+    if (v->space != NULL) {
+        v->space->loaded--;
+    }
     s->loaded++;
     v->space = s;
     v->root_user = root_of(s->l4_user);
-    v->root_kernel = root_of(s->l4_kernel);
-    if (this_cpu()->vcpu == v) {
-        epoch_load_root(v->root_kernel);
+    v->root_kernel = root;
+    if (v->cpu->vcpu == v) {
+        epoch_load_root(v->cpu, root);
     }
 }
 

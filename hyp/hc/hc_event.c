@@ -74,7 +74,7 @@ int64_t hc_event_send(uint64_t port)
 {
     /* 1. Is it a port of the caller that has another end? event_send asks; nothing is printed: this
      *    is the one call that a peer's death can make fail at any rate. */
-    return event_send(hc_caller(), port);
+    return event_send(this_cpu()->vcpu, port);
 }
 
 int64_t hc_event_close(uint64_t dom, uint64_t port)

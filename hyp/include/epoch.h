@@ -10,16 +10,26 @@
 #ifndef EPOCH_H
 #define EPOCH_H
 
+#include "arch/tlb.h"
+#include "cpu.h"
 #include "types.h"
 
 extern uint32_t epoch_now;
 
 /* Has every pCPU flushed its TLB since this stamp was taken from epoch_now? */
 bool epoch_passed(uint32_t stamp);
-/* Flushes the running pCPU's whole TLB, by reloading its root or by loading another, and records
- * it. */
+/* Flushes the running pCPU's whole TLB by reloading its root, and records it. */
 void epoch_flush(void);
-void epoch_load_root(uint64_t root);
+/* The same by loading another root on `c`, the running pCPU. The counter moves on before the flush:
+ * what is stamped from now on waits for the next one. */
+static inline void epoch_load_root(struct cpu *c, uint64_t root)
+{
+    uint32_t next = ++epoch_now;
+
+    tlb_load_root(root);
+    c->epoch_seen = next;
+}
+
 /* Makes every stamp taken so far pass. */
 void epoch_force(void);
 

@@ -34,7 +34,7 @@ int64_t event_bind_peer(struct domain *d, uint64_t peer, uint64_t port);
 int64_t event_bind_virq(struct domain *d, uint64_t virq, uint64_t vcpu);
 int64_t event_bind_irq(struct domain *d, uint64_t gsi, uint64_t flags);
 int64_t event_bind_msi(struct domain *d, uint64_t device, struct hv_msi *msi);
-int event_send(struct domain *d, uint64_t port);
+int event_send(struct vcpu *v, uint64_t port); /* through a port of v's domain */
 int event_close(struct domain *d, uint64_t port);
 int event_status(struct domain *d, uint64_t port, struct hv_event_status *s);
 int event_unmask(struct domain *d, uint64_t port);

@@ -54,7 +54,7 @@ void arch_switch(struct cpu *c, struct vcpu *from, struct vcpu *to)
     to->counters.switches++;
     state_load(c, to);
     ports_load(c, to);
-    epoch_load_root(to->user_mode ? to->root_user : to->root_kernel);
+    epoch_load_root(c, to->user_mode ? to->root_user : to->root_kernel);
     *c->tss_rsp0 = (uint64_t)(uintptr_t)(&to->regs + 1);
     c->vcpu = to;
 }

@@ -26,14 +26,10 @@ STATIC_ASSERT(sizeof(struct vcpu) <= HV_PAGE_SIZE);
 STATIC_ASSERT(offsetof(struct vcpu, regs) ==
               0); /* entry.S: a vCPU's address is that of its registers */
 
-static bool canonical(uint64_t a)
-{
-    return (uint64_t)((int64_t)(a << 16) >> 16) == a;
-}
-
+/* The canonical addresses below the hypervisor's range, and those above it. */
 bool address_is_guests(uint64_t a)
 {
-    return canonical(a) && (a <= HV_USER_END + HV_PAGE_SIZE || a >= HV_KERNEL_START);
+    return a < HV_USER_END + HV_PAGE_SIZE || a >= HV_KERNEL_START;
 }
 
 bool address_in_kernel_half(uint64_t a)
@@ -149,9 +145,7 @@ int vcpu_switch(struct vcpu *v, uint64_t space, uint64_t kernel_stack)
         return -HV_EINVAL;
     }
     v->kernel_stack = kernel_stack;
-    if (s != v->space) {
-        space_load(v, s);
-    }
+    space_load(v, s);
     return 0;
 }
 
