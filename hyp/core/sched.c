@@ -236,7 +236,7 @@ void sched_sleep(struct vcpu *v, uint32_t why)
     spin_unlock(&q->lock);
 }
 
-void sched_yield(struct vcpu *v)
+void sched_pass(struct vcpu *v)
 {
     struct run_queue *q = queue_of(v->cpu);
 

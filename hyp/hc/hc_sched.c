@@ -12,7 +12,7 @@
 
 int64_t hc_yield(void)
 {
-    sched_yield(this_cpu()->vcpu);
+    sched_pass(this_cpu()->vcpu);
     return 0;
 }
 

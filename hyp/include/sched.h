@@ -16,7 +16,7 @@ void sched_remove(struct vcpu *v);             /* its domain goes */
 void sched_wake(struct vcpu *v, uint32_t why); /* clears VCPU_… bits; runnable when none is left */
 void sched_sleep(struct vcpu *v,
                  uint32_t why); /* sets VCPU_… bits; the current vCPU leaves at the next exit */
-void sched_yield(struct vcpu *v);
+void sched_pass(struct vcpu *v);
 /* Chooses the next vCPU, waiting for one when there is none (idle). Sets the slice. */
 struct vcpu *sched_pick(struct cpu *c);
 void sched_tick(struct cpu *c);                /* from the timer interrupt */

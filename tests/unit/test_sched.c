@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scheduler and the timers in simulated time: shares by weight, wake-up latency, the books of
+ * run-states, and a sleeper that tries to gain by when it sleeps.
+ *
+ * sources: tests/unit/host_cpu.c hyp/core/sched.c hyp/core/timer.c hyp/core/trace.c hyp/lib/lock.c
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host_cpu.h"
+
+#include "domain.h"
+#include "event.h"
+#include "sched.h"
+
+#define MS    1000000u
+#define COUNT 8u
+
+/* A vCPU of the simulation: runs `run` ns, sleeps `sleep` ns; 0: never sleeps. */
+struct guest {
+    struct vcpu v;
+    struct domain d;
+    struct hv_vcpu_page page;
+    uint64_t run, sleep;
+    uint64_t left;           /* of its burst */
+    uint64_t woken, latency; /* worst time from wake to run */
+};
+
+static struct guest guest[COUNT];
+static uint64_t started;
+
+static struct guest *guest_of(struct vcpu *v)
+{
+    return CONTAINER_OF(v, struct guest, v);
+}
+
+/* Instead of event.c: a timer wakes its vCPU. */
+void event_raise_timer(struct vcpu *v)
+{
+    guest_of(v)->woken = host_now;
+    sched_wake(v, VCPU_BLOCKED);
+}
+
+static void start(void)
+{
+    host_cpu_start();
+    sched_init();
+    timer_init();
+    memset(guest, 0, sizeof(guest));
+    started = host_now;
+}
+
+static struct guest *add(uint32_t n, uint32_t weight, uint64_t run, uint64_t sleep)
+{
+    struct guest *g = &guest[n];
+
+    g->v.domain = &g->d;
+    g->v.page = &g->page;
+    g->d.id = n;
+    g->d.weight = weight;
+    g->run = g->left = run;
+    g->sleep = sleep;
+    sched_add(&g->v);
+    g->woken = host_now;
+    sched_wake(&g->v, VCPU_OFFLINE);
+    return g;
+}
+
+/* What vcpu_leave does. */
+static void leave(void)
+{
+    while (host_cpu0.vcpu == NULL || host_cpu0.vcpu->wait || (host_cpu0.work & CPU_WORK_RESCHED)) {
+        struct vcpu *next = sched_pick(&host_cpu0);
+        struct guest *g = guest_of(next);
+
+        if (g->woken != 0) {
+            uint64_t waited = host_now - g->woken;
+
+            g->latency = waited > g->latency ? waited : g->latency;
+            g->woken = 0;
+        }
+        host_cpu0.vcpu = next;
+    }
+}
+
+/* The queue as the vCPUs show it: linked in both directions, sorted, nobody in it who waits. */
+static void check_queue(void)
+{
+    uint32_t queued = 0, linked = 0;
+    const struct vcpu *head = NULL;
+
+    for (uint32_t i = 0; i < COUNT; i++) {
+        const struct vcpu *v = &guest[i].v;
+
+        if (v->queued) {
+            queued++;
+            must(v->wait == 0 && v != host_cpu0.vcpu);
+            must(v->run_state == HV_RUN_RUNNABLE);
+            head = v->rq_prev == NULL ? v : head;
+        }
+    }
+    for (const struct vcpu *v = head; v != NULL; v = v->rq_next) {
+        linked++;
+        must(v->queued);
+        must(v->rq_next == NULL ||
+             (v->rq_next->rq_prev == v && v->vruntime <= v->rq_next->vruntime));
+    }
+    must(queued == linked);
+}
+
+static void run(uint64_t until)
+{
+    while (host_now < until) {
+        struct guest *g;
+        uint64_t before, next;
+
+        leave();
+        check_queue();
+        g = guest_of(host_cpu0.vcpu);
+        must(g->v.run_state == HV_RUN_RUNNING);
+        before = host_now;
+        next = host_armed < until ? host_armed : until;
+        if (g->sleep != 0 && before + g->left < next) {
+            next = before + g->left;
+        }
+        host_advance(next > before ? next : before + 1);
+        if (g->sleep == 0) {
+            continue;
+        }
+        g->left -= host_now - before < g->left ? host_now - before : g->left;
+        if (g->left == 0) {
+            g->left = g->run;
+            sched_sleep(&g->v, VCPU_BLOCKED);
+            timer_set(&g->v, host_now + g->sleep);
+        }
+    }
+}
+
+/* CPU time in parts per ten thousand of all. */
+static uint64_t share(const struct guest *g)
+{
+    return sched_cpu_ns(&g->v) * 10000 / (host_now - started);
+}
+
+static bool near(uint64_t value, uint64_t wanted, uint64_t off)
+{
+    return value + off >= wanted && value <= wanted + off;
+}
+
+START_TEST(test_shares_follow_weights)
+{
+    start();
+    add(0, 256, 0, 0);
+    add(1, 512, 0, 0);
+    add(2, 1024, 0, 0);
+    run(20000u * MS);
+    must(near(share(&guest[0]), 10000 / 7, 10000 / 7 / 50));
+    must(near(share(&guest[1]), 20000 / 7, 20000 / 7 / 50));
+    must(near(share(&guest[2]), 40000 / 7, 40000 / 7 / 50));
+}
+END_TEST
+
+/* Nine milliseconds of work, one of sleep, against one that only works: half each, within 2%. */
+START_TEST(test_sleeping_at_chosen_moments_gains_nothing)
+{
+    for (uint64_t sleep = MS / 10; sleep <= 4 * MS; sleep += MS / 10) {
+        start();
+        add(0, 256, 0, 0);
+        add(1, 256, 9 * MS, sleep);
+        run(5000u * MS);
+        must(share(&guest[1]) <= 5000 + 100);
+        must(share(&guest[0]) >= 5000 - 100);
+    }
+}
+END_TEST
+
+/* What slept for long has not saved up: it gets the CPU at once, and then its share. */
+START_TEST(test_a_long_sleep_saves_up_nothing)
+{
+    uint64_t before;
+
+    start();
+    add(0, 256, 0, 0);
+    add(1, 256, MS, 10000u * MS);
+    run(9000u * MS);
+    guest[1].sleep = 0;
+    run(10100u * MS);
+    before = sched_cpu_ns(&guest[0].v);
+    run(host_now + 1000u * MS);
+    must(near(sched_cpu_ns(&guest[0].v) - before, 500u * MS, 10u * MS));
+}
+END_TEST
+
+/* One that needs little gets it soon, however many others only work. */
+START_TEST(test_wake_up_latency_is_bounded)
+{
+    start();
+    for (uint32_t i = 0; i < 6; i++) {
+        add(i, 256, 0, 0);
+    }
+    add(6, 256, MS / 10, 7 * MS);
+    run(100u * MS);
+    guest[6].latency = 0;
+    run(5000u * MS);
+    must(guest[6].latency <= MS);
+}
+END_TEST
+
+START_TEST(test_alone_it_runs_without_a_tick)
+{
+    start();
+    add(0, 256, 0, 0);
+    leave();
+    must(host_armed == UINT64_MAX);
+    add(1, 256, 0, 0);
+    must(host_armed == host_now + 5 * MS);
+}
+END_TEST
+
+START_TEST(test_idle_until_a_timer)
+{
+    start();
+    add(0, 256, MS, 9 * MS);
+    run(1000u * MS);
+    must(near(share(&guest[0]), 1000, 10));
+    must(guest[0].latency == 0);
+}
+END_TEST
+
+START_TEST(test_yield_lets_the_others_run)
+{
+    struct vcpu *first;
+
+    start();
+    add(0, 256, 0, 0);
+    add(1, 256, 0, 0);
+    leave();
+    for (int i = 0; i < 100; i++) {
+        first = host_cpu0.vcpu;
+        host_now += 100;
+        sched_pass(first);
+        leave();
+        must(host_cpu0.vcpu != first);
+    }
+}
+END_TEST
+
+START_TEST(test_pause_and_block_are_independent)
+{
+    struct vcpu *v = &guest[1].v;
+
+    start();
+    add(0, 256, 0, 0);
+    add(1, 256, 0, 0);
+    sched_sleep(v, VCPU_PAUSED);
+    must(v->run_state == HV_RUN_OFFLINE);
+    sched_sleep(v, VCPU_BLOCKED);
+    sched_wake(v, VCPU_PAUSED);
+    must(v->run_state == HV_RUN_BLOCKED && !v->queued);
+    sched_wake(v, VCPU_BLOCKED);
+    must(v->run_state == HV_RUN_RUNNABLE && v->queued);
+    sched_wake(v, VCPU_BLOCKED);
+    check_queue();
+}
+END_TEST
+
+/* The record in the shared page: even version, what it says adds up to the time that passed, and
+ * what the guest scribbles into it changes nothing. */
+static void check_record(struct guest *g)
+{
+    const struct hv_runstate *r = &g->page.run;
+    uint64_t sum = host_now - r->since;
+
+    for (int i = 0; i < 4; i++) {
+        sum += r->time[i];
+    }
+    must(r->version % 2 == 0);
+    must(r->state == g->v.run_state);
+    must(sum == host_now - started);
+    must(r->time[HV_RUN_RUNNING] + (r->state == HV_RUN_RUNNING ? host_now - r->since : 0) ==
+         sched_cpu_ns(&g->v));
+}
+
+START_TEST(test_random_loads)
+{
+    for (int round = 0; round < 200; round++) {
+        start();
+        for (int i = 0; i < round; i++) {
+            (void)host_random(2);
+        }
+        for (uint32_t i = 0; i < COUNT; i++) {
+            add(i, 1 + (uint32_t)host_random(1024), 1 + host_random(20u * MS),
+                host_random(3) ? 1 + host_random(20u * MS) : 0);
+        }
+        for (int i = 0; i < 50; i++) {
+            struct vcpu *v = &guest[host_random(COUNT)].v;
+
+            run(host_now + host_random(20u * MS) + 1);
+            if (host_random(2)) {
+                sched_sleep(v, VCPU_PAUSED);
+            } else {
+                memset(&guest_of(v)->page.run, 0xee, sizeof(struct hv_runstate));
+                sched_wake(v, VCPU_PAUSED);
+            }
+            sched_wake(&guest[0].v, VCPU_PAUSED | VCPU_BLOCKED);
+        }
+        for (uint32_t i = 0; i < COUNT; i++) {
+            sched_sleep(&guest[i].v, VCPU_PAUSED);
+            sched_wake(&guest[i].v, VCPU_PAUSED);
+        }
+        run(host_now + 100u * MS);
+        for (uint32_t i = 0; i < COUNT; i++) {
+            if (guest[i].page.run.version != 0xeeeeeeee) {
+                check_record(&guest[i]);
+            }
+        }
+    }
+}
+END_TEST
+
+/* The heap against the obvious model: always the earliest, and only when it is due. */
+START_TEST(test_timers_fire_in_order)
+{
+    uint64_t deadline[COUNT];
+
+    start();
+    for (uint32_t i = 0; i < COUNT; i++) {
+        add(i, 256, 1, 1);
+        sched_sleep(&guest[i].v, VCPU_BLOCKED);
+        guest[i].woken = 0;
+        deadline[i] = 0;
+    }
+    for (int step = 0; step < 20000; step++) {
+        uint32_t n = (uint32_t)host_random(COUNT);
+
+        deadline[n] = host_random(4) ? host_now + 1 + host_random(1000) : 0;
+        guest[n].woken = 0;
+        timer_set(&guest[n].v, deadline[n]);
+        host_advance(host_now + host_random(300));
+        for (uint32_t i = 0; i < COUNT; i++) {
+            bool due = deadline[i] != 0 && deadline[i] <= host_now;
+
+            must((guest[i].woken != 0) == due);
+            must(!due || guest[i].woken == deadline[i]);
+            must((guest[i].v.timer_slot != 0) == (deadline[i] > host_now));
+            if (due) {
+                deadline[i] = 0;
+                guest[i].woken = 0;
+                sched_sleep(&guest[i].v, VCPU_BLOCKED);
+            }
+        }
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sched");
+    TCase *tc = tcase_create("sched");
+    SRunner *runner;
+    int failed;
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, test_shares_follow_weights);
+    tcase_add_test(tc, test_sleeping_at_chosen_moments_gains_nothing);
+    tcase_add_test(tc, test_a_long_sleep_saves_up_nothing);
+    tcase_add_test(tc, test_wake_up_latency_is_bounded);
+    tcase_add_test(tc, test_alone_it_runs_without_a_tick);
+    tcase_add_test(tc, test_idle_until_a_timer);
+    tcase_add_test(tc, test_yield_lets_the_others_run);
+    tcase_add_test(tc, test_pause_and_block_are_independent);
+    tcase_add_test(tc, test_random_loads);
+    tcase_add_test(tc, test_timers_fire_in_order);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
