@@ -120,28 +120,48 @@ static void run(struct back *b)
         b->work = true;
 }
 
+/* The front end has left, or has gone on to something else: let go of all that was mapped. Returns
+ * whether something was. A refused offer stays DEAD until another one comes. */
+static bool let_go(struct back *b)
+{
+    bool was = b->connected;
+    disconnect(b);
+    if (was) {
+        (void)hv_back_reset(&b->device);
+        notify(b);
+    }
+    return was;
+}
+
+/* One look at the device page. True: look again. */
+static bool look(struct back *b)
+{
+    switch (hv_back_step(&b->device)) {
+    case HV_DEV_OFFER:
+        connect(b);
+        return false;
+    case HV_DEV_RUN:
+        if (b->connected)
+            run(b);
+        return false;
+    case HV_DEV_RESET:
+        if (!let_go(b))
+            (void)hv_back_reset(&b->device);
+        return false;
+    case HV_DEV_DEAD:
+        return let_go(b);
+    case HV_DEV_ACK:
+        return false;
+    default:
+        disconnect(b);
+        b->gone = true;
+        return false;
+    }
+}
+
 static void step(struct back *b)
 {
-    for (int i = 0; i < STEPS; i++) {
-        int64_t state = hv_back_step(&b->device);
-        if (state < 0) {
-            disconnect(b);
-            b->gone = true;
-            return;
-        }
-        if (state == HV_DEV_OFFER)
-            connect(b);
-        else if (state == HV_DEV_RUN && b->connected)
-            run(b);
-        if (state == HV_DEV_RESET || state == HV_DEV_DEAD) {
-            bool was = b->connected;
-            disconnect(b);
-            (void)hv_back_reset(&b->device);
-            if (was || state == HV_DEV_DEAD)
-                notify(b);
-        }
-        if (state != HV_DEV_DEAD)
-            return;
+    for (int i = 0; i < STEPS && look(b); i++) {
     }
 }
 
