@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Frames: allocation, charges, quotas, and the one rule of reuse. A model knows who has which
+ * frame; a TLB that remembers shows what a frame that comes back too early would mean.
+ *
+ * sources: tests/unit/host_machine.c hyp/core/frame.c hyp/core/epoch.c hyp/core/p2m.c
+ * sources: hyp/core/space.c hyp/core/space_table.c hyp/core/grant.c hyp/core/dma.c
+ * sources: hyp/core/resource.c hyp/core/guestmem.c hyp/core/audit.c hyp/core/audit_plant.c
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host_machine.h"
+
+#include "epoch.h"
+#include "p2m.h"
+
+#define FRAMES 2048u
+
+static bool all_bytes(mfn_t m, uint8_t byte)
+{
+    const uint8_t *p = frame_va(m);
+
+    for (unsigned int i = 0; i < 4096; i++) {
+        if (p[i] != byte) {
+            return false;
+        }
+    }
+    return true;
+}
+
+START_TEST(test_all_frames_are_had_once_and_zeroed)
+{
+    static bool seen[FRAMES];
+    uint64_t taken = 0;
+    mfn_t m;
+
+    memset(seen, 0, sizeof(seen));
+    machine_start(FRAMES);
+    must(frame_free_count() == frame_total_count());
+    must(frame_total_count() > FRAMES - 64 && frame_total_count() < FRAMES);
+    while (m = frame_alloc(NULL, FRAME_META), !mfn_is_none(m)) {
+        must(m.n != 0 && m.n < FRAMES && !seen[m.n]);
+        must(!(m.n >= FRAMES / 4 && m.n < FRAMES / 4 + 3)); /* the hole */
+        must(all_bytes(m, 0));
+        must(frame_mfn_of(frame_va(m)).n == m.n);
+        must((void *)frame_va(m) < (void *)frame_table ||
+             (void *)frame_va(m) >= (void *)(frame_table + frame_table_count));
+        memset(frame_va(m), 0xff, 4096);
+        seen[m.n] = true;
+        taken++;
+    }
+    must(taken == frame_total_count() && frame_free_count() == 0);
+    for (uint64_t n = 0; n < FRAMES; n++) {
+        if (seen[n]) {
+            frame_free(NULL, (mfn_t){ n });
+        }
+    }
+    must(frame_free_count() == frame_total_count());
+    m = frame_alloc(NULL, FRAME_META);
+    must(all_bytes(m, 0)); /* although it was written to */
+}
+END_TEST
+
+START_TEST(test_quota_is_the_limit)
+{
+    struct domain *d;
+    mfn_t m = MFN_NONE, last = MFN_NONE;
+    uint64_t before;
+
+    machine_start(FRAMES);
+    d = machine_domain(100, 8, 0);
+    must(frame_quota_left(d, 100 - d->used));
+    must(!frame_quota_left(d, 100 - d->used + 1));
+    d->granted_quota = 10; /* given to children: not its own any more */
+    while (m = frame_alloc(d, FRAME_META), !mfn_is_none(m)) {
+        last = m;
+    }
+    must(d->used == 90);
+    before = frame_free_count();
+    frame_free(d, last);
+    must(d->used == 89 && frame_free_count() == before + 1);
+    must(!mfn_is_none(frame_alloc(d, FRAME_META)));
+    must(mfn_is_none(frame_alloc(d, FRAME_META)));
+    must(!mfn_is_none(frame_alloc(NULL, FRAME_META)));
+}
+END_TEST
+
+START_TEST(test_transfer_moves_the_charge)
+{
+    struct domain *a, *b;
+    uint64_t used_a, used_b;
+    mfn_t m;
+
+    machine_start(FRAMES);
+    a = machine_domain(200, 8, 0);
+    b = machine_domain(200, 8, 0);
+    used_a = a->used;
+    used_b = b->used;
+    m = frame_alloc(a, FRAME_META);
+    frame_transfer(m, a, b);
+    must(a->used == used_a && b->used == used_b + 1 && frame_owner(frame_of(m)) == b);
+    frame_free(b, m);
+    must(b->used == used_b);
+}
+END_TEST
+
+/* The epoch: a stamp passes only behind a flush of the whole TLB. */
+START_TEST(test_epoch)
+{
+    uint32_t stamp;
+
+    machine_start(64);
+    stamp = epoch_now;
+    must(!epoch_passed(stamp));
+    epoch_flush();
+    must(epoch_passed(stamp) && !epoch_passed(epoch_now));
+    stamp = epoch_now;
+    epoch_load_root(this_cpu(), 0);
+    must(epoch_passed(stamp));
+    /* The counter may wrap. */
+    epoch_now = UINT32_MAX - 1;
+    epoch_flush();
+    stamp = epoch_now;
+    must(stamp == UINT32_MAX && !epoch_passed(stamp));
+    epoch_flush();
+    must(epoch_now == 0 && epoch_passed(stamp) && !epoch_passed(epoch_now));
+}
+END_TEST
+
+/* A frame whose leaf has just gone is in limbo, charged, and had by nobody until the flush. */
+START_TEST(test_limbo)
+{
+    struct domain *d;
+    struct frame *f;
+    uint64_t used, free_before;
+    mfn_t m;
+
+    machine_start(FRAMES);
+    d = machine_domain(1000, 8, 0);
+    m = frame_alloc(d, FRAME_RAM);
+    f = frame_of(m);
+    used = d->used;
+    free_before = frame_free_count();
+    frame_map_get(f);
+    frame_map_put(f);
+    frame_free(d, m);
+    must(f->state == FRAME_LIMBO && d->used == used && frame_limbo_count() == 1);
+    must(frame_free_count() == free_before);
+    frame_reclaim(); /* no flush yet */
+    must(f->state == FRAME_LIMBO);
+    epoch_flush();
+    frame_reclaim();
+    must(f->state == FRAME_FREE && d->used == used - 1 && frame_limbo_count() == 0);
+    must(frame_free_count() == free_before + 1);
+}
+END_TEST
+
+/* Unmapped, then flushed, then freed: nothing to wait for. */
+START_TEST(test_no_limbo_after_flush)
+{
+    struct domain *d;
+    mfn_t m;
+
+    machine_start(FRAMES);
+    d = machine_domain(1000, 8, 0);
+    m = frame_alloc(d, FRAME_RAM);
+    frame_map_get(frame_of(m));
+    frame_map_put(frame_of(m));
+    epoch_flush();
+    frame_free(d, m);
+    must(frame_of(m)->state == FRAME_FREE && frame_limbo_count() == 0);
+}
+END_TEST
+
+/* An allocation that would fail, for quota or for memory, forces the epoch first. */
+START_TEST(test_alloc_forces_the_epoch)
+{
+    struct domain *d;
+    unsigned int flushes;
+    mfn_t m, last = MFN_NONE;
+
+    machine_start(FRAMES);
+    d = machine_domain(200, 8, 0);
+    while (m = frame_alloc(d, FRAME_RAM), !mfn_is_none(m)) {
+        last = m;
+    }
+    frame_map_get(frame_of(last));
+    frame_map_put(frame_of(last));
+    frame_free(d, last);
+    must(d->used == 200 && frame_limbo_count() == 1);
+    flushes = machine_flushes;
+    m = frame_alloc(d, FRAME_RAM);
+    must(!mfn_is_none(m) && machine_flushes == flushes + 1);
+    must(mfn_is_none(frame_alloc(d, FRAME_RAM)) && machine_flushes == flushes + 1);
+}
+END_TEST
+
+/* Each misuse stops the machine: these would be reuse under a live reference. */
+START_TEST(test_misuse)
+{
+    struct domain *d;
+    mfn_t m;
+
+    machine_start(FRAMES);
+    d = machine_domain(200, 8, 0);
+    m = frame_alloc(d, FRAME_RAM);
+    switch (_i) {
+    case 0:
+        frame_of(m)->maps = 1;
+        break;
+    case 1:
+        frame_of(m)->grants = 1;
+        break;
+    case 2:
+        frame_of(m)->pins = 1;
+        break;
+    case 3:
+        frame_of(m)->holds = 1;
+        break;
+    case 4:
+        frame_of(m)->live = 1;
+        break;
+    case 5:
+        frame_free(d, m); /* twice */
+        break;
+    case 6:
+        d = NULL; /* not the owner */
+        break;
+    case 7:
+        frame_map_put(frame_of(m));
+        break;
+    default:
+        frame_unhold(frame_of(m));
+        break;
+    }
+    frame_free(d, m);
+}
+END_TEST
+
+/* Random use against a model: who has what, and nobody sees another's bytes or a TLB entry to it.
+ */
+START_TEST(test_random)
+{
+    static mfn_t have[2][512];
+    unsigned int count[2] = { 0, 0 };
+    struct domain *d[2];
+
+    machine_start(700);
+    machine_seed((uint64_t)_i + 1);
+    for (int i = 0; i < 2; i++) {
+        d[i] = machine_domain(400, 8, 0);
+    }
+    uint64_t base[2] = { d[0]->used, d[1]->used };
+    for (int step = 0; step < 20000; step++) {
+        unsigned int who = (unsigned int)machine_random(2);
+        unsigned int *n = &count[who];
+
+        if (machine_random(50) == 0) {
+            epoch_flush();
+        }
+        if (machine_random(2) == 0 && *n < 512) {
+            mfn_t m = frame_alloc(d[who], FRAME_RAM);
+
+            if (mfn_is_none(m)) {
+                must(d[who]->used == 400 || frame_free_count() == 0);
+                must(frame_limbo_count() == 0);
+                continue;
+            }
+            must(all_bytes(m, 0));
+            memset(frame_va(m), (int)who + 1, 4096);
+            have[who][(*n)++] = m;
+        } else if (*n != 0) {
+            unsigned int i = (unsigned int)machine_random(*n);
+            mfn_t m = have[who][i];
+
+            must(all_bytes(m, (uint8_t)(who + 1)));
+            if (machine_random(2) == 0) {
+                frame_map_get(frame_of(m));
+                frame_map_put(frame_of(m));
+            }
+            frame_free(d[who], m);
+            have[who][i] = have[who][--*n];
+        }
+        must(d[0]->used + d[1]->used + frame_free_count() == frame_total_count());
+        must(d[0]->used + d[1]->used ==
+             base[0] + base[1] + count[0] + count[1] + frame_limbo_count());
+    }
+}
+END_TEST
+
+START_TEST(test_memory_map)
+{
+    machine_start(64);
+    must(frame_is_memory(0, 1) && frame_is_memory(63, 1) && !frame_is_memory(64, 100));
+    must(!frame_is_memory(16, 3) && frame_is_memory(16, 4) && frame_is_memory(15, 2));
+    must(frame_is_memory(0, 1u << 30));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("frame");
+    TCase *tests = tcase_create("frame");
+
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, test_all_frames_are_had_once_and_zeroed);
+    tcase_add_test(tests, test_quota_is_the_limit);
+    tcase_add_test(tests, test_transfer_moves_the_charge);
+    tcase_add_test(tests, test_epoch);
+    tcase_add_test(tests, test_limbo);
+    tcase_add_test(tests, test_no_limbo_after_flush);
+    tcase_add_test(tests, test_alloc_forces_the_epoch);
+    tcase_add_loop_test_raise_signal(tests, test_misuse, 6, 0, 9);
+    tcase_add_loop_test(tests, test_random, 0, 5);
+    tcase_add_test(tests, test_memory_map);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

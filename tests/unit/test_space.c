@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Address spaces against a map model: random map, unmap, protect, switch and flush, with the audit
+ * recounting everything, a TLB that remembers, and memory running out at every allocation.
+ *
+ * sources: tests/unit/host_machine.c hyp/core/frame.c hyp/core/epoch.c hyp/core/p2m.c
+ * sources: hyp/core/space.c hyp/core/space_table.c hyp/core/grant.c hyp/core/dma.c
+ * sources: hyp/core/resource.c hyp/core/guestmem.c hyp/core/audit.c hyp/core/audit_plant.c
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host_machine.h"
+
+#include "arch/pte.h"
+#include "audit.h"
+#include "cpu.h"
+#include "epoch.h"
+#include "grant.h"
+#include "p2m.h"
+#include "resource.h"
+#include "space_table.h"
+
+#define FRAMES 8192u
+#define RAM    64u
+#define R      HV_MAP_READ
+#define W      HV_MAP_WRITE
+#define X      HV_MAP_EXEC
+#define K      HV_KERNEL_IMAGE
+
+static struct domain *d;
+static struct space *s0, *s1;
+
+static gfn_t gfn(uint64_t n)
+{
+    return (gfn_t){ n };
+}
+
+static void start(void)
+{
+    machine_start(FRAMES);
+    d = machine_domain(4000, RAM, 200);
+    must(resource_give_all(d) == 0);
+    must(p2m_populate(d, gfn(0), RAM - 4) == RAM - 4);
+    must(space_create(d) == 1);
+    s0 = space_find(d, 0);
+    s1 = space_find(d, 1);
+    machine_run(d, s1);
+}
+
+/* As the hypercall does it: the range is asked first, the flush comes last. */
+static int64_t map(struct space *s, uint64_t va, uint64_t g, uint64_t count, uint32_t rights)
+{
+    struct hv_map_run run = { va, g, (uint32_t)count, rights };
+    int64_t done = space_range_ok(s, va, count) ? space_map(s, &run, HV_MAX_MAP_PAGES) : -HV_EINVAL;
+
+    space_flush(s);
+    return done;
+}
+
+static int64_t unmap(struct space *s, uint64_t va, uint64_t count)
+{
+    struct hv_map_run run = { va, 0, (uint32_t)count, 0 };
+    int64_t done =
+        space_range_ok(s, va, count) ? space_unmap(s, &run, HV_MAX_MAP_PAGES) : -HV_EINVAL;
+
+    space_flush(s);
+    return done;
+}
+
+static int64_t protect(struct space *s, uint64_t va, uint64_t count, uint32_t rights)
+{
+    struct hv_map_run run = { va, 0, (uint32_t)count, rights };
+    int64_t done =
+        space_range_ok(s, va, count) ? space_protect(s, &run, HV_MAX_MAP_PAGES) : -HV_EINVAL;
+
+    space_flush(s);
+    return done;
+}
+
+static struct frame *ram(uint64_t g)
+{
+    return frame_of(p2m_ram(d, gfn(g)));
+}
+
+START_TEST(test_ranges)
+{
+    start();
+    must(space_range_ok(s1, 0, 1) && space_range_ok(s1, HV_USER_END - 4096, 1));
+    must(!space_range_ok(s1, HV_USER_END - 4096, 2)); /* the last page below the hole */
+    must(!space_range_ok(s1, HV_USER_END, 1) && !space_range_ok(s1, (uint64_t)1 << 47, 1));
+    must(!space_range_ok(s1, 1, 1) && !space_range_ok(s1, 4095, 1) && !space_range_ok(s1, 0, 0));
+    must(!space_range_ok(s1, HV_KERNEL_START, 1) && !space_range_ok(s1, ~(uint64_t)0xfff, 1));
+    must(!space_range_ok(s1, 0xffff840000000000, 1) && !space_range_ok(s1, 4096, ~(uint64_t)0));
+    must(space_range_ok(s1, 0, HV_USER_END / 4096) &&
+         !space_range_ok(s1, 0, HV_USER_END / 4096 + 1));
+    must(space_range_ok(s0, HV_KERNEL_START, 1) && space_range_ok(s0, ~(uint64_t)0xfff, 1));
+    must(!space_range_ok(s0, ~(uint64_t)0xfff, 2)); /* wraps to the user half */
+    must(!space_range_ok(s0, HV_KERNEL_START - 4096, 1) && !space_range_ok(s0, 0, 1));
+    must(!space_range_ok(s0, 0xffff840000000000, 1) && !space_range_ok(s0, K + 8, 1));
+    must(space_range_ok(s0, HV_KERNEL_START, (uint64_t)8 << 27));
+    must(!space_range_ok(s0, HV_KERNEL_START, ((uint64_t)8 << 27) + 1));
+}
+END_TEST
+
+/* Which rights each kind of frame takes, in each half. */
+START_TEST(test_rights)
+{
+    const uint64_t mmio = HV_GFN_MMIO + 0xfd000, shared = HV_GFN_SHARED;
+
+    start();
+    for (uint32_t r = 0; r < 10; r++) {
+        bool known = r != 0 && r <= 7;
+        bool wx = (r & (W | X)) == (W | X);
+
+        must(map(s1, 0x1000, 1, 1, r) == (known ? 1 : -HV_EINVAL));
+        must(map(s0, K, 1, 1, r) == (known && !wx ? 1 : -HV_EINVAL));
+        must(map(s0, K + 0x1000, shared, 1, r) == (known && !(r & X) ? 1 : -HV_EINVAL));
+        must(map(s1, 0x2000, shared, 1, r) == -HV_EINVAL);
+        must(map(s0, K + 0x2000, mmio, 1, r) == (known && !(r & X) ? 1 : -HV_EINVAL));
+        must(map(s1, 0x2000, mmio, 1, r) == (known && !(r & X) ? 1 : -HV_EINVAL));
+        must(protect(s1, 0x1000, 1, r) == (known ? 1 : -HV_EINVAL));
+        must(protect(s0, K, 1, r) == (known && !wx ? 1 : -HV_EINVAL));
+        must(protect(s0, K + 0x1000, 1, r) == (known && !(r & X) ? 1 : -HV_EINVAL));
+        must(protect(s1, 0x2000, 1, r) == (known && !(r & X) ? 1 : -HV_EINVAL));
+        machine_audit();
+    }
+    must(map(s1, 0x3000, HV_GFN_MMIO + 5, 1, R) == -HV_EPERM); /* RAM by the back door */
+    must(map(s1, 0x3000, HV_GFN_MMIO + 0xfee00, 1, R) == -HV_EPERM);
+    must(map(s1, 0x3000, RAM - 1, 1, R) == -HV_EINVAL); /* empty */
+    must(map(s1, 0x3000, RAM, 1, R) == -HV_EINVAL);
+    must(map(s1, 0x3000, ~(uint64_t)0, 1, R) < 0);
+    must(map(s1, 0x3000, HV_GFN_WINDOW, 1, R) == -HV_EINVAL);
+}
+END_TEST
+
+START_TEST(test_leaf_bits)
+{
+    start();
+    must(map(s1, 0x5000, 3, 1, R) == 1);
+    must(leaf_at(s1, 0x5000) ==
+         (p2m_ram(d, gfn(3)).n << 12 | PTE_PRESENT | PTE_USER | PTE_NX | PTE_RAM));
+    must(map(s1, 0x5000, 3, 1, X) == 1);
+    must(leaf_at(s1, 0x5000) == (p2m_ram(d, gfn(3)).n << 12 | PTE_PRESENT | PTE_USER | PTE_RAM));
+    must(map(s1, 0x5000, HV_GFN_MMIO + 0xfd000, 1, R | W) == 1);
+    must(leaf_at(s1, 0x5000) == ((uint64_t)0xfd000 << 12 | PTE_PRESENT | PTE_USER | PTE_WRITE |
+                                 PTE_NX | PTE_UNCACHED | PTE_MMIO));
+    /* The tag of a window goes through the entry and back. */
+    for (uint64_t tag = 0; tag <= PTE_TAG_MASK; tag++) {
+        must(pte_tag_of(pte_tag(tag) | PTE_FRAME | PTE_NX | 0x7ff) == tag);
+        must((pte_tag(tag) & (PTE_FRAME | PTE_NX | PTE_KIND | 0x1ff)) == 0);
+    }
+}
+END_TEST
+
+/* What is in which view: users' pages never executable in the kernel view, hyp's slots in both. */
+START_TEST(test_views)
+{
+    const pte_t *user, *kernel;
+
+    start();
+    must(map(s1, 0x5000, 3, 1, R | X) == 1 && map(s0, K, 4, 1, R | X) == 1);
+    user = frame_va(s1->l4_user);
+    kernel = frame_va(s1->l4_kernel);
+    must(user[0] != 0 && (user[0] & PTE_NX) == 0 && kernel[0] == (user[0] | PTE_NX));
+    must(user[511] == 0 && kernel[511] != 0);
+    must(user[260] == kernel[260] && user[260] != 0);
+    must(d->vcpu[0]->root_user == s1->l4_user.n << 12);
+    must(d->vcpu[0]->root_kernel == s1->l4_kernel.n << 12);
+    machine_audit();
+    must(unmap(s1, 0x5000, 1) == 1);
+    must(user[0] == 0 && kernel[0] == 0);
+}
+END_TEST
+
+/* map over a present leaf: the old frame is let go, and no TLB has it when the call returns. */
+START_TEST(test_replace)
+{
+    unsigned int flushes, page_flushes;
+    mfn_t m;
+
+    start();
+    must(map(s1, 0x5000, 1, 1, R | W) == 1);
+    must(machine_touch(0x5000, true, &m) && m.n == p2m_ram(d, gfn(1)).n);
+    flushes = machine_flushes;
+    page_flushes = machine_page_flushes;
+    must(map(s1, 0x5000, 2, 1, R) == 1);
+    must(machine_flushes == flushes && machine_page_flushes == page_flushes + 1);
+    must(ram(1)->maps == 0 && ram(2)->maps == 1);
+    must(machine_touch(0x5000, false, &m) && m.n == p2m_ram(d, gfn(2)).n);
+    must(!machine_touch(0x5000, true, &m));
+    /* Not present to present needs no flush; a batch needs one. */
+    page_flushes = machine_page_flushes;
+    must(map(s1, 0x6000, 2, 4, R) == 4);
+    must(machine_flushes == flushes && machine_page_flushes == page_flushes);
+    must(map(s1, 0x6000, 3, 4, R) == 4);
+    must(machine_flushes == flushes + 1 && machine_page_flushes == page_flushes);
+    must(map(s1, 0x6000, 3, 1, R) == 1 && ram(3)->maps == 1); /* by itself */
+    machine_audit();
+}
+END_TEST
+
+/* A space that is not loaded has nothing in the TLB; the kernel half always may. */
+START_TEST(test_flush_where_needed)
+{
+    unsigned int flushes;
+    mfn_t m;
+
+    start();
+    must(space_create(d) == 2);
+    must(map(s1, 0x5000, 1, 4, R | W) == 4 && map(s0, K, 1, 4, R | W) == 4);
+    must(machine_touch(0x5000, true, &m) && machine_touch(K, true, &m));
+    must(unmap(s1, 0x5000, 4) == 4 && unmap(s0, K, 4) == 4);
+    must(!machine_touch(0x5000, true, &m) && !machine_touch(K, true, &m));
+    must(map(s1, 0x5000, 1, 4, R | W) == 4);
+    machine_run(d, space_find(d, 2));
+    flushes = machine_flushes + machine_page_flushes;
+    must(unmap(s1, 0x5000, 4) == 4);
+    must(machine_flushes + machine_page_flushes == flushes);
+    /* What it named still waits for a flush after the unmapping. */
+    must(p2m_give_back(d, gfn(1), 1) == 1 && frame_limbo_count() > 0);
+    machine_audit();
+}
+END_TEST
+
+START_TEST(test_protect)
+{
+    mfn_t m;
+
+    start();
+    must(map(s1, 0x5000, 1, 2, R | W) == 2);
+    must(machine_touch(0x5000, true, &m));
+    must(protect(s1, 0x4000, 4, R) == 4); /* holes count as done */
+    must(!machine_touch(0x5000, true, &m) && machine_touch(0x5000, false, &m));
+    must(ram(1)->maps == 1);
+    must(protect(s1, 0x5000, 1, R | W) == 1 && machine_touch(0x5000, true, &m));
+    must(protect(s1, (uint64_t)1 << 40, 1024, R) == 1024); /* no tables there, none made */
+    must(leaf_at(s1, (uint64_t)1 << 40) == 0);
+    machine_audit();
+}
+END_TEST
+
+START_TEST(test_space_numbers)
+{
+    start();
+    for (int64_t i = 2; i < HV_MAX_SPACES; i++) {
+        must(space_create(d) == i);
+    }
+    must(space_create(d) == -HV_ENOSPC);
+    must(space_find(d, HV_MAX_SPACES) == NULL && space_find(d, ~(uint64_t)0) == NULL);
+    must(space_find_any(d, HV_MAX_SPACES) == NULL);
+    must(space_destroy_step(d, s1) == -HV_EBUSY); /* loaded */
+    must(space_find(d, 1) == s1);
+    must(space_destroy_step(d, space_find(d, 77)) == 0);
+    must(space_find(d, 77) == NULL && space_create(d) == 77);
+    machine_audit();
+}
+END_TEST
+
+/* A space with leaves far apart goes in bounded steps, and takes nothing but destroy meanwhile. */
+START_TEST(test_destroy)
+{
+    uint64_t used, limbo;
+    struct space *s2;
+    int steps = 0;
+
+    start();
+    used = d->used;
+    must(space_create(d) == 2);
+    s2 = space_find(d, 2);
+    for (uint64_t i = 0; i < 30; i++) {
+        must(map(s2, i << 36 | i << 28 | i << 20, i, 20, R | W) == 20);
+    }
+    must(map(s2, HV_USER_END - 4096, 0, 1, R) == 1);
+    machine_audit();
+    while (space_destroy_step(d, s2) == 1) {
+        must(space_find(d, 2) == NULL && space_find_any(d, 2) == s2);
+        machine_audit();
+        steps++;
+    }
+    must(steps > 10 && space_find_any(d, 2) == NULL);
+    for (uint64_t i = 0; i < RAM - 4; i++) {
+        must(ram(i)->maps == 0);
+    }
+    limbo = frame_limbo_count();
+    must(d->used == used + limbo && limbo > 60);
+    epoch_flush();
+    frame_reclaim();
+    must(d->used == used);
+    machine_audit();
+}
+END_TEST
+
+/* ENOMEM at each allocation: nothing half done, no empty table, and the same call works later. */
+START_TEST(test_out_of_memory)
+{
+    const uint64_t va[] = { 0x7f0000000000, 0x7f0000000000 + ((uint64_t)1 << 30), 0x200000 - 4096 };
+
+    start();
+    for (unsigned int i = 0; i < ARRAY_LEN(va); i++) {
+        for (uint64_t room = 0;; room++) {
+            uint64_t used;
+            int64_t done;
+
+            frame_reclaim_all();
+            used = d->used;
+            d->quota = used + room;
+            done = map(s1, va[i], 5, 2, R); /* the last one straddles two leaf tables */
+            d->quota = 4000;
+            machine_audit();
+            if (done == 2) {
+                break;
+            }
+            must(room < 6);
+            if (done == 1) {
+                must(leaf_at(s1, va[i]) != 0 && unmap(s1, va[i], 1) == 1);
+            } else {
+                must(done == -HV_ENOMEM && d->used == used && leaf_at(s1, va[i]) == 0);
+            }
+        }
+    }
+    /* And of creating a space: 3 frames or nothing. */
+    frame_reclaim_all();
+    for (uint64_t room = 0; room < 3; room++) {
+        d->quota = d->used + room;
+        must(space_create(d) == -HV_ENOMEM);
+        frame_reclaim_all();
+        must(d->quota == d->used + room);
+    }
+    d->quota = d->used + 3;
+    must(space_create(d) == 2);
+}
+END_TEST
+
+/* A call that starts with no budget left does nothing; one with little does that much. */
+START_TEST(test_budget)
+{
+    struct hv_map_run run = { 0x10000, 0, 20, R };
+
+    start();
+    must(space_map(s1, &run, 7) == 7 && leaf_at(s1, 0x16000) != 0 && leaf_at(s1, 0x17000) == 0);
+    must(space_protect(s1, &run, 3) == 3);
+    must(space_unmap(s1, &run, 5) == 5 && leaf_at(s1, 0x15000) != 0);
+    must(unmap(s1, 0, 1u << 31) == HV_MAX_MAP_PAGES); /* the bound on one call */
+    must(leaf_at(s1, 0x16000) == 0);
+    machine_audit();
+}
+END_TEST
+
+START_TEST(test_walk)
+{
+    mfn_t m;
+    struct vcpu *v;
+
+    start();
+    v = d->vcpu[0];
+    must(map(s1, 0x5000, 1, 1, R) == 1 && map(s0, K, 2, 1, R | W) == 1);
+    must(map(s1, 0x6000, HV_GFN_MMIO + 0xfd000, 1, R | W) == 1);
+    must(space_walk(v, 0x5fff, false, &m) == 0 && m.n == p2m_ram(d, gfn(1)).n);
+    must(space_walk(v, 0x5000, true, &m) == -HV_EPERM);
+    must(space_walk(v, K + 8, true, &m) == 0 && m.n == p2m_ram(d, gfn(2)).n);
+    must(space_walk(v, 0x6000, false, &m) == -HV_EFAULT); /* no memory */
+    must(space_walk(v, 0x7000, false, &m) == -HV_EFAULT);
+    must(space_walk(v, HV_USER_END, false, &m) == -HV_EFAULT);
+    must(space_walk(v, 0xffff840000000000, false, &m) == -HV_EFAULT); /* the direct map */
+    must(space_walk(v, (uint64_t)1 << 47, false, &m) == -HV_EFAULT);
+}
+END_TEST
+
+/* ---- against a model ---- */
+
+#define PAGES 4096u /* modelled user pages, in 8 far clusters of 512 around table borders */
+
+static struct {
+    uint64_t gfn; /* + 1; 0: hole */
+    uint32_t rights;
+} model[2][PAGES];
+
+static uint64_t va_of(unsigned int half, uint64_t page)
+{
+    uint64_t cluster = page / 512, base = half == 0 ? HV_KERNEL_START : 0;
+
+    /* each cluster begins 256 pages below a border of 2 MiB, 1 GiB or 512 GiB */
+    return base + ((uint64_t)1 << (21 + 9 * (cluster % 3))) * (cluster / 3 + 1) +
+           (page % 512) * 4096 - ((uint64_t)256 << 12);
+}
+
+static void check_model(unsigned int half, struct space *s)
+{
+    for (uint64_t i = 0; i < PAGES; i++) {
+        pte_t e = leaf_at(s, va_of(half, i));
+        uint32_t r = model[half][i].rights;
+
+        if (model[half][i].gfn == 0) {
+            must(e == 0);
+            continue;
+        }
+        must(pte_frame(e) == p2m_ram(d, gfn(model[half][i].gfn - 1)).n);
+        must(((e & PTE_WRITE) != 0) == ((r & W) != 0) && ((e & PTE_NX) == 0) == ((r & X) != 0));
+    }
+}
+
+static void check_maps(void)
+{
+    uint32_t maps[RAM] = { 0 };
+
+    for (unsigned int half = 0; half < 2; half++) {
+        for (uint64_t i = 0; i < PAGES; i++) {
+            if (model[half][i].gfn != 0) {
+                maps[model[half][i].gfn - 1]++;
+            }
+        }
+    }
+    for (uint64_t g = 0; g < RAM - 4; g++) {
+        must(ram(g)->maps == maps[g]);
+    }
+}
+
+/* One random call; the model follows by what the call says that it did. */
+static void random_call(void)
+{
+    unsigned int half = (unsigned int)machine_random(2);
+    struct space *s = half == 0 ? s0 : s1;
+    uint64_t page = machine_random(PAGES), count = 1 + machine_random(30);
+    uint64_t g = machine_random(RAM - 2), verb = machine_random(3);
+    uint32_t rights = (uint32_t)(1 + machine_random(7));
+    int64_t done, expect;
+
+    if (page % 512 + count > 512) {
+        count = 512 - page % 512;
+    }
+    expect = (int64_t)count;
+    if (verb != 0 && half == 0 && (rights & (W | X)) == (W | X)) {
+        expect = -HV_EINVAL;
+    } else if (verb == 2 && g + count > RAM - 4) {
+        expect = g < RAM - 4 ? (int64_t)(RAM - 4 - g) : -HV_EINVAL;
+    }
+    done = verb == 0   ? unmap(s, va_of(half, page), count)
+           : verb == 1 ? protect(s, va_of(half, page), count, rights)
+                       : map(s, va_of(half, page), g, count, rights);
+    must(done == expect);
+    for (int64_t i = 0; i < done; i++) {
+        uint64_t at = page + (uint64_t)i;
+
+        if (verb == 2) {
+            model[half][at].gfn = g + (uint64_t)i + 1;
+        } else if (verb == 0) {
+            model[half][at].gfn = 0;
+        }
+        model[half][at].rights = rights;
+    }
+}
+
+/* An access sees what the model says: a stale TLB entry would show here. */
+static void random_access(void)
+{
+    unsigned int half = (unsigned int)machine_random(2);
+    uint64_t page = machine_random(PAGES);
+    bool write = machine_random(2) != 0, hit;
+    mfn_t m;
+
+    hit = machine_touch(va_of(half, page), write, &m);
+    if (model[half][page].gfn == 0 || (write && !(model[half][page].rights & W))) {
+        must(!hit);
+    } else {
+        must(hit && m.n == p2m_ram(d, gfn(model[half][page].gfn - 1)).n);
+    }
+}
+
+START_TEST(test_random_against_model)
+{
+    start();
+    memset(model, 0, sizeof(model));
+    machine_seed((uint64_t)_i + 20);
+    for (int step = 0; step < 4000; step++) {
+        random_call();
+        for (int i = 0; i < 8; i++) {
+            random_access();
+        }
+        if (step % 200 == 0) {
+            check_model(0, s0);
+            check_model(1, s1);
+            check_maps();
+            machine_audit();
+        }
+    }
+    must(machine_kill(d) > 0);
+    machine_bury(d);
+    must(frame_free_count() == frame_total_count());
+}
+END_TEST
+
+/* The same while memory runs out again and again: whatever the calls answer, all counts hold. */
+START_TEST(test_random_out_of_memory)
+{
+    start();
+    machine_seed((uint64_t)_i + 30);
+    for (int step = 0; step < 3000; step++) {
+        uint64_t va = va_of(1, machine_random(PAGES)), count = 1 + machine_random(100);
+
+        if (machine_random(8) == 0) {
+            d->quota = d->used + machine_random(4);
+        }
+        if (machine_random(2) == 0) {
+            int64_t done = map(s1, va, machine_random(20), count % 30 + 1, R | W);
+
+            must(done > 0 || done == -HV_ENOMEM);
+        } else {
+            must(unmap(s1, va, count) == (int64_t)count);
+        }
+        if (step % 100 == 0) {
+            machine_audit();
+        }
+    }
+}
+END_TEST
+
+/* Every kind of error that can be planted is found and named. */
+START_TEST(test_audit_finds)
+{
+    static const char *const kinds[] = {
+        "maps",      "grant-count", "pin-count",       "charge",          "live-count", "leak",
+        "free-list", "quarantine",  "shared-writable", "table-reachable", "write-exec", "views"
+    };
+    char line[64];
+
+    start();
+    must(map(s0, K, 0, 8, R | W) == 8);
+    machine_audit();
+    strcpy(machine_plant, kinds[_i]);
+    machine_log[0] = 0;
+    must(!AUDIT || audit_run() > 0);
+    snprintf(line, sizeof(line), "audit: %s: ", kinds[_i]);
+    must(!AUDIT || strstr(machine_log, line) != NULL);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("space");
+    TCase *tests = tcase_create("space");
+
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, test_ranges);
+    tcase_add_test(tests, test_rights);
+    tcase_add_test(tests, test_leaf_bits);
+    tcase_add_test(tests, test_views);
+    tcase_add_test(tests, test_replace);
+    tcase_add_test(tests, test_flush_where_needed);
+    tcase_add_test(tests, test_protect);
+    tcase_add_test(tests, test_space_numbers);
+    tcase_add_test(tests, test_destroy);
+    tcase_add_test(tests, test_out_of_memory);
+    tcase_add_test(tests, test_budget);
+    tcase_add_test(tests, test_walk);
+    tcase_add_loop_test(tests, test_random_against_model, 0, 4);
+    tcase_add_loop_test(tests, test_random_out_of_memory, 0, 3);
+    tcase_add_loop_test(tests, test_audit_finds, 0, 12);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
