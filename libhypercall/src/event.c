@@ -54,26 +54,57 @@ static __attribute__((noinline)) void serve_urgent(void)
     }
 }
 
+/* All taken words of normal priority, `bits` being what was in the first. Urgent ports go before
+ * each normal one, also before those that are already taken. */
+static __attribute__((noinline)) void serve_normal(uint64_t words, uint64_t bits)
+{
+    for (;;) {
+        uint32_t word = lowest(words);
+
+        for (; bits; bits &= bits - 1) {
+            if (waiting(&hv_vcpu->pending_sel[HV_PRIORITY_URGENT]))
+                serve_urgent();
+            raise_port(word * 64 + lowest(bits));
+        }
+        words &= words - 1;
+        if (!words)
+            return;
+        bits = take(&hv_vcpu->pending[HV_PRIORITY_NORMAL][lowest(words)]);
+    }
+}
+
+static __attribute__((noinline)) void serve_both(void)
+{
+    serve_urgent();
+    uint64_t words = take(&hv_vcpu->pending_sel[HV_PRIORITY_NORMAL]);
+
+    if (words)
+        serve_normal(words, take(&hv_vcpu->pending[HV_PRIORITY_NORMAL][lowest(words)]));
+}
+
 /*
- * Urgent ports go before each normal one, also before those that are already taken. What comes
- * while this runs may stay: everybody who unmasks looks at the selectors once more behind it.
+ * One normal port is by far the most frequent case: it is served without a register to save, its
+ * handler called last. What comes while this runs may stay: everybody who unmasks looks at the
+ * selectors once more behind it.
  */
 void hv_event_poll(void)
 {
-    if (waiting(&hv_vcpu->pending_sel[HV_PRIORITY_URGENT]))
-        serve_urgent();
-    uint64_t words = take(&hv_vcpu->pending_sel[HV_PRIORITY_NORMAL]);
+    struct hv_vcpu_page *v = hv_vcpu;
 
-    for (; words; words &= words - 1) {
-        uint32_t word = lowest(words);
-        uint64_t bits = take(&hv_vcpu->pending[HV_PRIORITY_NORMAL][word]);
-
-        for (; bits; bits &= bits - 1) {
-            raise_port(word * 64 + lowest(bits));
-            if (waiting(&hv_vcpu->pending_sel[HV_PRIORITY_URGENT]))
-                serve_urgent();
-        }
+    if (__builtin_expect(waiting(&v->pending_sel[HV_PRIORITY_URGENT]), 0)) {
+        serve_both();
+        return;
     }
+    uint64_t words = take(&v->pending_sel[HV_PRIORITY_NORMAL]);
+
+    if (!words)
+        return;
+    uint64_t bits = take(&v->pending[HV_PRIORITY_NORMAL][lowest(words)]);
+
+    if (__builtin_expect(((words & (words - 1)) | (bits & (bits - 1))) != 0, 0))
+        serve_normal(words, bits);
+    else if (bits)
+        raise_port(lowest(words) * 64 + lowest(bits));
 }
 
 /* The order matters: cleared, fenced, then looked at. hyp sets a bit and then looks at `masked`, so

@@ -93,12 +93,11 @@ hv_entry_kernel:
     push_half
     movl $0, VCPU_BUSY(%rax)
 serve:
-    mov %rsp, %rax
+    push %rbp
+    mov %rsp, %rbp
     and $-16, %rsp
-    push %rax
-    push %rax
     call hv_event_poll
-    pop %rsp
+    leave
 
     .globl hv_return_start, hv_return_end
 hv_return_start:
