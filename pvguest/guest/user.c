@@ -15,13 +15,15 @@ extern const char user_stray_start[], user_stray_end[];
 static bool run(const char *name, const char *start, const char *end, int expected)
 {
     struct process_result r = { 0 };
+    struct measure m = measure_now();
 
     if (process_run(name, start, (size_t)(end - start), &r) < 0) {
         printk("user program %s could not be started\n", name);
         return false;
     }
+    m = measure_since(&m);
     printk("USER %s status=%d syscalls=%lu faults=%lu pages=%lu\n", name, r.status,
-           (unsigned long)r.syscalls, (unsigned long)r.faults, (unsigned long)r.pages);
+           (unsigned long)m.syscalls, (unsigned long)r.faults, (unsigned long)r.pages);
     return r.status == expected;
 }
 

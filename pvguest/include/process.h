@@ -13,10 +13,9 @@
 struct process;
 
 struct process_result {
-    int status;        /**< of exit(), or 128 + 11 when it was killed */
-    uint64_t syscalls; /**< it made */
-    uint64_t faults;   /**< page faults that gave it a page */
-    uint64_t pages;    /**< it had at the end */
+    int status;      /**< of exit(), or 128 + 11 when it was killed */
+    uint64_t faults; /**< page faults that gave it a page */
+    uint64_t pages;  /**< it had at the end */
 };
 
 /** Run a static ELF program to its end in a thread and a space of its own. Returns 0, or negative

@@ -8,7 +8,8 @@
 #define PAGE       4096
 #define BSS_PAGES  32
 #define HEAP_PAGES 16
-#define CALLS      1000
+#define CALLS      50
+#define ROUNDS     40
 
 static unsigned char zeroes[BSS_PAGES * PAGE];
 static unsigned long known = 0x5eed;
@@ -63,18 +64,34 @@ static unsigned long now(void)
     return t[0] * 1000000000ul + t[1];
 }
 
+/* The shortest of many rounds: others may have run in between in all but that one. */
+static unsigned long shortest_call(void)
+{
+    unsigned long best = ~0ul;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        unsigned long start = now();
+        unsigned long took;
+
+        for (int i = 0; i < CALLS; i++) {
+            (void)user_syscall(USER_GETPID, 0, 0, 0, 0, 0);
+        }
+        took = now() - start;
+        best = took < best ? took : best;
+    }
+    return best / CALLS;
+}
+
 static void system_calls(void)
 {
     unsigned long start = now();
     long pid = user_syscall(USER_GETPID, 0, 0, 0, 0, 0);
 
-    for (int i = 0; i < CALLS; i++) {
-        expect(user_syscall(USER_GETPID, 0, 0, 0, 0, 0) == pid, "getpid");
-    }
-    expect(now() > start, "time stands still");
+    expect(pid > 0 && user_syscall(USER_GETPID, 0, 0, 0, 0, 0) == pid, "getpid");
     expect(user_syscall(9999, 0, 0, 0, 0, 0) == -38, "an unknown call");
     expect(user_syscall(USER_WRITE, 1, 0x1000, 10, 0, 0) == -14, "write from nowhere");
-    user_print("user: a system call takes ", (now() - start) / CALLS, " ns\n");
+    user_print("user: a system call takes ", shortest_call(), " ns\n");
+    expect(now() > start, "time stands still");
 }
 
 int main(void)
