@@ -9,13 +9,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define PRECISION_ARGUMENT (-2)
+
 /* One conversion being written. */
 struct spec {
     format_sink_t *sink;
     void *arg;
     int written;
     bool left, zero;
-    int width, precision; /* precision < 0: none */
+    int width, precision; /* precision < 0: none, or PRECISION_ARGUMENT */
     int longs;            /* number of l's; z counts as one */
 };
 
@@ -95,7 +97,10 @@ static const char *parse_flags(struct spec *s, const char *p)
         s->zero |= *p == '0';
     }
     p = parse_number(p, &s->width);
-    if (*p == '.') {
+    if (p[0] == '.' && p[1] == '*') {
+        s->precision = PRECISION_ARGUMENT;
+        p += 2;
+    } else if (*p == '.') {
         p = parse_number(p + 1, &s->precision);
     }
     for (; *p == 'l' || *p == 'z' || *p == 'h'; p++) {
@@ -115,6 +120,9 @@ int format_to(format_sink_t *sink, void *arg, const char *format, va_list args)
             continue;
         }
         p = parse_flags(&s, p + 1);
+        if (s.precision == PRECISION_ARGUMENT) {
+            s.precision = va_arg(args, int);
+        }
         switch (*p) {
         case 'c':
             c = (char)va_arg(args, int);
