@@ -430,6 +430,7 @@ static void request_write(struct vcpu *v, const struct pending *p, const struct 
     q->count = p->insn.string ? p->run.count : 1;
     q->value = p->insn.in || p->insn.string ? 0 : (uint32_t)(v->regs.rax & mask);
     q->rsvd = 0;
+    memset(q->rsvd2, 0, sizeof(q->rsvd2));
     q->domain = v->domain->id;
     q->seq = ++v->io_seq;
     store_release(&q->state, HV_IO_PENDING);
