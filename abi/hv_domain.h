@@ -60,7 +60,7 @@ struct hv_domain_info {
     uint32_t vcpus;
     uint64_t rip; /**< last known state of vCPU 0 when not running */
     uint64_t rsp;
-    uint64_t cr2;
+    uint64_t cr2; /**< of the fault that killed it: address, vector, error code */
     uint32_t vector;
     uint32_t error;
     char report[56]; /**< why it was killed, NUL-terminated */

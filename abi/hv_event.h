@@ -17,9 +17,9 @@
 #define HV_BIND_MSI 4u /**< a = device (bus << 8 | devfn); gpa receives struct hv_msi */
 
 /** Virtual IRQs. */
-#define HV_VIRQ_TIMER   0u /**< the one-shot timer of vCPU b of the domain */
+#define HV_VIRQ_TIMER   0u /**< the one-shot timer of vCPU b */
 #define HV_VIRQ_CONSOLE 1u /**< console input has come; the console's holder only */
-#define HV_VIRQ_DOMAIN  2u /**< a child died, shut down or was killed */
+#define HV_VIRQ_DOMAIN  2u /**< a child has shut down or was killed */
 #define HV_VIRQ_LIMIT   3u
 
 /** Flags of HV_BIND_IRQ. */
