@@ -13,6 +13,7 @@ unsigned role_diskbench(void);
 unsigned role_counter(void);
 unsigned role_reconnect(void);
 unsigned role_hostile(void);
+unsigned role_blockbench(void);
 
 /** Run the embedded user programs: true when all behaved as they should. */
 bool user_programs(void);

@@ -20,6 +20,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "harness"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import block  # noqa: E402
 import qemu  # noqa: E402
 import targets  # noqa: E402
 
@@ -37,12 +38,7 @@ def micro(build, log):
                         icount=True, timeout=120)
 
 
-SCENARIOS = [("micro", micro)]
-try:
-    import block
-    SCENARIOS += block.SCENARIOS
-except ImportError:
-    pass
+SCENARIOS = [("micro", micro)] + block.SCENARIOS
 
 
 def measure(name, scenario, build, out):
