@@ -3,8 +3,8 @@
  * Entries into the guest's kernel, and the ways back.
  *
  * At an entry the shared page holds RIP, RSP, RFLAGS, RAX, RCX and R11 of what was interrupted,
- * `masked` and `busy` are set, and RAX, RCX and R11 are free. Until `busy` is cleared a fault is the
- * domain's end, so the code before that touches nothing but the shared page and the stack.
+ * `masked` and `busy` are set, and RAX, RCX and R11 are free. Until `busy` is cleared a fault is
+ * the domain's end, so the code before that touches nothing but the shared page and the stack.
  *
  * A frame lies directly below the interrupted stack pointer: kernel code has no red zone, and the
  * way back is popf and ret on the interrupted stack (IRET in ring 3 is not to be had under SMAP on
