@@ -6,15 +6,11 @@
 #define TRAP_INTERNAL_H
 
 #include "hvlib/trap.h"
-#include <stdbool.h>
 
 /** The state for user mode was refused and there is nowhere to return to: report, shut down. */
 void hv_user_refused(const struct hv_frame *frame, int64_t error);
 
 /** First C function of a guest; `start_page` is the address of its start page. */
 _Noreturn void hv_start(const void *start_page);
-
-/** Tell start.c where the page is. Returns false when it is none of this ABI. */
-bool hv_start_use(const void *start_page);
 
 #endif

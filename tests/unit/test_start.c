@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../libhypercall/src/trap_internal.h"
 #include "hvlib/start.h"
 
 static unsigned char *page;

@@ -53,4 +53,8 @@ bool hv_start_device(uint32_t class, uint32_t index, struct hv_device *device);
  * of [gfn, *count + gfn) free: the largest such run. */
 uint64_t hv_start_free_ram(uint64_t *count);
 
+/** Use this page as the start page; start-up does, before guest_main. Returns false when it is none
+ * of this ABI. */
+bool hv_start_use(const void *start_page);
+
 #endif
