@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Domains: numbers, the tree and the question of privilege, quotas, states, and ends at every
+ * stage; all memory is back after each.
+ *
+ * sources: tests/unit/host_cpu.c tests/unit/host_core.c hyp/core/audit.c hyp/core/audit_plant.c
+ * sources: hyp/core/console.c hyp/core/counter.c hyp/core/dma.c hyp/core/domain.c hyp/core/epoch.c
+ * sources: hyp/core/event.c hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
+ * sources: hyp/core/ioemul.c hyp/core/p2m.c hyp/core/portdecode.c hyp/core/resource.c
+ * sources: hyp/core/sched.c hyp/core/space.c hyp/core/space_table.c hyp/core/timer.c
+ * sources: hyp/core/trace.c hyp/lib/lock.c
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host_core.h"
+
+#include "console.h"
+#include "event.h"
+#include "frame.h"
+#include "grant.h"
+#include "p2m.h"
+#include "resource.h"
+#include "space.h"
+
+#define FRAMES 8192u
+#define QUOTA  300u
+
+static struct domain *root;
+static uint64_t free_before;
+
+static void start(void)
+{
+    host_core_start(FRAMES);
+    root = domain_root;
+    frame_reclaim_all();
+    free_before = frame_free_count();
+}
+
+/* Nothing but root is left, and nothing is charged that was not. */
+static void check_all_back(void)
+{
+    frame_reclaim_all();
+    must(frame_free_count() == free_before);
+    must(root->granted_quota == 0 && root->first_child == NULL);
+    must(domain_next(root) == NULL);
+    host_audit();
+}
+
+START_TEST(test_numbers_are_never_used_twice)
+{
+    uint64_t last = 0;
+
+    start();
+    for (int i = 0; i < 1000; i++) {
+        struct domain *d = host_domain(root, QUOTA, 0);
+
+        must(d->id > last);
+        last = d->id;
+        must(host_destroy(d) == 0);
+        must(domain_find(last) == NULL);
+        must(domain_for_control(root, last) == NULL);
+    }
+    check_all_back();
+}
+END_TEST
+
+/* A slot that is taken is passed over: its domain keeps its number, the next gets a later one. */
+START_TEST(test_a_full_slot_is_passed_over)
+{
+    struct domain *stays;
+    uint64_t id;
+
+    start();
+    stays = host_domain(root, QUOTA, 0);
+    id = stays->id;
+    for (int i = 0; i < 600; i++) {
+        struct domain *d = host_domain(root, QUOTA, 0);
+
+        must(d->slot != stays->slot && d->id != id);
+        must(host_destroy(d) == 0);
+    }
+    ck_assert_ptr_eq(domain_find(id), stays);
+    ck_assert_ptr_eq(domain_find(id + HV_MAX_DOMAINS), NULL);
+    ck_assert_int_eq(host_destroy(stays), 0);
+    check_all_back();
+}
+END_TEST
+
+START_TEST(test_the_table_ends)
+{
+    int64_t r = 0;
+    int made = 0;
+
+    host_core_start(32768);
+    root = domain_root;
+    frame_reclaim_all();
+    free_before = frame_free_count();
+    while ((r = host_child(root, 40)) >= 0) {
+        made++;
+    }
+    ck_assert_int_eq(r, -HV_ENOSPC);
+    ck_assert_int_eq(made, HV_MAX_DOMAINS - 1);
+    while (root->first_child != NULL) {
+        must(host_destroy(root->first_child) == 0);
+    }
+    check_all_back();
+}
+END_TEST
+
+/* root - a - b; root - c. Who may act on whom. */
+START_TEST(test_privilege)
+{
+    struct domain *a, *b, *c;
+    uint64_t ids[5];
+
+    start();
+    a = host_domain(root, 4 * QUOTA, 0);
+    b = host_domain(a, QUOTA, 0);
+    c = host_domain(root, QUOTA, 0);
+    ids[0] = 0;
+    ids[1] = a->id;
+    ids[2] = b->id;
+    ids[3] = c->id;
+    ids[4] = 12345;
+    for (int i = 0; i < 5; i++) {
+        must((domain_for_control(root, ids[i]) != NULL) == (i != 4));
+        must((domain_for_control(a, ids[i]) != NULL) == (i == 1 || i == 2));
+        must((domain_for_control(b, ids[i]) != NULL) == (i == 2));
+        must((domain_for_control(c, ids[i]) != NULL) == (i == 3));
+    }
+    ck_assert_ptr_eq(domain_for_control(b, HV_SELF), b);
+    ck_assert_ptr_eq(domain_for_control(root, b->id), b);
+    ck_assert_int_eq(domain_destroy_step(a), -HV_EBUSY);
+    ck_assert_uint_eq(a->state, HV_DOMAIN_BUILDING);
+    ck_assert_int_eq(host_destroy(b), 0);
+    ck_assert_int_eq(host_destroy(a), 0);
+    ck_assert_int_eq(host_destroy(c), 0);
+    check_all_back();
+}
+END_TEST
+
+START_TEST(test_quota_comes_from_the_creator)
+{
+    struct domain *a, *b;
+    uint64_t left;
+
+    start();
+    a = host_domain(root, 1000, 0);
+    left = a->quota - a->used;
+    ck_assert_int_eq(host_child(a, left + 1), -HV_ENOMEM);
+    b = host_domain(a, left, 0);
+    ck_assert_uint_eq(a->granted_quota, left);
+    ck_assert_int_eq(host_child(a, 1), -HV_ENOMEM);
+    ck_assert_int_eq(event_alloc(a, HV_SELF), -HV_ENOMEM);
+    ck_assert_int_eq(host_destroy(b), 0);
+    ck_assert_uint_eq(a->granted_quota, 0);
+    ck_assert_int_eq(event_alloc(a, HV_SELF), 1);
+    ck_assert_int_eq(host_destroy(a), 0);
+    check_all_back();
+}
+END_TEST
+
+/* Every quota that is too small fails clean, at whatever point of the creation. */
+START_TEST(test_creation_fails_at_every_point)
+{
+    uint64_t quota = 1;
+
+    start();
+    for (; quota < QUOTA; quota++) {
+        int64_t r = host_child(root, quota);
+
+        if (r >= 0) {
+            break;
+        }
+        must(r == -HV_ENOMEM);
+        check_all_back();
+    }
+    ck_assert_uint_gt(quota, 20);
+    ck_assert_uint_lt(quota, QUOTA);
+    ck_assert_int_eq(host_destroy(root->first_child), 0);
+    check_all_back();
+}
+END_TEST
+
+START_TEST(test_states)
+{
+    struct domain *d;
+
+    start();
+    d = host_domain(root, QUOTA, 0);
+    ck_assert_int_eq(domain_pause(d), -HV_EINVAL);
+    ck_assert_int_eq(domain_unpause(d), -HV_EINVAL);
+    ck_assert_msg(domain_start(d) == -HV_EINVAL, "no context yet");
+    d->vcpu[0]->regs.rip = HV_KERNEL_IMAGE;
+    ck_assert_int_eq(domain_start(d), 0);
+    ck_assert_int_eq(domain_start(d), -HV_EINVAL);
+    ck_assert(d->vcpu[0]->queued);
+    ck_assert_int_eq(domain_unpause(d), -HV_EINVAL);
+    ck_assert_int_eq(domain_pause(d), 0);
+    ck_assert(!d->vcpu[0]->queued);
+    ck_assert_int_eq(domain_pause(d), -HV_EINVAL);
+    ck_assert_int_eq(domain_unpause(d), 0);
+    ck_assert(d->vcpu[0]->queued);
+    domain_shutdown(d, 5);
+    ck_assert(!d->vcpu[0]->queued);
+    ck_assert_int_eq(domain_start(d), -HV_EDEAD);
+    ck_assert_int_eq(domain_pause(d), -HV_EDEAD);
+    ck_assert_int_eq(domain_unpause(d), -HV_EDEAD);
+    ck_assert_int_eq(host_destroy(d), 0);
+    check_all_back();
+}
+END_TEST
+
+static struct hv_domain_info info_of(const struct domain *d)
+{
+    struct hv_domain_info i;
+
+    memset(&i, 0xee, sizeof(i));
+    domain_info(d, &i);
+    return i;
+}
+
+START_TEST(test_a_killed_domain_says_why)
+{
+    int64_t port;
+    struct domain *d;
+    struct hv_domain_info i;
+
+    start();
+    port = event_bind_virq(root, HV_VIRQ_DOMAIN, 0);
+    d = host_domain(root, QUOTA, 0);
+    host_run(d);
+    host_run(root);
+    d->vcpu[0]->regs.rip = 0xffffffff80123456;
+    d->vcpu[0]->regs.rsp = 0x7000;
+    d->vcpu[0]->regs.vector = 14;
+    d->vcpu[0]->regs.error = 6;
+    host_log[0] = 0;
+    domain_kill(d, "a reason that is long enough to be cut off at the end of the field for it");
+    ck_assert(strstr(host_log, "killed: a reason") != NULL);
+    ck_assert(strstr(host_log, "rip=ffffffff80123456") != NULL);
+    host_log[0] = 0;
+    domain_kill(d, "again");
+    ck_assert_str_eq(host_log, "");
+    i = info_of(d);
+    ck_assert_uint_eq(i.state, HV_DOMAIN_KILLED);
+    ck_assert_uint_eq(strlen(i.report), sizeof(i.report) - 1);
+    ck_assert_uint_eq(i.rip, 0xffffffff80123456);
+    ck_assert_uint_eq(i.vector, 14);
+    ck_assert_uint_eq(i.error, 6);
+    ck_assert_uint_eq(root->vcpu[0]->page->pending[0][0] >> port & 1, 1);
+    ck_assert_int_eq(host_destroy(d), 0);
+}
+END_TEST
+
+START_TEST(test_root_ends_the_machine)
+{
+    start();
+    host_log[0] = 0;
+    if (setjmp(host_shutdown) == 0) {
+        domain_shutdown(root, 3);
+        ck_abort_msg("came back");
+    }
+    ck_assert_uint_eq(host_shutdown_reason, 3);
+    ck_assert(!HYP_DEBUG || strstr(host_log, "audit: ok") != NULL);
+}
+END_TEST
+
+START_TEST(test_a_killed_root_ends_the_machine)
+{
+    start();
+    if (setjmp(host_shutdown) == 0) {
+        domain_kill(root, "why");
+        ck_abort_msg("came back");
+    }
+    ck_assert_uint_eq(host_shutdown_reason, 15);
+}
+END_TEST
+
+/* Text of a guest: whole lines, its number in front, nothing a terminal would obey. */
+START_TEST(test_console_lines)
+{
+    static const char text[] = "one\ntwo\x1b[2J\x9b\tthree\r\n\nend";
+    struct domain *d;
+    char line[64];
+
+    start();
+    d = host_domain(root, QUOTA, 0);
+    host_log[0] = 0;
+    ck_assert_int_eq(console_domain_write(d, text, sizeof(text) - 1), sizeof(text) - 1);
+    snprintf(line, sizeof(line), "[%lu] one\n[%lu] two?[2J? three\n[%lu] \n", d->id, d->id, d->id);
+    ck_assert_str_eq(host_log, line);
+    console_flush(d);
+    ck_assert(strstr(host_log, "end\n") != NULL);
+    ck_assert_int_eq(console_domain_write(root, "\x1b!", 2), 2);
+    ck_assert(strstr(host_log, "\x1b!") != NULL);
+    host_destroy(d);
+}
+END_TEST
+
+START_TEST(test_console_is_throttled)
+{
+    static char text[4096];
+    struct domain *d;
+    int64_t all = 0, n;
+
+    start();
+    memset(text, 'x', sizeof(text));
+    d = host_domain(root, QUOTA, 0);
+    while ((n = console_domain_write(d, text, sizeof(text))) > 0) {
+        host_log[0] = 0;
+        all += n;
+        must(all < 1 << 20);
+    }
+    ck_assert_int_eq(n, -HV_EAGAIN);
+    ck_assert_int_eq(all, 16384);
+    host_now += 1000000000;
+    all = console_domain_write(d, text, sizeof(text));
+    ck_assert_int_eq(all, sizeof(text));
+    host_destroy(d);
+}
+END_TEST
+
+/* ---- ends at every stage, of domains that are connected in every way ---- */
+
+#define GUESTS 4u
+
+static struct domain *guest[GUESTS];
+
+static void random_use(struct domain *d, struct domain *other)
+{
+    struct hv_map_run run = { .count = 1, .rights = HV_MAP_READ };
+    struct hv_grant_map map = { .rights = HV_MAP_READ };
+    struct space *s;
+    int64_t r;
+
+    (void)p2m_populate(d, (gfn_t){ host_random(64) }, 1 + host_random(8));
+    r = event_alloc(d, other->id);
+    if (r > 0) {
+        (void)event_bind_peer(other, d->id, (uint64_t)r);
+    }
+    r = grant_create(d, other->id, (gfn_t){ host_random(64) }, 1, HV_MAP_READ);
+    if (r >= 0) {
+        map.owner = d->id;
+        map.ref = (uint64_t)r;
+        map.window = HV_GFN_WINDOW + host_random(64);
+        map.port = 1;
+        if (grant_map(other, &map) == 0) {
+            run.gfn = map.window;
+            run.address = HV_KERNEL_START + (map.window << 12);
+            (void)space_map(other->spaces[0], &run, 1);
+        }
+    }
+    r = space_create(d);
+    s = r > 0 ? space_find(d, (uint64_t)r) : NULL;
+    if (s != NULL) {
+        run.gfn = host_random(64);
+        run.address = host_random(1 << 20) << 12;
+        (void)space_map(s, &run, 1);
+        space_flush(s);
+    }
+    (void)resource_assign(root, d, HV_ASSIGN_PORTS, 0x1000 + host_random(100), 8);
+}
+
+START_TEST(test_random_ends)
+{
+    start();
+    for (int round = 0; round < 150; round++) {
+        uint32_t alive = GUESTS;
+
+        for (uint32_t i = 0; i < GUESTS; i++) {
+            struct domain *parent = i > 0 && host_random(2) ? guest[i - 1] : root;
+            int64_t id = host_child(parent, parent == root ? 800 : 200);
+
+            guest[i] = id >= 0 ? domain_find((uint64_t)id) : NULL;
+            if (guest[i] == NULL) {
+                guest[i] = host_domain(root, 200, 0);
+            }
+        }
+        for (int i = 0; i < 40; i++) {
+            random_use(guest[host_random(GUESTS)], guest[host_random(GUESTS)]);
+        }
+        host_audit();
+        while (alive > 0) {
+            uint32_t i = (uint32_t)host_random(GUESTS);
+            int r;
+
+            if (guest[i] == NULL) {
+                continue;
+            }
+            r = domain_destroy_step(guest[i]);
+            must(r == 0 || r == 1 || (r == -HV_EBUSY && guest[i]->first_child != NULL));
+            if (r == 0) {
+                guest[i] = NULL;
+                alive--;
+            }
+            if (host_random(20) == 0) {
+                host_audit();
+            }
+        }
+        check_all_back();
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("domain");
+    TCase *tc = tcase_create("domain");
+    SRunner *runner;
+    int failed;
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, test_numbers_are_never_used_twice);
+    tcase_add_test(tc, test_a_full_slot_is_passed_over);
+    tcase_add_test(tc, test_the_table_ends);
+    tcase_add_test(tc, test_privilege);
+    tcase_add_test(tc, test_quota_comes_from_the_creator);
+    tcase_add_test(tc, test_creation_fails_at_every_point);
+    tcase_add_test(tc, test_states);
+    tcase_add_test(tc, test_a_killed_domain_says_why);
+    tcase_add_test(tc, test_root_ends_the_machine);
+    tcase_add_test(tc, test_a_killed_root_ends_the_machine);
+    tcase_add_test(tc, test_console_lines);
+    tcase_add_test(tc, test_console_is_throttled);
+    tcase_add_test(tc, test_random_ends);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
