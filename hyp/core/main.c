@@ -4,6 +4,7 @@
  * scheduler, root; then guests for ever.
  */
 #include "boot.h"
+#include "clock.h"
 #include "console.h"
 #include "cpu.h"
 #include "frame.h"
@@ -19,5 +20,6 @@ _Noreturn void hyp_main(const struct boot_info *boot)
     timer_init();
     console_init();
     root_build(boot);
+    printk("boot: root starts at TSC %lu; zeroing its memory %lu", arch_counter(), root_zeroing);
     arch_run(this_cpu());
 }

@@ -41,6 +41,25 @@ def micro(build, log):
 SCENARIOS = [("micro", micro)] + block.SCENARIOS
 
 
+BOOT = [re.compile(pattern) for pattern in (
+    r"boot: first line at TSC (\d+), now \d+; zeroing (\d+), calibration (\d+)",
+    r"boot: root starts at TSC \d+; zeroing its memory (\d+)",
+    r"guest's first line at TSC (\d+)")]
+
+
+def boot_rows(text):
+    """From hyp's first line to the guest's; what is spent in zeroing and in calibrating is told apart."""
+    found = [pattern.search(text) for pattern in BOOT]
+    if not all(found):
+        return []
+    first, zeroing, calibration = map(int, found[0].groups())
+    zeroing += int(found[1].group(1))
+    whole = int(found[2].group(1)) - first
+    figures = {"boot.first_line": whole - zeroing - calibration, "boot.zeroing": zeroing,
+               "boot.calibration": calibration}
+    return [row(name, "pv", "instructions", v, v, v, 1, 1) for name, v in figures.items()]
+
+
 def measure(name, scenario, build, out):
     """Boots one benchmark; returns its rows."""
     with scenario(build, os.path.join(out, name + ".log")) as machine:
@@ -50,7 +69,7 @@ def measure(name, scenario, build, out):
     rows = [row(*found) for found in LINE.findall(machine.text)]
     if not rows:
         raise Failed(f"{name}: no figures; last line: {machine.last_line()}")
-    return rows
+    return rows + boot_rows(machine.text)
 
 
 def row(name, mode, unit, median, low, high, runs, divisor):

@@ -16,6 +16,7 @@ AT_MOST = {
     ("memory.map_one", "pv"): 200,
     ("memory.map_batch", "pv"): 90,
     ("memory.switch", "pv"): 110,
+    ("boot.first_line", "pv"): 20_000_000,
 }
 
 XEN = {

@@ -200,6 +200,7 @@ static void bench_spaces(void)
 
 void test_main(void)
 {
+    hv_printf("bench: guest's first line at TSC %lu\n", hv_tsc());
     measure_empty();
     MEASURE("hypercall.null", 1, , hv_version());
     bench_events();
