@@ -208,7 +208,8 @@ static void advance(struct vcpu *v, const struct pending *p, uint32_t done)
     }
 }
 
-/* A string operand in the direct map: in one page, or for a single element in two. */
+/* A string operand in the direct map: in one page (the second part is then empty), or for a single
+ * element in two. */
 struct operand {
     uint8_t *part[2];
     uint32_t bytes[2];
@@ -221,7 +222,7 @@ static int operand_find(struct vcpu *v, const struct port_run *run, bool write, 
     uint64_t at = run->lowest;
     uint32_t left = run->bytes;
 
-    *o = (struct operand){ { NULL, NULL }, { 0, 0 } };
+    o->bytes[1] = 0;
     for (int i = 0; i < 2 && left > 0; i++) {
         uint32_t offset = (uint32_t)(at % HV_PAGE_SIZE);
         uint32_t n = HV_PAGE_SIZE - offset < left ? HV_PAGE_SIZE - offset : left;
@@ -233,6 +234,7 @@ static int operand_find(struct vcpu *v, const struct port_run *run, bool write, 
             return e;
         }
         o->part[i] = (uint8_t *)frame_va(m) + offset;
+        o->part[1] = o->part[i];
         o->bytes[i] = n;
         at += n;
         left -= n;

@@ -192,7 +192,7 @@ void host_run(struct domain *d)
     struct vcpu *v = d->vcpu[0];
 
     if (d->state == HV_DOMAIN_BUILDING) {
-        v->regs.rip = ENTRY;
+        v->regs.rip = v->regs.rip != 0 ? v->regs.rip : ENTRY;
         must(domain_start(d) == 0);
     }
     while (host_cpu0.vcpu != v) {
