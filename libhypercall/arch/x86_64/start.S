@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The first instructions of a guest: RDI is the start page, RSP is 0, upcalls are masked. All
- * of RAM but image, start page and shared page is unmapped. And the note that names the ABI version the
- * image was built for: here, because this object is part of every image.
+ * of RAM but image, start page and shared page is unmapped. And the note that names the ABI version
+ * the image was built for: here, because this object is part of every image.
  */
 #include "asm-offsets.h"
 

@@ -8,7 +8,7 @@
 
 uint32_t guest_main(void)
 {
-    hv_printf("hello from domain %lu, ABI version %ld.%ld\n", hv_start_domain_id(),
-              hv_version() >> 16, hv_version() & 0xffff);
+    hv_printf("hello from domain %lu, ABI version %ld.%ld, at TSC %lu\n", hv_start_domain_id(),
+              hv_version() >> 16, hv_version() & 0xffff, hv_tsc());
     return 0;
 }
