@@ -43,7 +43,9 @@ static void fault(void)
 
 static void page_fault(void)
 {
-    *(volatile char *)(uintptr_t)16 = 0;
+    volatile uintptr_t nowhere = 16; /* a constant address is an error to some compilers */
+
+    *(volatile char *)nowhere = 0;
 }
 
 static void to_user(void)
