@@ -227,7 +227,9 @@ unsigned role_blockbench(void)
         pio = "emulated_pio_disk";
         unit = "nanoseconds";
     }
-
+    if (split && option_number("deep", 0)) {
+        return rows_many(split, pv) ? 0 : 1; /* a system test looks at root's counters beside it */
+    }
     if (!split || !ide) {
         printk("blockbench: needs a split disk and an emulated one\n");
         return 1;

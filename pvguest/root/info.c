@@ -10,10 +10,10 @@
 #include <hvlib/arch/hypercall.h>
 #include <hvlib/memory.h>
 
-static void print_counters(const struct domain *d)
+static void print_counters(uint64_t dom)
 {
-    HV_BUFFER(256) struct hv_counters c;
-    if (hv_counters(d->id, hv_gpa(&c)) < 0)
+    HV_BUFFER(128) struct hv_counters c = { 0 };
+    if (hv_counters(dom, hv_gpa(&c)) < 0)
         return;
     printk("  hypercalls %lu, transitions %lu, system calls %lu, faults %lu, interrupts %lu\n",
            c.hypercalls, c.transitions, c.syscalls, c.faults, c.interrupts);
@@ -51,6 +51,12 @@ void domain_print(struct domain *d)
     if (i->state == HV_DOMAIN_KILLED)
         printk("  %s: vector %u, error %x, rip %lx, rsp %lx, cr2 %lx\n", i->report, i->vector,
                i->error, i->rip, i->rsp, i->cr2);
-    print_counters(d);
+    print_counters(d->id);
     print_disks(d);
+}
+
+void root_print(void)
+{
+    printk("root: domain 0, since the start\n");
+    print_counters(HV_SELF);
 }

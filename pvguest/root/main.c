@@ -77,6 +77,7 @@ static void run_unattended(const char *name)
         dismiss(domains_get(n));
     for (unsigned n = 0; n < domains_count(); n++)
         domain_print(domains_get(n));
+    root_print();
 }
 
 static unsigned verdict(void)

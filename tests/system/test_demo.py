@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The main job: one disk read through both paths, a scratch disk written, sums that are true."""
 
+import re
 import struct
 
 import conf
@@ -88,3 +89,21 @@ def test_nothing_is_written_otherwise(system):
         end = machine.wait()
     system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
     system.check((system.sha256(image), system.sha256(scratch)) == before, "images unchanged")
+
+
+def test_batches_at_depth(system):
+    "at depth 32 a request costs at most a quarter of a transition and of a hypercall, root's included"
+    image = system.write("disk.img", bytes(8 << 20))
+    drives, _ = conf.drives(system, image)
+    text = conf.domain("a", "blockbench deep=1", disks=("vda split rw",))
+    with system.boot_demo(text, root="poweroff=a", drives=drives, timeout=50.0) as machine:
+        requests = machine.expect(r"disk vda \(rw\): \w+, requests (\d+)")
+        own = machine.expect(r"root: domain 0, since the start\n  hypercalls (\d+), transitions (\d+)")
+        end = machine.wait()
+    # Of the guest, the last pass of each row; of root, everything from its start on.
+    for unit in ("transitions", "hypercalls"):
+        for row in re.findall(rf"BENCH \S+_q32 pv {unit} (\d+) \d+ \d+ 1 (\d+)", machine.text):
+            system.check(int(row[0]) * 4 <= int(row[1]), f"{row[0]} {unit} for {row[1]} requests")
+    for value in own.groups():
+        system.check(int(value) * 4 <= int(requests[1]), f"{own[0]} for {requests[1]} requests")
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")

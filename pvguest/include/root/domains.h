@@ -52,5 +52,7 @@ bool domain_wait(struct domain *d, uint64_t ns);
 void prompt_run(void);
 /** What `info` prints. */
 void domain_print(struct domain *d);
+/** The same about root itself. */
+void root_print(void);
 
 #endif
