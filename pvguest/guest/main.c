@@ -83,17 +83,10 @@ static const struct role {
     const char *name;
     unsigned (*run)(void);
 } roles[] = {
-    { "diskbench", role_diskbench },
-    { "counter", role_counter },
-    { "idle", role_idle },
-    { "loop", role_loop },
-    { "fault", role_fault },
-    { "exit", role_exit },
-    { "user", role_user },
-    { "scratch", role_scratch },
-    { "reconnect", role_reconnect },
-    { "hostile", role_hostile },
-    { "blockbench", role_blockbench },
+    { "diskbench", role_diskbench }, { "counter", role_counter }, { "idle", role_idle },
+    { "loop", role_loop },           { "fault", role_fault },     { "exit", role_exit },
+    { "user", role_user },           { "scratch", role_scratch }, { "reconnect", role_reconnect },
+    { "selftest", role_selftest },   { "hostile", role_hostile }, { "blockbench", role_blockbench },
 };
 
 unsigned image_main(void)

@@ -12,6 +12,7 @@
 unsigned role_diskbench(void);
 unsigned role_counter(void);
 unsigned role_reconnect(void);
+unsigned role_selftest(void);
 unsigned role_hostile(void);
 unsigned role_blockbench(void);
 

@@ -4,6 +4,9 @@
  * touched with interrupts off only. Invariant: a thread is in exactly one place: running, in the
  * run queue, in one wait queue, or dead.
  *
+ * The lowest word of a stack holds a mark; a thread that overran its stack is found at its next
+ * switch, before anything that it ran over is used by a thread that does not expect it.
+ *
  * There is no idle thread: a thread that blocks while nobody is runnable waits for an interrupt on
  * its own stack, and simply goes on when that interrupt wakes it.
  */
@@ -18,6 +21,7 @@
 
 #define STACK_PAGES 4u
 #define SLICE_NS    (10 * NS_PER_MS)
+#define STACK_MARK  ((uint64_t)0x57ac4e4dc0ffee11)
 
 struct thread {
     struct arch_context context;
@@ -100,6 +104,9 @@ static void schedule(void)
     while (!thread_run_queue.first) {
         arch_idle();
     }
+    if (from->stack && *(uint64_t *)from->stack != STACK_MARK) {
+        panic("thread %s overran its stack", from->name);
+    }
     to = queue_take(&thread_run_queue);
     if (to == from) {
         return;
@@ -135,6 +142,7 @@ struct thread *thread_create(const char *name, thread_fn fn, void *arg)
     if (!t || !(t->stack = page_alloc(STACK_PAGES))) {
         panic("no memory for thread %s", name);
     }
+    *(uint64_t *)t->stack = STACK_MARK;
     t->stack_top = (uint64_t)t->stack + STACK_PAGES * PAGE_SIZE;
     t->name = name;
     t->fn = fn;

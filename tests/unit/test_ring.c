@@ -187,6 +187,35 @@ START_TEST(test_notify)
 }
 END_TEST
 
+/* An end that lets answers gather is told once, with the last one it asked for, and never too late.
+ */
+START_TEST(test_gather)
+{
+    struct question q = { 0 };
+    struct answer a = { 0 };
+
+    for (uint32_t wanted = 1; wanted <= 32; wanted++) {
+        int64_t events = 0;
+
+        connect_pair(0u - wanted / 2); /* over the wrap */
+        for (uint32_t i = 0; i < 32; i++)
+            ck_assert_int_eq(front_put(&f, &q), 0);
+        ck_assert_int_ge(hv_ring_push(&f), 0);
+        ck_assert_int_eq(hv_ring_sleep_for(&f, wanted), 0);
+        for (uint32_t i = 1; i <= 32; i++) {
+            ck_assert_int_eq(back_get(&b, &q), 1);
+            ck_assert_int_eq(back_put(&b, &a), 0);
+            int64_t told = hv_ring_push(&b);
+
+            ck_assert_int_eq(told, i == wanted);
+            events += told;
+            ck_assert_int_eq(hv_ring_sleep_for(&f, wanted), i >= wanted);
+        }
+        ck_assert_int_eq(events, 1);
+    }
+}
+END_TEST
+
 START_TEST(test_stream)
 {
     uint64_t put = 0, got = 0;
@@ -381,6 +410,7 @@ int main(void)
     tcase_add_test(tc, test_pair_model);
     tcase_add_test(tc, test_all_arrives);
     tcase_add_test(tc, test_notify);
+    tcase_add_test(tc, test_gather);
     tcase_add_test(tc, test_stream);
     tcase_add_loop_test(tc, test_wrong_index, 0, n);
     tcase_add_loop_test(tc, test_wrong_request_index, 0, n);

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""pvguest's own parts, in a guest: threads, time, memory, user programs, a UART as console."""
+
+import conf
+
+
+def run(system, role, more=(), said=()):
+    with system.boot_demo(conf.domain("a", role, more=more), root="poweroff=a") as machine:
+        end = machine.wait()
+    for text in said:
+        system.check(text in machine.text, f"{text!r} on the console")
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+    return machine.text
+
+
+def test_threads_time_memory(system):
+    "threads, mutexes, timers and memory do what they promise"
+    run(system, "selftest", said=("SELFTEST ok",))
+
+
+def test_user_programs(system):
+    "a user program makes calls and faults; one that strays or touches a port is killed alone"
+    text = run(system, "user", more=("emulate = uart",),
+               said=("user: 0 failures", "USER stray status=139", "USER ports status=139",
+                     "ports: killed by fault 13"))
+    system.check("FAILED" not in text, "no check of the programs failed")
+
+
+def test_uart_as_console(system):
+    "output goes through the ports of an emulated UART, character by character"
+    run(system, "exit console=uart", more=("emulate = uart",), said=("[a.uart] exit",))
