@@ -14,6 +14,10 @@
 
 #define NO_FRAME UINT32_MAX
 
+/* With this many tables of 512 entries, no frame can be mapped 2^32 times: frame.maps never wraps.
+ */
+#define TABLES_MAX (((uint64_t)1 << 32) / 512 - 1)
+
 uint8_t *frame_direct = (uint8_t *)HYP_DIRECT_BASE;
 struct frame *frame_table;
 uint64_t frame_table_count;
@@ -23,7 +27,7 @@ struct spinlock memory_lock = SPINLOCK_INIT(LOCK_MEMORY);
 
 static struct domain *charged[HV_MAX_DOMAINS + 1]; /* by frame.owner; [0] is the hypervisor: NULL */
 static uint32_t free_first = NO_FRAME, limbo_first = NO_FRAME, limbo_last = NO_FRAME;
-static uint64_t free_frames, limbo_frames, total_frames;
+static uint64_t free_frames, limbo_frames, total_frames, table_frames;
 
 /* ---- start ---- */
 
@@ -83,7 +87,7 @@ void frame_init(const struct boot_info *boot)
     bytes = table_bytes();
     home = place_table(boot, bytes);
     free_first = limbo_first = limbo_last = NO_FRAME;
-    free_frames = limbo_frames = 0;
+    free_frames = limbo_frames = table_frames = 0;
     for (uint32_t i = boot->free_count; i-- > 0;) {
         uint64_t end = boot->free[i].end - (i == home ? bytes : 0);
 
@@ -204,6 +208,9 @@ mfn_t frame_alloc(struct domain *d, enum frame_state state)
     struct frame *f;
     mfn_t m;
 
+    if (state == FRAME_TABLE && table_frames == TABLES_MAX) {
+        return MFN_NONE;
+    }
     if (!can_alloc(d)) {
         frame_reclaim_all();
         if (!can_alloc(d)) {
@@ -216,6 +223,7 @@ mfn_t frame_alloc(struct domain *d, enum frame_state state)
     free_first = f->next;
     free_frames--;
     f->state = (uint8_t)state;
+    table_frames += state == FRAME_TABLE;
     charge(f, d);
     page_clear(frame_va(m));
     return m;
@@ -228,6 +236,7 @@ void frame_free(struct domain *d, mfn_t m)
     BUG_ON(!frame_valid(m.n) || f->state <= FRAME_FREE || f->state == FRAME_LIMBO);
     BUG_ON(f->owner != owner_of(d));
     BUG_ON(f->maps != 0 || f->live != 0 || f->grants != 0 || f->pins != 0 || f->holds != 0);
+    table_frames -= f->state == FRAME_TABLE;
     if (epoch_passed(f->epoch)) {
         uncharge(f);
         push_free((uint32_t)m.n);

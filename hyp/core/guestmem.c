@@ -22,28 +22,11 @@ static const struct window *usable_window(const struct domain *d, gfn_t g, bool 
     return write && (w->rights & HV_MAP_WRITE) == 0 ? NULL : w;
 }
 
-/*
- * 1. Inside one page? 2. RAM of the domain, or a window? 3. The window: not revoked, writable if
- * written? Shared pages and MMIO are no buffers.
- */
-void *guest_page(struct domain *d, gpa_t at, size_t bytes, bool write)
+void *guest_window(struct domain *d, gpa_t at, bool write)
 {
-    uint64_t offset = at.a & PAGE_MASK;
-    gfn_t g = { at.a >> PAGE_SHIFT };
-    mfn_t m = p2m_ram(d, g);
+    const struct window *w = usable_window(d, (gfn_t){ at.a >> PAGE_SHIFT }, write);
 
-    if (bytes > PAGE_SIZE - offset) {
-        return NULL;
-    }
-    if (mfn_is_none(m)) {
-        const struct window *w = usable_window(d, g, write);
-
-        if (w == NULL) {
-            return NULL;
-        }
-        m = w->mfn;
-    }
-    return (uint8_t *)frame_va(m) + offset;
+    return w != NULL ? (uint8_t *)frame_va(w->mfn) + (at.a & PAGE_MASK) : NULL;
 }
 
 static void count_copied(size_t bytes)

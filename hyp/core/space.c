@@ -62,7 +62,11 @@ static int make_space(struct domain *d, uint32_t id)
         return -HV_ENOMEM;
     }
     s = frame_va(m);
-    *s = (struct space){ .domain = d, .id = id, .leaf_at = ~(uint64_t)0, .mfn = m };
+    /* p2m_create came first, and a domain has RAM. */
+    BUG_ON(d->p2m_ram[0] == NULL);
+    *s = (struct space){
+        .domain = d, .id = id, .bits = leaf_bits[id != 0], .ram = d->p2m_ram[0][0], .mfn = m
+    };
     s->l4_user = frame_alloc(d, FRAME_TABLE);
     s->l4_kernel = frame_alloc(d, FRAME_TABLE);
     d->spaces[id] = s;
@@ -122,7 +126,7 @@ bool space_range_ok(const struct space *s, uint64_t address, uint64_t count)
     return address >= HV_KERNEL_START && count <= PAGE_LIMIT - page;
 }
 
-/* ---- load and flush ---- */
+/* ---- load ---- */
 
 void space_unload(struct vcpu *v)
 {
@@ -145,30 +149,6 @@ void space_load(struct vcpu *v, struct space *s)
     v->root_kernel = root;
     if (v->cpu->vcpu == v) {
         epoch_load_root(v->cpu, root);
-    }
-}
-
-/* Can this pCPU's TLB hold translations of the space? Those of a space that was loaded before went
- * when the root was written. Space 0's leaves are in the kernel view of every space. */
-static bool is_current(const struct space *s)
-{
-    const struct vcpu *v = this_cpu()->vcpu;
-
-    return v == NULL || (v->domain == s->domain && (s->id == 0 || v->space == s));
-}
-
-void space_flush(struct space *s)
-{
-    uint32_t stale = s->stale;
-
-    s->stale = 0;
-    if (stale == 0 || !is_current(s)) {
-        return;
-    }
-    if (stale == 1) {
-        tlb_flush_page(s->stale_at);
-    } else {
-        epoch_flush();
     }
 }
 

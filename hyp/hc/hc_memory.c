@@ -58,90 +58,126 @@ int64_t hc_space_destroy(uint64_t dom, uint64_t space)
 
 /* ---- map, unmap, protect ---- */
 
-/* A batch: which verb it is is known where this is inlined. */
-enum verb { MAP, UNMAP, PROTECT };
-
-/* 4. Does the run lie in the half that the space may map? 5. Are the fields of other verbs zero? */
-static inline int64_t do_run(enum verb verb, struct space *s, const struct hv_map_run *run,
-                             uint64_t budget)
+/* The space that a call is about, in *s; 0 or the error. */
+static inline int64_t target_space(struct domain *caller, uint64_t dom, uint64_t space,
+                                   struct space **s)
 {
-    if (!space_range_ok(s, run->address, run->count)) {
+    struct domain *d = target(caller, dom);
+
+    if (__builtin_expect(d == NULL, 0)) {
+        return HC_FAIL(-HV_EPERM, "map: no such domain");
+    }
+    *s = space_find(d, space);
+    return *s != NULL ? 0 : -HV_EINVAL;
+}
+
+/* 1. A domain of the caller's? 2. A live space of it? 3. 1..HV_MAX_MAP_RUNS runs? 4. Readable? Then
+ * *runs lies in memory that the guest may write to. */
+static inline int64_t batch(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count,
+                            struct space **s, const struct hv_map_run **runs)
+{
+    struct domain *caller = hc_caller();
+    int64_t error = target_space(caller, dom, space, s);
+
+    if (error != 0) {
+        return error;
+    }
+    if (count - 1 >= HV_MAX_MAP_RUNS) {
+        return HC_FAIL(-HV_EINVAL, "map: number of runs");
+    }
+    *runs = guest_page(caller, (gpa_t){ gpa }, count * sizeof(**runs), false);
+    return *runs != NULL ? 0 : -HV_EFAULT;
+}
+
+static __attribute__((noinline)) int64_t map_general(uint64_t dom, uint64_t space, uint64_t gpa,
+                                                     uint64_t count)
+{
+    const struct hv_map_run *runs;
+    struct space *s;
+    int64_t error = batch(dom, space, gpa, count, &s, &runs);
+
+    return error != 0 ? error : space_map_batch(s, runs, count);
+}
+
+/* The same questions for the common case: the caller itself (who lives, since it calls), and runs
+ * in its RAM. Whatever is not that is asked again, and answered, the general way. */
+int64_t hc_map(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count)
+{
+    struct domain *d = hc_caller();
+    uint64_t offset = gpa & PAGE_MASK, m;
+    struct space *s;
+
+    if (dom == HV_SELF && count - 1 < HV_MAX_MAP_RUNS && gpa >> PAGE_SHIFT < d->ram_pages &&
+        count * sizeof(struct hv_map_run) <= PAGE_SIZE - offset) {
+        s = space_find(d, space);
+        m = p2m_ram_word(d, gpa >> PAGE_SHIFT);
+        if (s != NULL && m != 0) {
+            return space_map_batch(s, (void *)(frame_direct + (m << PAGE_SHIFT) + offset), count);
+        }
+    }
+    return map_general(dom, space, gpa, count);
+}
+
+/* 5. Does the run lie in the half that the space may map? 6. Are the fields of map zero? */
+static int64_t do_run(bool unmap, struct space *s, const struct hv_map_run *run, uint64_t budget)
+{
+    if (!space_range_ok(s, run->address, run->count) || run->gfn != 0) {
         return -HV_EINVAL;
     }
-    switch (verb) {
-    case MAP:
-        return space_map(s, run, budget);
-    case UNMAP:
-        return run->gfn == 0 && run->rights == 0 ? space_unmap(s, run, budget) : -HV_EINVAL;
-    default:
-        return run->gfn == 0 ? space_protect(s, run, budget) : -HV_EINVAL;
+    if (unmap) {
+        return run->rights == 0 ? space_unmap(s, run, budget) : -HV_EINVAL;
     }
+    return space_protect(s, run, budget);
 }
 
 /* Runs until one stops early, fails, or the bound is reached. One fetch: each run is copied into a
  * local before it is looked at. */
-static inline int64_t do_runs(enum verb verb, struct space *s, const struct hv_map_run *runs,
-                              uint64_t count)
+static int64_t do_runs(bool unmap, struct space *s, const struct hv_map_run *runs, uint64_t count)
 {
     uint64_t pages = 0;
 
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < count && pages < HV_MAX_MAP_PAGES; i++) {
         struct hv_map_run run;
         int64_t done;
 
         __builtin_memcpy(&run, &runs[i], sizeof(run));
         compiler_barrier();
-        done = do_run(verb, s, &run, HV_MAX_MAP_PAGES - pages);
+        done = do_run(unmap, s, &run, HV_MAX_MAP_PAGES - pages);
         if (done < 0) {
             return pages != 0 ? (int64_t)pages : done;
         }
         pages += (uint64_t)done;
-        if ((uint64_t)done < run.count || pages == HV_MAX_MAP_PAGES) {
+        if ((uint64_t)done < run.count) {
             break;
         }
     }
     return (int64_t)pages;
 }
 
-/* 1. A domain of the caller's? 2. A live space of it? 3. 1..HV_MAX_MAP_RUNS runs, readable? */
-static inline int64_t batch(enum verb verb, uint64_t dom, uint64_t space, uint64_t gpa,
-                            uint64_t count)
+static int64_t unmap_or_protect(bool unmap, uint64_t dom, uint64_t space, uint64_t gpa,
+                                uint64_t count)
 {
-    struct domain *caller = hc_caller();
-    struct domain *d = target(caller, dom);
-    struct space *s = d != NULL ? space_find(d, space) : NULL;
     const struct hv_map_run *runs;
-    int64_t done;
+    struct space *s;
+    int64_t done = batch(dom, space, gpa, count, &s, &runs);
 
-    if (d == NULL) {
-        return HC_FAIL(-HV_EPERM, "map: no such domain");
+    if (done == 0) {
+        spin_lock(&memory_lock);
+        done = do_runs(unmap, s, runs, count);
+        space_flush(s);
+        spin_unlock(&memory_lock);
     }
-    if (s == NULL || count == 0 || count > HV_MAX_MAP_RUNS) {
-        return HC_FAIL(-HV_EINVAL, "map: no such space, or too many runs");
-    }
-    runs = guest_page(caller, (gpa_t){ gpa }, count * sizeof(*runs), false);
-    if (runs == NULL) {
-        return HC_FAIL(-HV_EFAULT, "map: runs cannot be read");
-    }
-    spin_lock(&memory_lock);
-    done = do_runs(verb, s, runs, count);
-    space_flush(s);
-    return locked(done);
-}
-
-int64_t hc_map(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count)
-{
-    return batch(MAP, dom, space, gpa, count);
+    return done;
 }
 
 int64_t hc_unmap(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count)
 {
-    return batch(UNMAP, dom, space, gpa, count);
+    return unmap_or_protect(true, dom, space, gpa, count);
 }
 
 int64_t hc_protect(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count)
 {
-    return batch(PROTECT, dom, space, gpa, count);
+    return unmap_or_protect(false, dom, space, gpa, count);
 }
 
 int64_t hc_switch(uint64_t space, uint64_t kernel_stack)

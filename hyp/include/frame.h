@@ -111,6 +111,7 @@ uint64_t frame_limbo_count(void);
 /* Frames that were ever on the free list. */
 uint64_t frame_total_count(void);
 
+/* Cannot wrap: frame_alloc never gives out so many tables that they could have 2^32 leaves. */
 static inline void frame_map_get(struct frame *f)
 {
     f->maps++;

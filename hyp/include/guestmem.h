@@ -7,16 +7,32 @@
 #ifndef GUESTMEM_H
 #define GUESTMEM_H
 
+#include "frame.h"
+#include "p2m.h"
 #include "types.h"
-
-struct domain;
 
 /* 0, or -HV_EFAULT: not RAM or window, crosses a page, revoked, or (out) read-only. bytes 0..4096.
  */
 int guest_copy_in(struct domain *d, void *dst, gpa_t src, size_t bytes);
 int guest_copy_out(struct domain *d, gpa_t dst, const void *src, size_t bytes);
-/* For long outputs and inputs inside one page: its address in the direct map, valid until the call
- * returns to the guest. */
-void *guest_page(struct domain *d, gpa_t at, size_t bytes, bool write);
+/* A page that is not RAM of the domain: a window that may be used so, or NULL. */
+void *guest_window(struct domain *d, gpa_t at, bool write);
+
+/*
+ * For long outputs and inputs inside one page: its address in the direct map, valid until the call
+ * returns to the guest. NULL (-HV_EFAULT): 1. not inside one page? 2. neither RAM of the domain nor
+ * a window? 3. the window revoked, or not writable and written? Shared pages and MMIO are no
+ * buffers.
+ */
+static inline void *guest_page(struct domain *d, gpa_t at, size_t bytes, bool write)
+{
+    uint64_t offset = at.a & PAGE_MASK;
+    mfn_t m = p2m_ram(d, (gfn_t){ at.a >> PAGE_SHIFT });
+
+    if (bytes > PAGE_SIZE - offset) {
+        return NULL;
+    }
+    return mfn_is_none(m) ? guest_window(d, at, write) : (uint8_t *)frame_va(m) + offset;
+}
 
 #endif

@@ -9,6 +9,7 @@
 #ifndef HYP_LOCK_H
 #define HYP_LOCK_H
 
+#include "arch/cpu.h"
 #include "barrier.h"
 #include <stdint.h>
 
@@ -36,8 +37,41 @@ struct spinlock {
     }
 
 void spin_lock_init(struct spinlock *lock, enum lock_rank rank);
-void spin_lock(struct spinlock *lock);
-void spin_unlock(struct spinlock *lock);
+
+/* Debug builds: note and check what this CPU holds. */
+void lock_rank_push(uint32_t rank);
+void lock_rank_pop(uint32_t rank);
+
+/* The acquire in ticket_take() pairs with the release in ticket_pass(). */
+static inline void ticket_take(struct spinlock *lock)
+{
+    uint16_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
+
+    while (load_acquire(&lock->owner) != ticket) {
+        cpu_relax();
+    }
+}
+
+static inline void ticket_pass(struct spinlock *lock)
+{
+    store_release(&lock->owner, (uint16_t)(lock->owner + 1));
+}
+
+static inline void spin_lock(struct spinlock *lock)
+{
+    if (HYP_DEBUG) {
+        lock_rank_push(lock->rank);
+    }
+    ticket_take(lock);
+}
+
+static inline void spin_unlock(struct spinlock *lock)
+{
+    if (HYP_DEBUG) {
+        lock_rank_pop(lock->rank);
+    }
+    ticket_pass(lock);
+}
 
 /** Takes two locks of one rank (a == b allowed) in address order. */
 void spin_lock_pair(struct spinlock *a, struct spinlock *b);

@@ -47,14 +47,17 @@ int p2m_create(struct domain *d, uint64_t ram_pages, uint64_t window_pages);
  * before spaces, grants and windows are gone. */
 bool p2m_destroy_step(struct domain *d);
 
+/* The word of a GFN below d->ram_pages: its MFN, 0: empty. */
+static inline uint64_t p2m_ram_word(const struct domain *d, uint64_t g)
+{
+    return d->p2m_ram[(g >> 18) & 31][(g >> 9) & 511][g & 511];
+}
+
 /* MFN_NONE: empty or no RAM GFN. */
 static inline mfn_t p2m_ram(const struct domain *d, gfn_t g)
 {
-    uint64_t m = 0;
+    uint64_t m = g.n < d->ram_pages ? p2m_ram_word(d, g.n) : 0;
 
-    if (g.n < d->ram_pages) {
-        m = d->p2m_ram[(g.n >> 18) & 31][(g.n >> 9) & 511][g.n & 511];
-    }
     return m != 0 ? (mfn_t){ m } : MFN_NONE;
 }
 

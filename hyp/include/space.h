@@ -7,7 +7,10 @@
 #ifndef SPACE_H
 #define SPACE_H
 
+#include "arch/tlb.h"
+#include "cpu.h"
 #include "domain.h"
+#include "epoch.h"
 #include "hv_memory.h"
 #include "types.h"
 
@@ -18,9 +21,13 @@ struct space {
     uint32_t loaded;     /* vCPUs whose space it is */
     uint32_t stale;      /* present leaves changed since the last space_flush */
     uint64_t stale_at;   /* the address of the last of them */
-    uint64_t leaf_at;    /* the 2 MiB (address >> 21) that `leaf` maps; ~0: none */
-    uint64_t *leaf;      /* the leaf table that was used last, in the direct map */
-    uint64_t destroy_at; /* page number that the next step of destroy looks at */
+    uint64_t leaf_first; /* the address from which `leaf` maps leaf_pages pages; 0: none */
+    uint64_t leaf_pages;
+    uint64_t *leaf;       /* the leaf table that was used last, in the direct map */
+    const uint64_t *bits; /* leaf bits of each HV_MAP_… combination, 0: refused */
+    uint64_t ram_first;   /* the GFN from which `ram` has 512 frames */
+    const uint64_t *ram;  /* the P2M's leaf that was used last; never NULL */
+    uint64_t destroy_at;  /* page number that the next step of destroy looks at */
     mfn_t l4_kernel, l4_user;
     mfn_t mfn; /* the frame this struct lies in */
 };
@@ -44,13 +51,37 @@ static inline struct space *space_find(struct domain *d, uint64_t id) /* not dyi
  * 0? */
 bool space_range_ok(const struct space *s, uint64_t address, uint64_t count);
 
+/* Maps `count` runs, which lie in memory that a guest may write to: each word is read once. Pages
+ * done or -HV_E…, as the hypercall returns it. The caller calls space_flush. */
+int64_t space_map_batch(struct space *s, const struct hv_map_run *runs, uint64_t count);
+
 /* A run. Pages done (>= 1) or -HV_E… when not even the first page was done. `budget` pages at most
  * (>= 1). The caller has asked space_range_ok and calls space_flush after its last run. */
 int64_t space_map(struct space *s, const struct hv_map_run *run, uint64_t budget);
 int64_t space_unmap(struct space *s, const struct hv_map_run *run, uint64_t budget);
 int64_t space_protect(struct space *s, const struct hv_map_run *run, uint64_t budget);
-/* After a batch: no vCPU of the domain can still use an old right when this returns. */
-void space_flush(struct space *s);
+
+/* Can the TLB of the pCPU that runs `v` hold translations of the space? Those of a space that was
+ * loaded before went when the root was written. Space 0's leaves are in the kernel view of every
+ * space of the domain. */
+static inline bool space_in_tlb(const struct space *s, const struct vcpu *v)
+{
+    return v == NULL || v->space == s || (s->id == 0 && v->domain == s->domain);
+}
+
+/* After a batch: no vCPU of the domain can still use an old right when this returns. One page is
+ * flushed without asking whether the TLB can have it: that costs less than the question. */
+static inline void space_flush(struct space *s)
+{
+    uint32_t stale = s->stale;
+
+    s->stale = 0;
+    if (stale == 1) {
+        tlb_flush_page(s->stale_at);
+    } else if (stale != 0 && space_in_tlb(s, this_cpu()->vcpu)) {
+        epoch_flush();
+    }
+}
 
 /* Removes the leaf of `s` at `address`, which names frame `m`. space_flush makes it felt. */
 void space_zap(struct space *s, uint64_t address, mfn_t m);

@@ -2,11 +2,9 @@
 /*
  * lock.c: ticket locks and the run-time check of their ranks.
  *
- * The check keeps, per CPU, the set of ranks held; it costs nothing in release builds. The acquire
- * in ticket_take() pairs with the release in ticket_pass().
+ * The check keeps, per CPU, the set of ranks held; it costs nothing in release builds.
  */
 #include "lock.h"
-#include "arch/cpu.h"
 #include "bug.h"
 #include "cpu.h"
 
@@ -33,34 +31,14 @@ void spin_lock_init(struct spinlock *lock, enum lock_rank rank)
     *lock = (struct spinlock)SPINLOCK_INIT(rank);
 }
 
-static void ticket_take(struct spinlock *lock)
+void lock_rank_push(uint32_t rank)
 {
-    uint16_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
-
-    while (load_acquire(&lock->owner) != ticket) {
-        cpu_relax();
-    }
+    rank_push(rank, false);
 }
 
-void spin_lock(struct spinlock *lock)
+void lock_rank_pop(uint32_t rank)
 {
-    if (HYP_DEBUG) {
-        rank_push(lock->rank, false);
-    }
-    ticket_take(lock);
-}
-
-static void ticket_pass(struct spinlock *lock)
-{
-    store_release(&lock->owner, (uint16_t)(lock->owner + 1));
-}
-
-void spin_unlock(struct spinlock *lock)
-{
-    if (HYP_DEBUG) {
-        rank_pop(lock->rank);
-    }
-    ticket_pass(lock);
+    rank_pop(rank);
 }
 
 void spin_lock_pair(struct spinlock *a, struct spinlock *b)

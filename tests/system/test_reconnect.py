@@ -8,11 +8,10 @@ def test_reconnecting_loses_nothing(system):
     "the digest is the host's although the connection is made anew every few milliseconds"
     image = system.random_image((6 << 20) + 512, seed=11)
     drives, _ = conf.drives(system, image)
-    text = conf.domain("a", "reconnect ms=3", disks=("vda split", "vdb split rw"))
+    text = conf.domain("a", "reconnect ms=3", disks=("vda split",))
     with system.boot_demo(text, root="poweroff=a", drives=drives, timeout=50.0) as machine:
         end = machine.wait()
     system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
-    system.check("SCRATCH ok" in machine.text, "what was written was read back")
     found = conf.results(machine.text)
     system.check("reconnect" in found, "the pass ran")
     system.check(found["reconnect"]["sha256"] == system.sha256(image), "all data came through")

@@ -7,8 +7,8 @@
  * sources: hyp/core/console.c hyp/core/counter.c hyp/core/dma.c hyp/core/domain.c hyp/core/epoch.c
  * sources: hyp/core/event.c hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
  * sources: hyp/core/ioemul.c hyp/core/p2m.c hyp/core/portdecode.c hyp/core/resource.c
- * sources: hyp/core/sched.c hyp/core/space.c hyp/core/space_table.c hyp/core/timer.c
- * sources: hyp/core/trace.c hyp/lib/lock.c
+ * sources: hyp/core/sched.c hyp/core/space.c hyp/core/space_leaf.c
+ * sources: hyp/core/space_table.c hyp/core/timer.c hyp/core/trace.c hyp/lib/lock.c
  */
 #include <check.h>
 #include <stdlib.h>

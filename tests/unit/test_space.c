@@ -4,8 +4,9 @@
  * recounting everything, a TLB that remembers, and memory running out at every allocation.
  *
  * sources: tests/unit/host_machine.c hyp/core/frame.c hyp/core/epoch.c hyp/core/p2m.c
- * sources: hyp/core/space.c hyp/core/space_table.c hyp/core/grant.c hyp/core/dma.c
- * sources: hyp/core/resource.c hyp/core/guestmem.c hyp/core/audit.c hyp/core/audit_plant.c
+ * sources: hyp/core/space.c hyp/core/space_table.c hyp/core/space_leaf.c hyp/core/grant.c
+ * sources: hyp/core/dma.c hyp/core/resource.c hyp/core/guestmem.c hyp/core/audit.c
+ * sources: hyp/core/audit_plant.c hyp/lib/lock.c
  */
 #include <check.h>
 #include <stdio.h>
@@ -58,6 +59,17 @@ static int64_t map(struct space *s, uint64_t va, uint64_t g, uint64_t count, uin
 
     space_flush(s);
     return done;
+}
+
+/* The same pages, each a run of its own in one batch: what takes the short way where it can. */
+static int64_t map_batch(struct space *s, uint64_t va, uint64_t g, uint64_t count, uint32_t rights)
+{
+    struct hv_map_run runs[HV_MAX_MAP_RUNS];
+
+    for (uint64_t i = 0; i < count; i++) {
+        runs[i] = (struct hv_map_run){ va + i * 4096, g + i, 1, rights };
+    }
+    return space_map_batch(s, runs, count);
 }
 
 static int64_t unmap(struct space *s, uint64_t va, uint64_t count)
@@ -349,6 +361,78 @@ START_TEST(test_budget)
 }
 END_TEST
 
+/* Every way in which an entry can be wrong, behind one that has warmed up the short way; the entry
+ * in front of it is done, the one behind it is not. */
+START_TEST(test_batch_refuses)
+{
+    const uint64_t top = HV_USER_END - 8192;
+    const struct {
+        struct hv_map_run run;
+        int error;
+    } bad[] = {
+        { { top + 8192, 1, 1, R }, -HV_EINVAL }, /* the last page below the hole */
+        { { top + 1, 1, 1, R }, -HV_EINVAL },    /* not aligned */
+        { { top + 4095, 1, 1, R }, -HV_EINVAL },
+        { { HV_KERNEL_START, 1, 1, R }, -HV_EINVAL },
+        { { 0xffff840000000000, 1, 1, R }, -HV_EINVAL },
+        { { top, 1, 0, R }, -HV_EINVAL }, /* no page */
+        { { top, 1, 3, R }, -HV_EINVAL }, /* runs into the last page */
+        { { top, 1, 1, 0 }, -HV_EINVAL }, /* no right */
+        { { top, 1, 1, 8 }, -HV_EINVAL },
+        { { top, 1, 1, ~0u }, -HV_EINVAL },
+        { { top, RAM - 1, 1, R }, -HV_EINVAL }, /* empty */
+        { { top, RAM, 1, R }, -HV_EINVAL },     /* beyond the end, in the same 512 */
+        { { top, 512, 1, R }, -HV_EINVAL },
+        { { top, ~(uint64_t)0, 1, R }, -HV_EPERM },
+        { { top, HV_GFN_WINDOW, 1, R }, -HV_EINVAL },
+        { { top, HV_GFN_MMIO + 5, 1, R }, -HV_EPERM },
+    };
+
+    start();
+    must(map(s1, top, 0, 2, R | W) == 2);
+    for (unsigned int i = 0; i < ARRAY_LEN(bad); i++) {
+        struct hv_map_run runs[3] = { { top, 2, 1, R }, bad[i].run, { top + 4096, 3, 1, R } };
+
+        must(space_map_batch(s1, runs, 3) == 1);
+        must(pte_frame(leaf_at(s1, top)) == p2m_ram(d, gfn(2)).n);
+        must(pte_frame(leaf_at(s1, top + 4096)) == p2m_ram(d, gfn(1)).n);
+        must(space_map_batch(s1, &runs[1], 2) == bad[i].error);
+        must(pte_frame(leaf_at(s1, top)) == p2m_ram(d, gfn(2)).n);
+        must(map(s1, top, 0, 2, R | W) == 2);
+        machine_audit();
+    }
+    /* Write and execute: in the user half alone. */
+    struct hv_map_run wx = { top, 2, 1, R | W | X };
+    must(space_map_batch(s1, &wx, 1) == 1);
+    must(map(s0, K, 0, 2, R) == 2);
+    wx.address = K;
+    must(space_map_batch(s0, &wx, 1) == -HV_EINVAL);
+    wx.address = K - 4096; /* below what is remembered, and no table there */
+    wx.rights = R;
+    must(space_map_batch(s0, &wx, 1) == 1);
+    machine_audit();
+}
+END_TEST
+
+/* The bound on one call holds over all of its runs, whichever way each went. */
+START_TEST(test_batch_bound)
+{
+    struct hv_map_run runs[HV_MAX_MAP_RUNS];
+
+    start();
+    must(map(s1, 0, 0, 1, R) == 1);
+    for (unsigned int i = 0; i < HV_MAX_MAP_RUNS; i++) {
+        runs[i] = (struct hv_map_run){ i * 0x40000, i % 50, i % 2 == 0 ? 1 : 10, R };
+    }
+    must(space_map_batch(s1, runs, HV_MAX_MAP_RUNS) == 64 + 640);
+    for (unsigned int i = 0; i < HV_MAX_MAP_RUNS; i++) {
+        runs[i] = (struct hv_map_run){ i < 100 ? i * 0x40000 : 0, 0, i < 100 ? 11 : 1, R };
+    }
+    must(space_map_batch(s1, runs, HV_MAX_MAP_RUNS) == HV_MAX_MAP_PAGES);
+    machine_audit();
+}
+END_TEST
+
 START_TEST(test_walk)
 {
     mfn_t m;
@@ -437,9 +521,10 @@ static void random_call(void)
     } else if (verb == 2 && g + count > RAM - 4) {
         expect = g < RAM - 4 ? (int64_t)(RAM - 4 - g) : -HV_EINVAL;
     }
-    done = verb == 0   ? unmap(s, va_of(half, page), count)
-           : verb == 1 ? protect(s, va_of(half, page), count, rights)
-                       : map(s, va_of(half, page), g, count, rights);
+    done = verb == 0                ? unmap(s, va_of(half, page), count)
+           : verb == 1              ? protect(s, va_of(half, page), count, rights)
+           : machine_random(2) == 0 ? map(s, va_of(half, page), g, count, rights)
+                                    : map_batch(s, va_of(half, page), g, count, rights);
     must(done == expect);
     for (int64_t i = 0; i < done; i++) {
         uint64_t at = page + (uint64_t)i;
@@ -554,6 +639,8 @@ int main(void)
     tcase_add_test(tests, test_destroy);
     tcase_add_test(tests, test_out_of_memory);
     tcase_add_test(tests, test_budget);
+    tcase_add_test(tests, test_batch_refuses);
+    tcase_add_test(tests, test_batch_bound);
     tcase_add_test(tests, test_walk);
     tcase_add_loop_test(tests, test_random_against_model, 0, 4);
     tcase_add_loop_test(tests, test_random_out_of_memory, 0, 3);

@@ -20,25 +20,26 @@ typedef uint64_t pte_t;
 #define PTE_NX       ((pte_t)1 << 63)
 #define PTE_FRAME    ((pte_t)0x000ffffffffff000)
 
-/* Software: the kind of frame that a leaf names. */
-#define PTE_KIND   ((pte_t)3 << 9)
-#define PTE_RAM    ((pte_t)0 << 9)
-#define PTE_WINDOW ((pte_t)1 << 9)
-#define PTE_MMIO   ((pte_t)2 << 9)
-#define PTE_SHARED ((pte_t)3 << 9)
+/* Software: the kind of frame that a leaf names. RAM of the domain itself is one bit, so that one
+ * test tells it from the others and from a hole. */
+#define PTE_KIND   ((pte_t)7 << 9)
+#define PTE_RAM    ((pte_t)1 << 9)
+#define PTE_WINDOW ((pte_t)2 << 9)
+#define PTE_SHARED ((pte_t)4 << 9)
+#define PTE_MMIO   ((pte_t)6 << 9)
 
-/* Software: 12 bits, bit 11 and bits 52-62 (ignored as long as protection keys are off). */
-#define PTE_TAG_BITS 12
-#define PTE_TAG_MASK (((uint64_t)1 << PTE_TAG_BITS) - 1)
+/* Software: bits 52-62, ignored as long as protection keys are off. */
+#define PTE_TAG_SHIFT 52
+#define PTE_TAG_MASK  ((uint64_t)0x7ff)
 
 static inline pte_t pte_tag(uint64_t tag)
 {
-    return (pte_t)(tag & 1) << 11 | (pte_t)((tag & PTE_TAG_MASK) >> 1) << 52;
+    return (pte_t)(tag & PTE_TAG_MASK) << PTE_TAG_SHIFT;
 }
 
 static inline uint64_t pte_tag_of(pte_t e)
 {
-    return (e >> 11 & 1) | (e >> 52 & 0x7ff) << 1;
+    return e >> PTE_TAG_SHIFT & PTE_TAG_MASK;
 }
 
 /* An entry that points to a lower table: rights are the leaf's to limit. */
