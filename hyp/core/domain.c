@@ -355,6 +355,7 @@ void domain_kill(struct domain *d, const char *why)
 static void mark_dying(struct domain *d)
 {
     d->state = HV_DOMAIN_DYING;
+    d->windows_at = 0; /* a reset of its devices may have left off anywhere */
     sleep_all(d, VCPU_OFFLINE);
     io_destroy_routes(d);
     d->teardown = TEARDOWN_PORTS;
@@ -470,10 +471,19 @@ static int reset_devices(struct domain *d)
     if (!ended(d)) {
         return -HV_EINVAL;
     }
+    /* Half taken apart: both go through the same windows, and each relies on the other's being
+     * whole: destroy leaves pinned ones to us, we leave the rest to it. */
+    if (d->teardown != TEARDOWN_NONE && d->teardown != TEARDOWN_DONE) {
+        return -HV_EBUSY;
+    }
     if (dma_reset_step(d)) {
         return 1;
     }
     if (d->teardown == TEARDOWN_DONE) {
+        /* The window records, which the pins had kept. */
+        if (p2m_destroy_step(d)) {
+            return 1;
+        }
         settle(d);
     }
     return 0;

@@ -12,6 +12,8 @@
 #define WINDOW_PAGES 64u
 #define PATIENCE_NS  10000000000u
 #define MAX_CHILDREN 64u
+/* Tables of a child's own, of the usual size. */
+#define ROOM_FOR_TABLES 320u
 
 struct link {
     uint64_t other; /* TEST_PARENT in a child */
@@ -22,6 +24,7 @@ struct link {
 };
 
 static struct link links[MAX_CHILDREN];
+struct test_options test_options;
 
 const char *test_role(void)
 {
@@ -95,9 +98,14 @@ uint64_t test_build(const char *role, uint64_t pages, const char *arguments)
         .image = hv_module_data(image),
         .image_bytes = image->bytes,
         .ram_pages = pages ? pages : USUAL_PAGES,
-        .window_pages = WINDOW_PAGES,
+        .window_pages = test_options.window_pages ? test_options.window_pages : WINDOW_PAGES,
         .cmdline = cmdline,
+        .weight = test_options.weight,
+        .flags = test_options.flags,
     };
+
+    if (test_options.quota)
+        b.quota = b.ram_pages + b.window_pages / 64 + ROOM_FOR_TABLES + test_options.quota;
     int64_t result = hv_build_create(&b);
 
     if (result < 0)
@@ -213,6 +221,16 @@ volatile uint64_t *test_shared(uint64_t other)
 uint64_t test_port(uint64_t other)
 {
     return find_link(other)->port;
+}
+
+uint64_t test_ref(uint64_t child)
+{
+    return find_link(child)->ref;
+}
+
+void test_forget(uint64_t child)
+{
+    find_link(child)->used = false;
 }
 
 void test_signal(uint64_t other, uint32_t index, uint64_t value)

@@ -125,6 +125,13 @@ uint64_t test_argument(const char *key, uint64_t otherwise);
 /** Build a child of `pages` pages of RAM (0: a usual amount) running this image as `role`;
  * `arguments` (may be NULL) is appended to its command line. It is not started. */
 uint64_t test_build(const char *role, uint64_t pages, const char *arguments);
+/** What test_build asks for beyond the usual; zero everywhere: the usual. */
+extern struct test_options {
+    uint64_t window_pages;
+    uint64_t quota; /* frames on top of what RAM and tables take */
+    uint32_t flags; /* HV_CREATE_… */
+    uint32_t weight;
+} test_options;
 /** Build and start. */
 uint64_t test_spawn(const char *role, uint64_t pages);
 /** Wait until a child has ended (shut down, killed), up to 10 s of its not doing so (FAILURE).
@@ -148,6 +155,11 @@ struct hv_counters test_counters(uint64_t dom);
 #define TEST_PARENT HV_SELF
 volatile uint64_t *test_shared(uint64_t other);
 uint64_t test_port(uint64_t other);
+/** The grant of that page, in the parent. */
+uint64_t test_ref(uint64_t child);
+/** A child that was destroyed by hand, its grant and port ended: nothing of it is known any more.
+ */
+void test_forget(uint64_t child);
 /** Set word `index` of the shared page to `value`, and wait (yielding) for such a value; waiting
  * for more than 10 s is a FAILURE. Words 0..15 only are meant for this. */
 void test_signal(uint64_t other, uint32_t index, uint64_t value);
