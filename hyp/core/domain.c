@@ -22,6 +22,7 @@
 #include "domain.h"
 #include "audit.h"
 #include "bug.h"
+#include "clock.h"
 #include "console.h"
 #include "event.h"
 #include "frame.h"
@@ -39,6 +40,8 @@
 #include "vcpu.h"
 
 #define KILLED_ROOT_REASON 15u
+#define REPORT_PERIOD_NS   100000000u
+#define REPORT_BURST       50u
 #define NO_MORE_NUMBERS    (HV_SELF - HV_MAX_DOMAINS)
 
 STATIC_ASSERT(sizeof(struct domain) <= HV_PAGE_SIZE);
@@ -48,6 +51,7 @@ struct domain *domain_root;
 
 static struct domain *slots[HV_MAX_DOMAINS];
 static uint64_t next_id;
+static struct bucket reports; /* lines about killed domains */
 static struct spinlock tree_lock = SPINLOCK_INIT(LOCK_DOMAINS);
 
 /* ---- finding ---- */
@@ -340,6 +344,9 @@ void domain_kill(struct domain *d, const char *why)
     if (r != NULL) {
         d->last_vector = (uint32_t)r->vector;
         d->last_error = (uint32_t)r->error;
+    }
+    /* A domain that may create could have children killed as fast as it makes them. */
+    if (r != NULL && bucket_take(&reports, clock_now_ns(), 1, REPORT_PERIOD_NS, REPORT_BURST) > 0) {
         printk("domain %lu killed: %s rip=%lx rsp=%lx vector=%u error=%x cr2=%lx", d->id, why,
                r->rip, r->rsp, d->last_vector, d->last_error, d->last_cr2);
     }
@@ -357,7 +364,9 @@ static void mark_dying(struct domain *d)
     d->state = HV_DOMAIN_DYING;
     d->windows_at = 0; /* a reset of its devices may have left off anywhere */
     sleep_all(d, VCPU_OFFLINE);
+    console_flush(d);
     io_destroy_routes(d);
+    event_raise_virq(d->parent, HV_VIRQ_DOMAIN);
     d->teardown = TEARDOWN_PORTS;
 }
 

@@ -158,7 +158,8 @@ bool event_pending(const struct vcpu *v)
 
 bool event_upcall_due(const struct vcpu *v)
 {
-    return READ_ONCE(v->page->masked) == 0 && event_pending(v);
+    /* With `busy` alone the save area is still in use: entry.S waits for it too. */
+    return READ_ONCE(v->page->masked) == 0 && READ_ONCE(v->page->busy) == 0 && event_pending(v);
 }
 
 /* ---- allocation ---- */

@@ -4,7 +4,7 @@
  * domain_for_control answers it, and a domain that does not exist looks like one that is not the
  * caller's. Calls that make no sense on oneself ask for a descendant.
  */
-#include "barrier.h"
+#include "arch/speculation.h"
 #include "frame.h"
 #include "guestmem.h"
 #include "hc.h"
@@ -82,7 +82,7 @@ int64_t hc_vcpu_set_context(uint64_t dom, uint64_t vcpu, uint64_t gpa)
         return HC_FAIL(r, "struct hv_vcpu_context");
     }
     /* 5. Are the addresses a guest's? vcpu_set_context asks. */
-    return vcpu_set_context(d->vcpu[vcpu], c.rip, c.rsp, c.rdi, c.rsi);
+    return vcpu_set_context(d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)], c.rip, c.rsp, c.rdi, c.rsi);
 }
 
 int64_t hc_domain_start(uint64_t dom)

@@ -50,7 +50,7 @@ void event_raise_timer(struct vcpu *v);
 bool event_pending(const struct vcpu *v);
 /* May `port` of `d` be named as a grant's or route's notification port? */
 bool event_port_usable(struct domain *d, uint64_t port);
-/* Is an upcall due: not masked, something pending? Reads the shared page once. */
+/* Is an upcall due: neither masked nor busy, something pending? Reads each word once. */
 bool event_upcall_due(const struct vcpu *v);
 
 #endif

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The handlers of the system, event, scheduling, control and emulation hypercalls: each question
+ * that they ask, asked by a caller for whom the answer is no, beside one for whom it is yes.
+ *
+ * sources: tests/unit/host_cpu.c tests/unit/host_core.c hyp/core/audit.c hyp/core/audit_plant.c
+ * sources: hyp/core/console.c hyp/core/counter.c hyp/core/dma.c hyp/core/domain.c hyp/core/epoch.c
+ * sources: hyp/core/event.c hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
+ * sources: hyp/core/ioemul.c hyp/core/p2m.c hyp/core/portdecode.c hyp/core/resource.c
+ * sources: hyp/core/sched.c hyp/core/space.c hyp/core/space_table.c hyp/core/space_leaf.c hyp/core/timer.c
+ * sources: hyp/core/trace.c hyp/lib/lock.c hyp/hc/hc_control.c hyp/hc/hc_emul.c hyp/hc/hc_event.c
+ * sources: hyp/hc/hc_sched.c hyp/hc/hc_system.c
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host_core.h"
+
+#include "event.h"
+#include "frame.h"
+#include "hc.h"
+#include "hv_io.h"
+#include "hv_start.h"
+#include "p2m.h"
+#include "sched.h"
+#include "vcpu.h"
+
+#define FRAMES 8192u
+#define PAGE   ((uint64_t)4096)
+#define BUFFER (8 * PAGE)  /* a page of the caller's */
+#define HOLE   (63 * PAGE) /* empty */
+#define FAR    ((uint64_t)1 << 62)
+
+static struct domain *root, *child, *grandchild, *stranger;
+
+int64_t hc_fail_report(int64_t error, const char *file, int line, const char *why)
+{
+    (void)file;
+    (void)line;
+    must(why != NULL && why[0] != '\0' && error < 0);
+    return error;
+}
+
+int vcpu_set_context(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rdi, uint64_t rsi)
+{
+    if (!address_in_kernel_half(rip) || !address_is_guests(rsp)) {
+        return -HV_EINVAL;
+    }
+    v->regs.rip = rip;
+    v->regs.rdi = rdi;
+    v->regs.rsi = rsi;
+    return 0;
+}
+
+/* root - child - grandchild, root - stranger; the child runs. */
+static void setup(void)
+{
+    host_core_start(FRAMES);
+    root = domain_root;
+    child = host_domain(root, 2000, 62);
+    stranger = host_domain(root, 300, 16);
+    grandchild = host_domain(child, 400, 16);
+    host_run(child);
+}
+
+static void *buffer(void)
+{
+    return host_ram(child, BUFFER / PAGE);
+}
+
+/* Numbers that no call of the child's may accept: its parent, a stranger, nobody. */
+static const uint64_t *others(void)
+{
+    static uint64_t id[6];
+
+    id[0] = root->id;
+    id[1] = stranger->id;
+    id[2] = 4711;
+    id[3] = child->id + HV_MAX_DOMAINS;
+    id[4] = grandchild->id + HV_MAX_DOMAINS;
+    id[5] = HV_SELF - 1;
+    return id;
+}
+
+START_TEST(test_every_control_call_without_the_right)
+{
+    struct hv_domain_info before, after;
+    const uint64_t id = others()[_i];
+
+    domain_info(stranger, &before);
+    memset(buffer(), 0, PAGE);
+    ck_assert_int_eq(hc_counters(id, BUFFER), -HV_EPERM);
+    ck_assert_int_eq(hc_event_alloc(id, HV_SELF), -HV_EPERM);
+    ck_assert_int_eq(hc_event_bind(id, HV_BIND_VIRQ, HV_VIRQ_TIMER, 0, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_event_close(id, 1), -HV_EPERM);
+    ck_assert_int_eq(hc_event_status(id, 1, BUFFER), -HV_EPERM);
+    ck_assert_int_eq(hc_event_set_vcpu(id, 1, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_event_set_priority(id, 1, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_vcpu_set_context(id, 0, BUFFER), -HV_EPERM);
+    ck_assert_int_eq(hc_domain_start(id), -HV_EPERM);
+    ck_assert_int_eq(hc_domain_pause(id), -HV_EPERM);
+    ck_assert_int_eq(hc_domain_unpause(id), -HV_EPERM);
+    ck_assert_int_eq(hc_domain_destroy(id), -HV_EPERM);
+    ck_assert_int_eq(hc_domain_info(id, BUFFER), -HV_EPERM);
+    ck_assert_int_eq(hc_domain_copy(id, 0, BUFFER, 8, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_assign(id, HV_ASSIGN_PORTS, 0x1000, 1), -HV_EPERM);
+    ck_assert_int_eq(hc_devices_reset(id), -HV_EPERM);
+    ck_assert_int_eq(hc_io_route(id, 0x1f0, 8, 1, 1), -HV_EPERM);
+    ck_assert_int_eq(hc_io_complete(id, 0, 0, 0), -HV_EPERM);
+    domain_info(stranger, &after);
+    ck_assert_mem_eq(&before, &after, sizeof(before));
+    for (uint64_t i = 0; i < PAGE; i++) {
+        must(((char *)buffer())[i] == 0);
+    }
+}
+END_TEST
+
+/* Calls that make no sense on oneself. */
+START_TEST(test_not_on_oneself)
+{
+    const uint64_t id = _i ? child->id : HV_SELF;
+
+    ck_assert_int_eq(hc_domain_start(id), -HV_EPERM);
+    ck_assert_int_eq(hc_domain_pause(id), -HV_EPERM);
+    ck_assert_int_eq(hc_domain_unpause(id), -HV_EPERM);
+    ck_assert_int_eq(hc_domain_destroy(id), -HV_EPERM);
+    ck_assert_int_eq(hc_domain_copy(id, 0, BUFFER, 8, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_assign(id, HV_ASSIGN_PORTS, 0x1000, 1), -HV_EPERM);
+    ck_assert_int_eq(hc_devices_reset(id), -HV_EPERM);
+    ck_assert_int_eq(hc_io_route(id, 0x1f0, 8, 1, 1), -HV_EPERM);
+    ck_assert_int_eq(hc_io_complete(id, 0, 0, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_domain_info(id, BUFFER), 0);
+    ck_assert_int_eq(hc_counters(id, BUFFER), 0);
+    ck_assert_uint_eq(child->state, HV_DOMAIN_RUNNING);
+}
+END_TEST
+
+/* A dying descendant takes only destroy, reset, info and counters. */
+START_TEST(test_a_dying_descendant)
+{
+    const uint64_t id = grandchild->id;
+
+    ck_assert_int_eq(hc_domain_destroy(id), 1);
+    ck_assert_int_eq(hc_event_alloc(id, HV_SELF), -HV_EPERM);
+    ck_assert_int_eq(hc_event_bind(id, HV_BIND_VIRQ, HV_VIRQ_TIMER, 0, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_event_status(id, 1, BUFFER), -HV_EPERM);
+    ck_assert_int_eq(hc_event_close(id, 1), -HV_EPERM);
+    ck_assert_int_eq(hc_event_set_vcpu(id, 1, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_event_set_priority(id, 1, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_vcpu_set_context(id, 0, BUFFER), -HV_EPERM);
+    ck_assert_int_eq(hc_domain_copy(id, 0, BUFFER, 8, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_assign(id, HV_ASSIGN_PORTS, 0x1000, 1), -HV_EPERM);
+    ck_assert_int_eq(hc_io_route(id, 0x1f0, 8, 1, 1), -HV_EPERM);
+    ck_assert_int_eq(hc_io_complete(id, 0, 0, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_domain_start(id), -HV_EDEAD);
+    ck_assert_int_eq(hc_domain_info(id, BUFFER), 0);
+    while (hc_domain_destroy(id) > 0) {
+    }
+    ck_assert_int_eq(hc_domain_destroy(id), -HV_EPERM);
+    ck_assert_int_eq(hc_domain_info(id, BUFFER), -HV_EPERM);
+}
+END_TEST
+
+/* Every call with a buffer, and every kind of address that is none. */
+START_TEST(test_buffers)
+{
+    static const uint64_t bad[] = {
+        HOLE,
+        64 * PAGE,
+        BUFFER + PAGE - 4,
+        ~(uint64_t)0,
+        ~(uint64_t)0 - PAGE,
+        FAR,
+        HV_GFN_WINDOW * PAGE,
+        HV_GFN_SHARED * PAGE,
+        HV_GFN_MMIO * PAGE,
+    };
+    const uint64_t gpa = bad[_i];
+
+    ck_assert_int_eq(hc_console_write(gpa, 8), -HV_EFAULT);
+    ck_assert_int_eq(hc_counters(HV_SELF, gpa), -HV_EFAULT);
+    ck_assert_int_eq(hc_event_status(HV_SELF, 1, gpa), -HV_EFAULT);
+    ck_assert_int_eq(hc_domain_create(gpa), -HV_EFAULT);
+    ck_assert_int_eq(hc_vcpu_set_context(grandchild->id, 0, gpa), -HV_EFAULT);
+    ck_assert_int_eq(hc_domain_info(HV_SELF, gpa), -HV_EFAULT);
+    ck_assert_int_eq(child->first_child == grandchild && !grandchild->next_sibling, 1);
+    host_run(root);
+    ck_assert_int_eq(hc_console_read(gpa == HOLE ? 64 * PAGE : gpa, 8), -HV_EFAULT);
+    ck_assert_int_eq(hc_trace_read(0, gpa == HOLE ? 64 * PAGE : gpa, 1), -HV_EFAULT);
+    if (gpa != HOLE && gpa != 64 * PAGE) {
+        int64_t used = (int64_t)root->used;
+
+        ck_assert_int_eq(hc_event_bind(HV_SELF, HV_BIND_MSI, 8, 0, gpa), -HV_EFAULT);
+        ck_assert_int_eq((int64_t)root->used, used);
+    }
+}
+END_TEST
+
+START_TEST(test_lengths)
+{
+    static const uint64_t bad[] = { 0, 4097, (uint64_t)1 << 32, ~(uint64_t)0 };
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        ck_assert_int_eq(hc_console_write(BUFFER, bad[i]), -HV_EINVAL);
+        ck_assert_int_eq(
+            hc_domain_copy(grandchild->id, 0, BUFFER, bad[i] == 4097 ? 65537 : bad[i], 0),
+            -HV_EINVAL);
+    }
+    ck_assert_int_eq(hc_console_read(BUFFER, 8), -HV_EPERM);
+    ck_assert_int_eq(hc_trace_read(0, BUFFER, 1), -HV_EPERM);
+    host_run(root);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        ck_assert_int_eq(hc_console_read(BUFFER, bad[i]), -HV_EINVAL);
+        ck_assert_int_eq(hc_trace_read(0, BUFFER, bad[i] == 4097 ? 129 : bad[i]), -HV_EINVAL);
+    }
+    ck_assert_int_eq(hc_console_read(BUFFER, 4096), 0);
+    ck_assert_int_eq(hc_trace_read(0, BUFFER, 128), 0);
+}
+END_TEST
+
+static const struct hv_domain_create good = {
+    .quota = 200, .ram_pages = 16, .window_pages = 16, .vcpus = 1, .weight = 256
+};
+
+static int64_t create(struct hv_domain_create c)
+{
+    memcpy(buffer(), &c, sizeof(c));
+    return hc_domain_create(BUFFER);
+}
+
+START_TEST(test_create)
+{
+    struct hv_domain_create c = good;
+    int64_t id = create(c);
+
+    ck_assert_int_gt(id, 0);
+    while (hc_domain_destroy((uint64_t)id) > 0) {
+    }
+#define REFUSED(field, value, error)                                                               \
+    do {                                                                                           \
+        c = good;                                                                                  \
+        c.field = (value);                                                                         \
+        ck_assert_int_eq(create(c), -(error));                                                     \
+    } while (0)
+    REFUSED(quota, 0, HV_EINVAL);
+    REFUSED(quota, 10000, HV_ENOMEM);
+    REFUSED(quota, ~(uint64_t)0, HV_ENOMEM);
+    REFUSED(ram_pages, 0, HV_EINVAL);
+    REFUSED(ram_pages, HV_MAX_RAM_PAGES + 1, HV_EINVAL);
+    REFUSED(ram_pages, ~(uint64_t)0, HV_EINVAL);
+    REFUSED(window_pages, HV_MAX_WINDOW_PAGES + 1, HV_EINVAL);
+    REFUSED(window_pages, ~(uint64_t)0, HV_EINVAL);
+    REFUSED(vcpus, 0, HV_EINVAL);
+    REFUSED(vcpus, 2, HV_EINVAL);
+    REFUSED(flags, 2, HV_EINVAL);
+    REFUSED(weight, 0, HV_EINVAL);
+    REFUSED(weight, 65536, HV_EINVAL);
+    REFUSED(cap, 1, HV_EINVAL);
+    REFUSED(rsvd[0], 1, HV_EINVAL);
+    REFUSED(rsvd[1], 1, HV_EINVAL);
+    REFUSED(ram_pages, HV_MAX_RAM_PAGES, HV_ENOMEM);
+    ck_assert_ptr_eq(child->first_child, grandchild);
+    host_audit();
+}
+END_TEST
+
+START_TEST(test_the_right_to_create)
+{
+    int64_t id = create(good);
+    struct domain *d = domain_find((uint64_t)id);
+
+    ck_assert_ptr_ne(d, NULL);
+    ck_assert_int_eq(p2m_populate(d, (gfn_t){ 0 }, 16), 16);
+    host_run(d);
+    memcpy(host_ram(d, BUFFER / PAGE), &good, sizeof(good));
+    ck_assert_int_eq(hc_domain_create(BUFFER), -HV_EPERM);
+}
+END_TEST
+
+START_TEST(test_context)
+{
+    struct hv_vcpu_context *c = buffer();
+    const uint64_t id = grandchild->id;
+
+    *c = (struct hv_vcpu_context){ .rip = HV_KERNEL_IMAGE, .rdi = 1, .rsi = 2 };
+    ck_assert_int_eq(hc_domain_start(id), -HV_EINVAL);
+    ck_assert_int_eq(hc_vcpu_set_context(id, 1, BUFFER), -HV_EINVAL);
+    ck_assert_int_eq(hc_vcpu_set_context(id, ~(uint64_t)0, BUFFER), -HV_EINVAL);
+    ck_assert_int_eq(hc_vcpu_set_context(id, 0, BUFFER), 0);
+    c->rip = 0x400000;
+    ck_assert_int_eq(hc_vcpu_set_context(id, 0, BUFFER), -HV_EINVAL);
+    ck_assert_uint_eq(grandchild->vcpu[0]->regs.rip, HV_KERNEL_IMAGE);
+    ck_assert_int_eq(hc_domain_start(id), 0);
+    c->rip = HV_KERNEL_IMAGE;
+    ck_assert_int_eq(hc_vcpu_set_context(id, 0, BUFFER), -HV_EBUSY);
+    ck_assert_int_eq(hc_vcpu_set_context(HV_SELF, 0, BUFFER), -HV_EBUSY);
+    ck_assert_int_eq(hc_domain_pause(id), 0);
+    ck_assert_int_eq(hc_vcpu_set_context(id, 0, BUFFER), -HV_EBUSY);
+    ck_assert_int_eq(hc_domain_unpause(id), 0);
+}
+END_TEST
+
+static uint8_t byte_of(struct domain *d, uint64_t gpa)
+{
+    return ((uint8_t *)host_ram(d, gpa / PAGE))[gpa % PAGE];
+}
+
+/* Both directions, any alignment of both sides, and stops at the first page that is not there. */
+START_TEST(test_copy)
+{
+    const uint64_t id = grandchild->id;
+
+    for (int i = 0; i < 500; i++) {
+        uint64_t mine = host_random(40 * PAGE), theirs = host_random(16 * PAGE);
+        uint64_t bytes = 1 + host_random(40000), write = host_random(2), done;
+        uint64_t there = 16 * PAGE - theirs;
+        uint8_t mark = (uint8_t)(i + 1);
+        struct domain *from = write ? child : grandchild;
+
+        for (uint64_t g = 0; g < (from == child ? 62u : 16u); g++) {
+            memset(host_ram(from, g), mark, PAGE);
+        }
+        done = (uint64_t)hc_domain_copy(id, theirs, mine, bytes, write);
+        must(done == (bytes < there ? bytes : there));
+        for (uint64_t k = 0; k < done; k++) {
+            must(byte_of(child, mine + k) == mark && byte_of(grandchild, theirs + k) == mark);
+        }
+        must(mine == 0 || write || byte_of(child, mine - 1) != mark);
+        must(write || byte_of(child, mine + done) != mark);
+    }
+    ck_assert_int_eq(hc_domain_copy(id, 0, BUFFER, 8, 2), -HV_EINVAL);
+    ck_assert_int_eq(hc_domain_copy(id, ~(uint64_t)0 - 3, BUFFER, 8, 0), -HV_EINVAL);
+    ck_assert_int_eq(hc_domain_copy(id, 0, ~(uint64_t)0 - 3, 8, 0), -HV_EINVAL);
+    ck_assert_int_eq(hc_domain_copy(id, 16 * PAGE, BUFFER, 8, 0), -HV_EFAULT);
+    ck_assert_int_eq(hc_domain_copy(id, 0, HOLE, 8, 0), -HV_EFAULT);
+    ck_assert_int_eq(hc_domain_copy(id, HV_GFN_SHARED * PAGE, BUFFER, 8, 0), -HV_EFAULT);
+}
+END_TEST
+
+START_TEST(test_assign_only_what_one_holds)
+{
+    ck_assert_int_eq(hc_assign(grandchild->id, HV_ASSIGN_PORTS, 0x1000, 8), -HV_EPERM);
+    ck_assert_int_eq(hc_assign(grandchild->id, HV_ASSIGN_IRQ, 5, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_assign(grandchild->id, HV_ASSIGN_DEVICE, 8, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_assign(grandchild->id, 99, 8, 0), -HV_EINVAL);
+    host_run(root);
+    ck_assert_int_eq(hc_assign(child->id, HV_ASSIGN_PORTS, 0x1000, 8), 0);
+    ck_assert_int_eq(hc_assign(child->id, HV_ASSIGN_PORTS, 0x3f8, 1), -HV_EPERM);
+    ck_assert_int_eq(hc_assign(child->id, HV_ASSIGN_PORTS, 0xf4, 1), -HV_EPERM);
+    host_run(child);
+    ck_assert_int_eq(hc_assign(grandchild->id, HV_ASSIGN_PORTS, 0x1001, 7), 0);
+    ck_assert_int_eq(hc_assign(grandchild->id, HV_ASSIGN_PORTS, 0x1001, 8), -HV_EPERM);
+}
+END_TEST
+
+/* A builder makes ports on behalf of its child: bound as the child's, usable by it. */
+START_TEST(test_events_on_behalf)
+{
+    int64_t p = hc_event_alloc(grandchild->id, HV_SELF), q, mine;
+    struct hv_event_status s;
+
+    ck_assert_int_gt(p, 0);
+    q = hc_event_alloc(grandchild->id, child->id);
+    mine = hc_event_bind(HV_SELF, HV_BIND_PEER, grandchild->id, (uint64_t)q, 0);
+    ck_assert_int_gt(mine, 0);
+    ck_assert_int_eq(hc_event_send((uint64_t)mine), 0);
+    ck_assert_int_eq(hc_event_status(grandchild->id, (uint64_t)q, BUFFER), 0);
+    memcpy(&s, buffer(), sizeof(s));
+    ck_assert_uint_eq(s.state, HV_PORT_PEER);
+    ck_assert_uint_eq(s.peer, child->id);
+    ck_assert_int_eq(hc_event_set_priority(grandchild->id, (uint64_t)q, 1), 0);
+    ck_assert_int_eq(hc_event_set_vcpu(grandchild->id, (uint64_t)q, 0), 0);
+    ck_assert_int_eq(hc_event_close(grandchild->id, (uint64_t)q), 0);
+    ck_assert_int_eq(hc_event_send((uint64_t)mine), -HV_EDEAD);
+    ck_assert_int_eq(hc_event_bind(HV_SELF, 0, 0, 0, 0), -HV_EINVAL);
+    ck_assert_int_eq(hc_event_bind(HV_SELF, 5, 0, 0, 0), -HV_EINVAL);
+    ck_assert_int_eq(hc_event_unmask((uint64_t)mine), -HV_EINVAL);
+}
+END_TEST
+
+START_TEST(test_block_and_wake)
+{
+    int64_t p = hc_event_alloc(HV_SELF, HV_SELF);
+    int64_t q = hc_event_bind(HV_SELF, HV_BIND_PEER, HV_SELF, (uint64_t)p, 0);
+    struct vcpu *v = child->vcpu[0];
+
+    v->page->masked = 1;
+    ck_assert_int_eq(hc_block(), 0);
+    ck_assert_uint_eq(v->page->masked, 0);
+    ck_assert_uint_eq(v->wait, VCPU_BLOCKED);
+    event_raise(child, (uint32_t)q);
+    ck_assert_uint_eq(v->wait, 0);
+    /* Something pending already: it does not wait, and is told. */
+    host_cpu0.work = 0;
+    ck_assert_int_eq(hc_block(), 0);
+    ck_assert_uint_eq(v->wait, 0);
+    ck_assert(host_cpu0.work & CPU_WORK_UPCALL);
+    ck_assert_int_eq(hc_yield(), 0);
+    ck_assert_int_eq(hc_set_timer(host_now + 5), 0);
+    ck_assert_uint_eq(host_armed <= host_now + 5, 1);
+    ck_assert_int_eq(hc_set_timer(0), 0);
+    ck_assert_uint_eq(v->timer_slot, 0);
+}
+END_TEST
+
+START_TEST(test_shutdown)
+{
+    ck_assert_int_eq(hc_shutdown(16), -HV_EINVAL);
+    ck_assert_int_eq(hc_shutdown(~(uint64_t)0), -HV_EINVAL);
+    ck_assert_uint_eq(child->state, HV_DOMAIN_RUNNING);
+    (void)hc_shutdown(7);
+    ck_assert_uint_eq(child->state, HV_DOMAIN_SHUTDOWN);
+    ck_assert_uint_eq(child->reason, 7);
+    ck_assert_uint_eq(child->vcpu[0]->wait, VCPU_OFFLINE);
+}
+END_TEST
+
+/* What is written out is all of the structure's meaning: what is reserved is zero. */
+START_TEST(test_out_structures)
+{
+    const struct hv_counters *c = buffer();
+    const struct hv_domain_info *i = buffer();
+
+    child->vcpu[0]->counters.hypercalls = 5;
+    memset(buffer(), 0xee, PAGE);
+    ck_assert_int_eq(hc_counters(HV_SELF, BUFFER), 0);
+    ck_assert_uint_eq(c->hypercalls, 5);
+    ck_assert_uint_eq(c->transitions, 5);
+    for (int k = 0; k < 6; k++) {
+        ck_assert_uint_eq(c->rsvd[k], 0);
+    }
+    ck_assert_uint_eq(((uint8_t *)buffer())[sizeof(*c)], 0xee);
+    memset(buffer(), 0xee, PAGE);
+    ck_assert_int_eq(hc_domain_info(HV_SELF, BUFFER), 0);
+    ck_assert_uint_eq(i->id, child->id);
+    ck_assert_uint_eq(i->parent, root->id);
+    for (uint64_t k = 0; k < sizeof(i->report); k++) {
+        ck_assert_int_eq(i->report[k], 0);
+    }
+    ck_assert_uint_eq(((uint8_t *)buffer())[sizeof(*i)], 0xee);
+    ck_assert_int_eq(hc_version(), HV_ABI_VERSION);
+}
+END_TEST
+
+START_TEST(test_emulation)
+{
+    int64_t p = hc_event_alloc(HV_SELF, HV_SELF);
+    const uint64_t id = grandchild->id;
+
+    ck_assert_int_eq(hc_io_route(id, 0x1f0, 8, (uint64_t)p + 1, 20), -HV_EINVAL);
+    ck_assert_int_eq(hc_io_route(id, 0x1f0, 8, (uint64_t)p, 62), -HV_EINVAL);
+    ck_assert_int_eq(hc_io_route(id, 0x1f0, 8, (uint64_t)p, 20), 0);
+    ck_assert_int_eq(hc_io_route(id, 0x1f7, 1, (uint64_t)p, 20), -HV_EBUSY);
+    ck_assert_int_eq(hc_io_complete(id, 0, 0, 0), -HV_EINVAL);
+    ck_assert_int_eq(hc_io_complete(id, 1, 0, 0), -HV_EINVAL);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("hc");
+    TCase *tc = tcase_create("hc");
+    SRunner *runner;
+    int failed;
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, setup, NULL);
+    tcase_add_loop_test(tc, test_every_control_call_without_the_right, 0, 6);
+    tcase_add_loop_test(tc, test_not_on_oneself, 0, 2);
+    tcase_add_test(tc, test_a_dying_descendant);
+    tcase_add_loop_test(tc, test_buffers, 0, 9);
+    tcase_add_test(tc, test_lengths);
+    tcase_add_test(tc, test_create);
+    tcase_add_test(tc, test_the_right_to_create);
+    tcase_add_test(tc, test_context);
+    tcase_add_test(tc, test_copy);
+    tcase_add_test(tc, test_assign_only_what_one_holds);
+    tcase_add_test(tc, test_events_on_behalf);
+    tcase_add_test(tc, test_block_and_wake);
+    tcase_add_test(tc, test_shutdown);
+    tcase_add_test(tc, test_out_structures);
+    tcase_add_test(tc, test_emulation);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
