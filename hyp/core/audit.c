@@ -78,8 +78,8 @@ static void check_window(const struct space *s, uint64_t va, pte_t e)
         }
         return;
     }
-    audit_error("shared-writable", "frame %lx is mapped in domain %lu without a grant",
-                pte_frame(e), d->id);
+    audit_error("no-grant", "frame %lx is mapped in domain %lu without a grant", pte_frame(e),
+                d->id);
 }
 
 static bool is_shared_page(const struct domain *d, uint64_t mfn)

@@ -38,62 +38,146 @@ static pte_t *kernel_leaf(void)
     panic("audit-plant: root maps nothing");
 }
 
-static void name_frame(pte_t *leaf, mfn_t m)
+static void name_frame(uint64_t frame, pte_t kind)
 {
-    *leaf = (*leaf & ~PTE_FRAME) | pte_make(m.n, PTE_WRITE | PTE_NX);
+    pte_t *leaf = kernel_leaf();
+
+    *leaf = pte_make(frame, (*leaf & ~(PTE_FRAME | PTE_KIND)) | PTE_WRITE | PTE_NX | kind);
 }
 
 /* A frame of nobody's in state RAM: as if it were another domain's. */
-static mfn_t foreign_frame(void)
+static struct frame *foreign_frame(void)
 {
-    return frame_alloc(NULL, FRAME_RAM);
+    return frame_of(frame_alloc(NULL, FRAME_RAM));
 }
 
-static void plant(const char *kind)
+static void plant_maps(void)
 {
-    struct domain *root = domain_root;
-    const struct space *s = root->spaces[0];
-
-    if (strcmp(kind, "maps") == 0) {
-        ram_frame()->maps++;
-    } else if (strcmp(kind, "grant-count") == 0) {
-        ram_frame()->grants++;
-    } else if (strcmp(kind, "pin-count") == 0) {
-        ram_frame()->pins++;
-    } else if (strcmp(kind, "charge") == 0) {
-        root->used++;
-    } else if (strcmp(kind, "live-count") == 0) {
-        frame_of(root->kernel_l3[0])->live++;
-    } else if (strcmp(kind, "leak") == 0) {
-        frame_alloc(root, FRAME_RAM);
-    } else if (strcmp(kind, "free-list") == 0) {
-        frame_of(foreign_frame())->state = FRAME_FREE;
-    } else if (strcmp(kind, "quarantine") == 0) {
-        frame_of(foreign_frame())->state = FRAME_QUARANTINE;
-    } else if (strcmp(kind, "shared-writable") == 0) {
-        name_frame(kernel_leaf(), foreign_frame());
-    } else if (strcmp(kind, "table-reachable") == 0) {
-        name_frame(kernel_leaf(), s->l4_user);
-    } else if (strcmp(kind, "write-exec") == 0) {
-        pte_t *leaf = kernel_leaf();
-
-        *leaf = (*leaf | PTE_WRITE) & ~PTE_NX;
-    } else if (strcmp(kind, "views") == 0) {
-        *(pte_t *)frame_va(s->l4_kernel) = PTE_NX;
-    } else {
-        printk("audit-plant: no such kind: %s", kind);
-        return;
-    }
-    printk("audit-plant: %s", kind);
+    ram_frame()->maps++;
 }
+
+static void plant_grants(void)
+{
+    ram_frame()->grants++;
+}
+
+static void plant_pins(void)
+{
+    ram_frame()->pins++;
+}
+
+static void plant_charge(void)
+{
+    domain_root->used++;
+}
+
+static void plant_live(void)
+{
+    frame_of(domain_root->kernel_l3[0])->live++;
+}
+
+static void plant_leak(void)
+{
+    frame_alloc(domain_root, FRAME_RAM);
+}
+
+static void plant_double_use(void)
+{
+    p2m_set_ram(domain_root, (gfn_t){ domain_root->ram_pages - 1 },
+                (mfn_t){ (uint64_t)(ram_frame() - frame_table) });
+}
+
+static void plant_free(void)
+{
+    foreign_frame()->state = FRAME_FREE;
+}
+
+static void plant_quarantine(void)
+{
+    foreign_frame()->state = FRAME_QUARANTINE;
+}
+
+static void plant_foreign(void)
+{
+    name_frame((uint64_t)(foreign_frame() - frame_table), PTE_RAM);
+}
+
+static void plant_table(void)
+{
+    name_frame(domain_root->spaces[0]->l4_user.n, PTE_RAM);
+}
+
+static void plant_window(void)
+{
+    name_frame((uint64_t)(foreign_frame() - frame_table), PTE_WINDOW);
+}
+
+static void plant_shared(void)
+{
+    name_frame((uint64_t)(ram_frame() - frame_table), PTE_SHARED);
+}
+
+static void plant_mmio(void)
+{
+    name_frame((uint64_t)(ram_frame() - frame_table), PTE_MMIO | PTE_UNCACHED);
+}
+
+static void plant_global(void)
+{
+    *kernel_leaf() |= (pte_t)1 << 8;
+}
+
+static void plant_write_exec(void)
+{
+    pte_t *leaf = kernel_leaf();
+
+    *leaf = (*leaf | PTE_WRITE) & ~PTE_NX;
+}
+
+static void plant_views(void)
+{
+    *(pte_t *)frame_va(domain_root->spaces[0]->l4_kernel) = PTE_NX;
+}
+
+/* The name is the one by which the audit is to call it. */
+static const struct {
+    const char *kind;
+    void (*plant)(void);
+} plants[] = {
+    { "maps", plant_maps },
+    { "grant-count", plant_grants },
+    { "pin-count", plant_pins },
+    { "charge", plant_charge },
+    { "live-count", plant_live },
+    { "leak", plant_leak },
+    { "double-use", plant_double_use },
+    { "free-list", plant_free },
+    { "quarantine", plant_quarantine },
+    { "shared-writable", plant_foreign },
+    { "table-reachable", plant_table },
+    { "no-grant", plant_window },
+    { "shared-page", plant_shared },
+    { "mmio", plant_mmio },
+    { "leaf-bits", plant_global },
+    { "write-exec", plant_write_exec },
+    { "views", plant_views },
+};
 
 void audit_plant(void)
 {
     static bool done;
     char kind[32];
 
-    if (!done && boot_option(frame_boot, "audit-plant", kind, sizeof(kind))) {
-        done = true;
-        plant(kind);
+    if (done || !boot_option(frame_boot, "audit-plant", kind, sizeof(kind))) {
+        return;
     }
+    done = true;
+    for (unsigned int i = 0; i < ARRAY_LEN(plants); i++) {
+        if (strcmp(kind, plants[i].kind) == 0) {
+            plants[i].plant();
+            printk("audit-plant: %s", kind);
+            return;
+        }
+    }
+    printk("audit-plant: no such kind: %s", kind);
 }

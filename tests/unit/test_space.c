@@ -606,8 +606,9 @@ END_TEST
 START_TEST(test_audit_finds)
 {
     static const char *const kinds[] = {
-        "maps",      "grant-count", "pin-count",       "charge",          "live-count", "leak",
-        "free-list", "quarantine",  "shared-writable", "table-reachable", "write-exec", "views"
+        "maps",       "grant-count",     "pin-count",       "charge",   "live-count",  "leak",
+        "double-use", "free-list",       "quarantine",      "no-grant", "shared-page", "mmio",
+        "leaf-bits",  "shared-writable", "table-reachable", "views",    "write-exec",
     };
     char line[64];
 
@@ -644,7 +645,7 @@ int main(void)
     tcase_add_test(tests, test_walk);
     tcase_add_loop_test(tests, test_random_against_model, 0, 4);
     tcase_add_loop_test(tests, test_random_out_of_memory, 0, 3);
-    tcase_add_loop_test(tests, test_audit_finds, 0, 12);
+    tcase_add_loop_test(tests, test_audit_finds, 0, 17);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
