@@ -135,9 +135,14 @@ START_TEST(test_upcall_only_when_a_selector_bit_rises)
     b->vcpu[0]->page->masked = 1;
     event_raise(b, (uint32_t)pb);
     ck_assert_uint_eq(host_cpu0.work, 0);
+    a->vcpu[0]->page->masked = 0;
+    event_raise(a, (uint32_t)pa);
+    ck_assert_msg(host_cpu0.work == 0, "not the one that runs");
     ck_assert(event_pending(b->vcpu[0]) && !event_upcall_due(b->vcpu[0]));
     b->vcpu[0]->page->masked = 0;
     ck_assert(event_upcall_due(b->vcpu[0]));
+    b->vcpu[0]->page->busy = 1;
+    ck_assert(!event_upcall_due(b->vcpu[0]));
 }
 END_TEST
 

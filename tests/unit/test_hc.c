@@ -89,6 +89,9 @@ START_TEST(test_every_control_call_without_the_right)
     struct hv_domain_info before, after;
     const uint64_t id = others()[_i];
 
+    host_run(root);
+    ck_assert_int_eq(hc_assign(child->id, HV_ASSIGN_PORTS, 0x1000, 1), 0);
+    host_run(child);
     domain_info(stranger, &before);
     memset(buffer(), 0, PAGE);
     ck_assert_int_eq(hc_counters(id, BUFFER), -HV_EPERM);
@@ -377,6 +380,33 @@ START_TEST(test_events_on_behalf)
     ck_assert_int_eq(hc_event_bind(HV_SELF, 0, 0, 0, 0), -HV_EINVAL);
     ck_assert_int_eq(hc_event_bind(HV_SELF, 5, 0, 0, 0), -HV_EINVAL);
     ck_assert_int_eq(hc_event_unmask((uint64_t)mine), -HV_EINVAL);
+    memset(buffer(), 0xee, PAGE);
+    ck_assert_int_eq(hc_event_status(HV_SELF, 0, BUFFER), -HV_EINVAL);
+    ck_assert_int_eq(hc_event_status(HV_SELF, HV_MAX_PORTS, BUFFER), -HV_EINVAL);
+    ck_assert_int_gt(hc_event_bind(HV_SELF, HV_BIND_VIRQ, HV_VIRQ_TIMER, 0, BUFFER), 0);
+    ck_assert_uint_eq(((uint8_t *)buffer())[0], 0xee);
+}
+END_TEST
+
+START_TEST(test_where_a_message_goes)
+{
+    struct hv_msi *msi = host_ram(root, BUFFER / PAGE);
+
+    host_run(root);
+    memset(msi, 0xee, PAGE);
+    ck_assert_int_gt(hc_event_bind(HV_SELF, HV_BIND_MSI, 0x18, 0, BUFFER), 0);
+    ck_assert_uint_eq(msi->address, 0xfee00000);
+    ck_assert_ptr_ne((void *)host_handler[msi->data], NULL);
+    ck_assert_uint_eq(msi->rsvd, 0);
+}
+END_TEST
+
+START_TEST(test_console)
+{
+    memcpy(buffer(), "hello\n", 6);
+    host_log[0] = 0;
+    ck_assert_int_eq(hc_console_write(BUFFER, 6), 6);
+    ck_assert_ptr_ne(strstr(host_log, "] hello\n"), NULL);
 }
 END_TEST
 
@@ -478,6 +508,8 @@ int main(void)
     tcase_add_test(tc, test_copy);
     tcase_add_test(tc, test_assign_only_what_one_holds);
     tcase_add_test(tc, test_events_on_behalf);
+    tcase_add_test(tc, test_where_a_message_goes);
+    tcase_add_test(tc, test_console);
     tcase_add_test(tc, test_block_and_wake);
     tcase_add_test(tc, test_shutdown);
     tcase_add_test(tc, test_out_structures);
