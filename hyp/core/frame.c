@@ -163,7 +163,8 @@ static void enter_limbo(struct frame *f)
 {
     uint32_t n = (uint32_t)(f - frame_table);
 
-    /* The stamp may be older than that of the last in the queue: a later one only waits longer. */
+    /* A newer stamp than the frame's own only waits longer. It keeps the queue in order, and away
+     * from stamps that are so old that they look like new ones. */
     f->epoch = epoch_now;
     f->state = FRAME_LIMBO;
     f->next = NO_FRAME;

@@ -113,9 +113,6 @@ int p2m_resolve(struct domain *d, gfn_t g, struct p2m_target *t)
         *t = (struct p2m_target){ .mfn = m, .rights = HV_MAP_READ | HV_MAP_WRITE | HV_MAP_EXEC };
         return 0;
     }
-    if (g.n < HV_GFN_WINDOW) {
-        return -HV_EINVAL;
-    }
     if (g.n < HV_GFN_SHARED) {
         return resolve_window(d, g, t);
     }

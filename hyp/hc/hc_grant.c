@@ -14,17 +14,9 @@
 #define MAX_UNMAP_PAGES 1024u
 #define UNMAP_CHUNK     64u
 
-/* The domain that a call is about: may the caller act on it, and does it live? NULL: -HV_EPERM. */
-static struct domain *target(struct domain *caller, uint64_t dom)
-{
-    struct domain *d = dom == HV_SELF ? caller : domain_for_control(caller, dom);
-
-    return d != NULL && domain_alive(d) ? d : NULL;
-}
-
 int64_t hc_grant_create(uint64_t dom, uint64_t peer, uint64_t gfn, uint64_t count, uint64_t rights)
 {
-    struct domain *d = target(hc_caller(), dom);
+    struct domain *d = hc_target(hc_caller(), dom);
     int64_t ref;
 
     if (d == NULL) {
@@ -38,7 +30,7 @@ int64_t hc_grant_create(uint64_t dom, uint64_t peer, uint64_t gfn, uint64_t coun
 
 int64_t hc_grant_end(uint64_t dom, uint64_t ref, uint64_t force)
 {
-    struct domain *d = target(hc_caller(), dom);
+    struct domain *d = hc_target(hc_caller(), dom);
     int error;
 
     if (d == NULL) {
@@ -73,7 +65,7 @@ static int64_t map_entries(struct domain *d, const struct hv_grant_map *m, uint6
 int64_t hc_grant_map(uint64_t dom, uint64_t gpa, uint64_t count)
 {
     struct domain *caller = hc_caller();
-    struct domain *d = target(caller, dom);
+    struct domain *d = hc_target(caller, dom);
     struct hv_grant_map m[HV_MAX_GRANT_BATCH];
     int64_t done;
 
@@ -136,7 +128,7 @@ static int64_t unmap_all(struct domain *caller, struct domain *d, uint64_t gpa, 
 int64_t hc_grant_unmap(uint64_t dom, uint64_t gpa, uint64_t count)
 {
     struct domain *caller = hc_caller();
-    struct domain *d = target(caller, dom);
+    struct domain *d = hc_target(caller, dom);
     int64_t done;
 
     if (d == NULL) {

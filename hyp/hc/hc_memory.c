@@ -13,14 +13,6 @@
 #include "space.h"
 #include "vcpu.h"
 
-/* The domain that a call is about: may the caller act on it, and does it live? NULL: -HV_EPERM. */
-static inline struct domain *target(struct domain *caller, uint64_t dom)
-{
-    struct domain *d = dom == HV_SELF ? caller : domain_for_control(caller, dom);
-
-    return d != NULL && domain_alive(d) ? d : NULL;
-}
-
 static int64_t locked(int64_t result)
 {
     spin_unlock(&memory_lock);
@@ -31,7 +23,7 @@ static int64_t locked(int64_t result)
 
 int64_t hc_space_create(uint64_t dom)
 {
-    struct domain *d = target(hc_caller(), dom);
+    struct domain *d = hc_target(hc_caller(), dom);
 
     if (d == NULL) {
         return HC_FAIL(-HV_EPERM, "space_create: no such domain");
@@ -43,7 +35,7 @@ int64_t hc_space_create(uint64_t dom)
 /* 1. A domain of the caller's? 2. A space of it, not space 0? 3. Not loaded (core asks)? */
 int64_t hc_space_destroy(uint64_t dom, uint64_t space)
 {
-    struct domain *d = target(hc_caller(), dom);
+    struct domain *d = hc_target(hc_caller(), dom);
     struct space *s = d != NULL ? space_find_any(d, space) : NULL;
 
     if (d == NULL) {
@@ -62,7 +54,7 @@ int64_t hc_space_destroy(uint64_t dom, uint64_t space)
 static inline int64_t target_space(struct domain *caller, uint64_t dom, uint64_t space,
                                    struct space **s)
 {
-    struct domain *d = target(caller, dom);
+    struct domain *d = hc_target(caller, dom);
 
     if (__builtin_expect(d == NULL, 0)) {
         return HC_FAIL(-HV_EPERM, "map: no such domain");
@@ -191,7 +183,7 @@ int64_t hc_switch(uint64_t space, uint64_t kernel_stack)
 
 int64_t hc_populate(uint64_t dom, uint64_t gfn, uint64_t count)
 {
-    struct domain *d = target(hc_caller(), dom);
+    struct domain *d = hc_target(hc_caller(), dom);
 
     if (d == NULL) {
         return HC_FAIL(-HV_EPERM, "populate: no such domain");
@@ -202,7 +194,7 @@ int64_t hc_populate(uint64_t dom, uint64_t gfn, uint64_t count)
 
 int64_t hc_give_back(uint64_t dom, uint64_t gfn, uint64_t count)
 {
-    struct domain *d = target(hc_caller(), dom);
+    struct domain *d = hc_target(hc_caller(), dom);
 
     if (d == NULL) {
         return HC_FAIL(-HV_EPERM, "give_back: no such domain");

@@ -158,6 +158,22 @@ START_TEST(test_limbo)
 }
 END_TEST
 
+/* A stamp from so long ago that it looks as if it were to come: the wait is for one flush all the
+ * same. */
+START_TEST(test_stamp_wraps)
+{
+    mfn_t m;
+
+    machine_start(64);
+    m = frame_alloc(NULL, FRAME_RAM);
+    frame_of(m)->epoch = epoch_now + 1000;
+    frame_free(NULL, m);
+    must(frame_of(m)->state == FRAME_LIMBO);
+    frame_reclaim_all();
+    must(frame_of(m)->state == FRAME_FREE && frame_limbo_count() == 0);
+}
+END_TEST
+
 /* Unmapped, then flushed, then freed: nothing to wait for. */
 START_TEST(test_no_limbo_after_flush)
 {
@@ -311,6 +327,7 @@ int main(void)
     tcase_add_test(tests, test_transfer_moves_the_charge);
     tcase_add_test(tests, test_epoch);
     tcase_add_test(tests, test_limbo);
+    tcase_add_test(tests, test_stamp_wraps);
     tcase_add_test(tests, test_no_limbo_after_flush);
     tcase_add_test(tests, test_alloc_forces_the_epoch);
     tcase_add_loop_test_raise_signal(tests, test_misuse, 6, 0, 9);
