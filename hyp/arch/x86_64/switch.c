@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Loading a vCPU on a pCPU: extended state, bases, address space, RSP0 and the port bitmap;
- * eagerly, so that nothing of one domain is ever in a register while another runs.
+ * Loading a vCPU on a pCPU: extended state, selectors, bases, address space, RSP0 and the port
+ * bitmap; eagerly, so that nothing of one domain is ever in a register while another runs.
  */
 #include "arch/cpu.h"
 #include "arch/insn.h"
@@ -22,6 +22,9 @@ static void state_save(struct cpu *c, struct vcpu *v)
 
 static void state_load(struct cpu *c, struct vcpu *v)
 {
+    /* Selectors mean nothing in 64-bit mode but can be read: null ones for everybody. Before the
+     * bases, which loading FS and GS may clear. */
+    clear_selectors();
     xrstor(v->xsave, cpu_features.xcr0);
     wrfsbase(v->fs_base);
     wrgsbase(v->gs_base);

@@ -209,6 +209,13 @@ static inline _Noreturn void cpu_stop(void)
         __asm__ volatile("cli; hlt" : : : "memory");
     }
 }
+
+/* DS, ES, FS and GS; ring 0 works with null ones too. */
+static inline void clear_selectors(void)
+{
+    __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es\n\tmov %0, %%fs\n\tmov %0, %%gs" : : "r"(0));
+}
+
 static inline uint64_t rdfsbase(void)
 {
     uint64_t value;
