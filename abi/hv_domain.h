@@ -15,7 +15,7 @@
 #define HV_CREATE_MAY_CREATE 1u /**< the child may create domains itself */
 
 /** IN of domain_create. Everything is charged to the child's quota, and the quota is taken from the
- * creator's. */
+ * creator's; so is the weight, while the child exists, but for root's children. */
 struct hv_domain_create {
     uint64_t quota;        /**< IN frames it may use in all: RAM, tables, everything */
     uint64_t ram_pages;    /**< IN size of its RAM range of GFNs, 1..HV_MAX_RAM_PAGES */

@@ -13,8 +13,8 @@
  * point is event_kernel. The guest copies the save area and clears `busy`; it clears `masked` when
  * it can take upcalls again.
  *
- * DS, ES, FS and GS selectors are no part of a vCPU's state: they can be null again at any time. The
- * FS and GS bases are kept.
+ * DS, ES, FS and GS selectors are no part of a vCPU's state: they can be null again at any time.
+ * The FS and GS bases are kept.
  *
  * A fault with `masked` set alone is delivered. A fault or event-to-be with `busy` set is a double
  * fault: the domain dies with a report. Upcalls wait while `masked` is set.

@@ -7,7 +7,8 @@
  *
  * Invariants: what a child may use (its quota) is taken from its parent's and stays counted in the
  * parent's granted_quota until the child gives it back; for every domain used + granted_quota <=
- * quota. A domain in the tree has a parent in the tree: children are destroyed first.
+ * quota. The weights of a domain and of its children make up what it was given itself, but for
+ * root. A domain in the tree has a parent in the tree: children are destroyed first.
  *
  * The end of a domain, in this order, because each step takes away what the next one relies on not
  * being used: its vCPUs stop and its routed ports answer no more; ports are closed and peers told;
@@ -164,6 +165,19 @@ static int fill(struct domain *d, const struct hv_domain_create *c)
     return e < 0 ? e : create_vcpus(d, c->vcpus);
 }
 
+/* A child's weight comes out of its creator's, so that nobody gets more of the CPU by having many
+ * children. Root's does not: it shares out the machine. */
+static void move_weight(const struct domain *child, struct domain *parent, bool back)
+{
+    if (parent == NULL || parent == domain_root) {
+        return;
+    }
+    parent->weight += back ? child->weight : 0u - child->weight;
+    for (uint32_t i = 0; i < parent->nr_vcpus; i++) {
+        sched_set_weight(parent->vcpu[i], parent->weight);
+    }
+}
+
 /* Puts a new record into the table and under its parent, whose quota pays for it. */
 static void enter(struct domain *d, struct domain *parent)
 {
@@ -174,6 +188,7 @@ static void enter(struct domain *d, struct domain *parent)
         parent->first_child = d;
         parent->granted_quota += d->quota;
     }
+    move_weight(d, parent, false);
 }
 
 static int64_t create(struct domain *parent, const struct hv_domain_create *c)
@@ -182,6 +197,10 @@ static int64_t create(struct domain *parent, const struct hv_domain_create *c)
     uint64_t id;
     int e;
 
+    /* Some weight has to stay with the parent. */
+    if (parent != domain_root && c->weight >= parent->weight) {
+        return -HV_EPERM;
+    }
     if (!frame_quota_left(parent, c->quota)) {
         return -HV_ENOMEM;
     }
@@ -403,6 +422,7 @@ static void record_free(struct domain *d)
     *link = d->next_sibling;
     slots[d->slot] = NULL;
     d->parent->granted_quota -= d->quota;
+    move_weight(d, d->parent, true);
     frame_transfer(m, d, NULL);
     BUG_ON(d->used != 0);
     frame_free(NULL, m);

@@ -181,6 +181,19 @@ void sched_add(struct vcpu *v)
     run_state_set(v, HV_RUN_OFFLINE, v->run_since);
 }
 
+void sched_set_weight(struct vcpu *v, uint32_t weight)
+{
+    struct run_queue *q = queue_of(v->cpu);
+
+    spin_lock(&q->lock);
+    /* What it ran so far it ran at the old weight. */
+    if (q->current == v) {
+        queue_charge(q, clock_now_ns());
+    }
+    v->weight = weight;
+    spin_unlock(&q->lock);
+}
+
 void sched_remove(struct vcpu *v)
 {
     if (v->cpu == NULL) {

@@ -52,9 +52,9 @@ int64_t hc_domain_create(uint64_t gpa)
     if (!create_ok(&c)) {
         return HC_FAIL(-HV_EINVAL, "a field of struct hv_domain_create");
     }
-    /* 4. Is there quota and a number? */
+    /* 4. Has the caller the weight and the quota, and is there a number? domain_create asks. */
     r = domain_create(caller, &c);
-    return r < 0 ? HC_FAIL(r, "quota, or no domain number left") : r;
+    return r < 0 ? HC_FAIL(r, "weight, quota, or no domain number left") : r;
 }
 
 int64_t hc_vcpu_set_context(uint64_t dom, uint64_t vcpu, uint64_t gpa)

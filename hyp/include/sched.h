@@ -11,8 +11,9 @@ struct cpu;
 struct vcpu;
 
 void sched_init(void);
-void sched_add(struct vcpu *v);                /* a new vCPU, offline */
-void sched_remove(struct vcpu *v);             /* its domain goes */
+void sched_add(struct vcpu *v);                         /* a new vCPU, offline */
+void sched_set_weight(struct vcpu *v, uint32_t weight); /* 1.. */
+void sched_remove(struct vcpu *v);                      /* its domain goes */
 void sched_wake(struct vcpu *v, uint32_t why); /* clears VCPU_… bits; runnable when none is left */
 void sched_sleep(struct vcpu *v,
                  uint32_t why); /* sets VCPU_… bits; the current vCPU leaves at the next exit */

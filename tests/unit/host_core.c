@@ -159,7 +159,8 @@ int64_t host_child(struct domain *parent, uint64_t quota)
                                         .window_pages = 64,
                                         .vcpus = 1,
                                         .flags = HV_CREATE_MAY_CREATE,
-                                        .weight = 256 };
+                                        .weight =
+                                            parent == domain_root ? 256 : parent->weight / 2 };
 
     return domain_create(parent, &c);
 }

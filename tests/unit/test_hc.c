@@ -224,7 +224,7 @@ START_TEST(test_lengths)
 END_TEST
 
 static const struct hv_domain_create good = {
-    .quota = 200, .ram_pages = 16, .window_pages = 16, .vcpus = 1, .weight = 256
+    .quota = 200, .ram_pages = 16, .window_pages = 16, .vcpus = 1, .weight = 16
 };
 
 static int64_t create(struct hv_domain_create c)
@@ -260,6 +260,8 @@ START_TEST(test_create)
     REFUSED(flags, 2, HV_EINVAL);
     REFUSED(weight, 0, HV_EINVAL);
     REFUSED(weight, 65536, HV_EINVAL);
+    REFUSED(weight, child->weight, HV_EPERM);
+    REFUSED(weight, 65535, HV_EPERM);
     REFUSED(cap, 1, HV_EINVAL);
     REFUSED(rsvd[0], 1, HV_EINVAL);
     REFUSED(rsvd[1], 1, HV_EINVAL);
