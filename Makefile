@@ -17,7 +17,7 @@ PYTHON := /usr/bin/python3
 PACKAGES := bash coreutils findutils grep sed mawk make git \
     gcc g++ libc6-dev binutils clang libclang-rt-14-dev clang-format cloc \
     python3 python3-minimal qemu-system-x86 qemu-system-data seabios \
-    grub-common grub-pc-bin xorriso mtools e2fsprogs \
+    grub-common grub-pc-bin grub-efi-amd64-bin ovmf xorriso mtools e2fsprogs \
     check libsubunit-dev pkg-config \
     doxygen python3-sphinx python3-breathe furo
 
@@ -190,7 +190,7 @@ all: $(PRODUCTS)
 help:
 	@echo 'make deps    install the Debian packages that are missing (as root)'
 	@echo 'make         build hyp, the library, the guests and the examples (target: all)'
-	@echo 'make run     boot the demonstration: DISK=image, PERSIST=1 to write to it'
+	@echo 'make run     boot the demonstration: DISK=image, PERSIST=1 to write to it, UEFI=1'
 	@echo 'make debug   the same, stopped at the start with a gdb server on localhost:1234'
 	@echo 'make iso     the bootable GRUB image'
 	@echo 'make test    build and run all tests; T="attack/* unit/frame" picks some'
@@ -206,7 +206,7 @@ iso: $(if $(ISO),$(ISO),missing-iso)
 
 run debug: $(if $(ISO),$(ISO),missing-iso)
 	$(Q)$(PYTHON) tests/harness/demo.py --build $(B) $(if $(filter debug,$@),--gdb) \
-	    $(if $(DISK),--disk '$(DISK)') $(if $(filter 1,$(PERSIST)),--persist)
+	    $(if $(DISK),--disk '$(DISK)') $(if $(filter 1,$(PERSIST)),--persist) $(if $(filter 1,$(UEFI)),--uefi)
 
 .PHONY: missing-iso
 missing-iso:

@@ -81,7 +81,8 @@ def machine(args, image, scratch, interactive):
                         iso=os.path.join(args.build, "paravane.iso"), memory=args.memory,
                         drives=[qemu.drive(image, persist=args.persist),
                                 qemu.drive(scratch, persist=args.persist, name="scratch")],
-                        timeout=limit, extra=options, echo=show)
+                        timeout=limit, extra=options, echo=show,
+                        firmware="uefi" if args.uefi else "bios")
 
 
 def show(text):
@@ -132,6 +133,7 @@ def main():
     parser.add_argument("--persist", action="store_true", help="let the guest write to it")
     parser.add_argument("--memory", type=int, default=256, help="MiB")
     parser.add_argument("--timeout", type=float, help="seconds, when not on a terminal")
+    parser.add_argument("--uefi", action="store_true", help="boot by UEFI instead of BIOS")
     parser.add_argument("--gdb", action="store_true", help="stop at the start, wait for gdb")
     args = parser.parse_args()
     args.build = os.path.abspath(args.build)

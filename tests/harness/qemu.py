@@ -62,12 +62,21 @@ def drive(path, *, persist=False, name="disk0", fmt="raw"):
             "-device", f"virtio-blk-pci,drive={name},disable-legacy=on,serial={name}"]
 
 
+def uefi(iso):
+    """UEFI firmware and a CD that it boots: OVMF's code read-only, its variables thrown away."""
+    folder = "/usr/share/OVMF"
+    return ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={folder}/OVMF_CODE_4M.fd",
+            "-drive", f"if=pflash,format=raw,unit=1,snapshot=on,file={folder}/OVMF_VARS_4M.fd",
+            "-drive", f"if=none,id=cd,media=cdrom,readonly=on,file={os.path.abspath(iso)}",
+            "-device", "ide-cd,drive=cd,bootindex=0"]
+
+
 class Machine:
     """A QEMU with its serial line. Use as a context manager, or start() ... wait()."""
 
     def __init__(self, build, log, *, kernel="hyp.elf", initrd=None, append="", iso=None,
                  drives=(), memory=256, cpus=1, icount=False, timeout=20.0, talk=False, extra=(),
-                 echo=None):
+                 echo=None, firmware="bios"):
         self.build = os.path.abspath(build)
         self.log = os.path.abspath(log)
         self.timeout = timeout
@@ -84,7 +93,9 @@ class Machine:
         if icount:
             self.command += ["-icount", "shift=0,sleep=off",
                              "-rtc", "base=2024-01-01T00:00:00,clock=vm"]
-        if iso:
+        if iso and firmware == "uefi":
+            self.command += uefi(iso)
+        elif iso:
             self.command += ["-cdrom", os.path.abspath(iso)]
         else:
             self.command += ["-kernel", kernel, "-append", append]
