@@ -124,8 +124,9 @@ struct domain *frame_owner(const struct frame *f)
 
 bool frame_quota_left(const struct domain *d, uint64_t frames)
 {
-    /* used never exceeds quota, nor do both sums wrap: quotas are handed down from root's. */
-    return d == NULL || d->quota - d->granted_quota - d->used >= frames;
+    /* A frame in limbo or quarantine may lift `used` above the quota for a while: no subtraction
+     * that could wrap. What is used and what is handed down are numbers of frames that exist. */
+    return d == NULL || (frames <= d->quota && d->used + d->granted_quota <= d->quota - frames);
 }
 
 static void charge(struct frame *f, struct domain *d)

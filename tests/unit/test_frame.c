@@ -74,6 +74,10 @@ START_TEST(test_quota_is_the_limit)
     d = machine_domain(100, 8, 0);
     must(frame_quota_left(d, 100 - d->used));
     must(!frame_quota_left(d, 100 - d->used + 1));
+    must(!frame_quota_left(d, ~(uint64_t)0) && !frame_quota_left(d, 101));
+    d->used += 200; /* more than it may: nothing is left */
+    must(!frame_quota_left(d, 0) && !frame_quota_left(d, 1));
+    d->used -= 200;
     d->granted_quota = 10; /* given to children: not its own any more */
     while (m = frame_alloc(d, FRAME_META), !mfn_is_none(m)) {
         last = m;
