@@ -34,9 +34,8 @@ static void console_input(char c)
         input[input_head % INPUT_SIZE] = c;
         store_release(&input_head, input_head + 1);
     }
-    if (domain_root != NULL) {
+    if (domain_root != NULL)
         event_raise_virq(domain_root, HV_VIRQ_CONSOLE);
-    }
 }
 
 void console_init(void)
@@ -72,15 +71,12 @@ static void line_put(struct domain *d, char c)
         line_end(d);
         return;
     }
-    if (c == '\r') {
+    if (c == '\r')
         return;
-    }
-    if (d->console_line == sizeof(d->console_buf)) {
+    if (d->console_line == sizeof(d->console_buf))
         line_end(d);
-    }
-    if (c == '\t') {
+    if (c == '\t')
         c = ' ';
-    }
     /* Bytes above 126 too: a terminal may take 0x80-0x9f for control characters. */
     d->console_buf[d->console_line++] = c >= ' ' && c <= '~' ? c : '?';
 }
@@ -94,16 +90,14 @@ int64_t console_domain_write(struct domain *d, const char *text, size_t bytes)
         return (int64_t)bytes;
     }
     n = bucket_take(&d->console_bucket, clock_now_ns(), bytes, CONSOLE_PERIOD_NS, CONSOLE_BURST);
-    for (uint64_t i = 0; i < n; i++) {
+    for (uint64_t i = 0; i < n; i++)
         line_put(d, READ_ONCE(text[i]));
-    }
     return n > 0 ? (int64_t)n : -HV_EAGAIN;
 }
 
 /* What a domain had not ended when it ended itself. */
 void console_flush(struct domain *d)
 {
-    if (d->console_line > 0) {
+    if (d->console_line > 0)
         line_end(d);
-    }
 }

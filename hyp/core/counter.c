@@ -16,9 +16,8 @@ void counters_read(const struct domain *d, struct hv_counters *sum)
     for (uint32_t i = 0; i < d->nr_vcpus; i++) {
         const uint64_t *from = (const uint64_t *)&d->vcpu[i]->counters;
 
-        for (size_t k = 0; k < COUNTERS; k++) {
+        for (size_t k = 0; k < COUNTERS; k++)
             to[k] += READ_ONCE(from[k]);
-        }
     }
     /* Every way into the hypervisor has a counter; `transitions` itself counts those without. */
     sum->transitions +=

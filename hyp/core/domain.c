@@ -75,25 +75,20 @@ struct domain *domain_for_control(struct domain *caller, uint64_t id)
 {
     struct domain *d, *above;
 
-    if (id == HV_SELF || id == caller->id) {
+    if (id == HV_SELF || id == caller->id)
         return caller;
-    }
     d = lookup(id);
-    for (above = d; above != NULL; above = above->parent) {
-        if (above->parent == caller) {
+    for (above = d; above != NULL; above = above->parent)
+        if (above->parent == caller)
             return d;
-        }
-    }
     return NULL;
 }
 
 struct domain *domain_next(const struct domain *d)
 {
-    for (uint32_t i = d != NULL ? d->slot + 1 : 0; i < HV_MAX_DOMAINS; i++) {
-        if (slots[i] != NULL) {
+    for (uint32_t i = d != NULL ? d->slot + 1 : 0; i < HV_MAX_DOMAINS; i++)
+        if (slots[i] != NULL)
             return slots[i];
-        }
-    }
     return NULL;
 }
 
@@ -122,9 +117,8 @@ static struct domain *record_new(uint64_t id, const struct hv_domain_create *c)
     mfn_t m = frame_alloc(NULL, FRAME_META);
     struct domain *d;
 
-    if (mfn_is_none(m)) {
+    if (mfn_is_none(m))
         return NULL;
-    }
     d = frame_va(m);
     d->id = id;
     d->slot = (uint32_t)(id % HV_MAX_DOMAINS);
@@ -142,9 +136,8 @@ static int create_vcpus(struct domain *d, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         struct vcpu *v = vcpu_create(d, i);
 
-        if (v == NULL) {
+        if (v == NULL)
             return -HV_ENOMEM;
-        }
         d->vcpu[i] = v;
         d->nr_vcpus = i + 1;
         space_load(v, d->spaces[0]);
@@ -169,13 +162,11 @@ static int fill(struct domain *d, const struct hv_domain_create *c)
  * children. Root's does not: it shares out the machine. */
 static void move_weight(const struct domain *child, struct domain *parent, bool back)
 {
-    if (parent == NULL || parent == domain_root) {
+    if (parent == NULL || parent == domain_root)
         return;
-    }
     parent->weight += back ? child->weight : 0u - child->weight;
-    for (uint32_t i = 0; i < parent->nr_vcpus; i++) {
+    for (uint32_t i = 0; i < parent->nr_vcpus; i++)
         sched_set_weight(parent->vcpu[i], parent->weight);
-    }
 }
 
 /* Puts a new record into the table and under its parent, whose quota pays for it. */
@@ -198,20 +189,16 @@ static int64_t create(struct domain *parent, const struct hv_domain_create *c)
     int e;
 
     /* Some weight has to stay with the parent. */
-    if (parent != domain_root && c->weight >= parent->weight) {
+    if (parent != domain_root && c->weight >= parent->weight)
         return -HV_EPERM;
-    }
-    if (!frame_quota_left(parent, c->quota)) {
+    if (!frame_quota_left(parent, c->quota))
         return -HV_ENOMEM;
-    }
     e = take_number(&id);
-    if (e < 0) {
+    if (e < 0)
         return e;
-    }
     d = record_new(id, c);
-    if (d == NULL) {
+    if (d == NULL)
         return -HV_ENOMEM;
-    }
     enter(d, parent);
     e = fill(d, c);
     trace(TRACE_DOMAIN, id, d->state, (uint64_t)(int64_t)e);
@@ -262,18 +249,16 @@ struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t w
 
 static void wake_all(struct domain *d, uint32_t why)
 {
-    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
+    for (uint32_t i = 0; i < d->nr_vcpus; i++)
         sched_wake(d->vcpu[i], why);
-    }
 }
 
 static void sleep_all(struct domain *d, uint32_t why)
 {
     for (uint32_t i = 0; i < d->nr_vcpus; i++) {
         sched_sleep(d->vcpu[i], why);
-        if (why == VCPU_OFFLINE) {
+        if (why == VCPU_OFFLINE)
             timer_set(d->vcpu[i], 0);
-        }
     }
 }
 
@@ -286,13 +271,11 @@ static bool ended(const struct domain *d)
 
 int domain_start(struct domain *d)
 {
-    if (d->state != HV_DOMAIN_BUILDING) {
+    if (d->state != HV_DOMAIN_BUILDING)
         return ended(d) ? -HV_EDEAD : -HV_EINVAL;
-    }
     /* A vCPU without a context has no entry address. */
-    if (d->vcpu[0]->regs.rip == 0) {
+    if (d->vcpu[0]->regs.rip == 0)
         return -HV_EINVAL;
-    }
     d->state = HV_DOMAIN_RUNNING;
     sched_wake(d->vcpu[0], VCPU_OFFLINE);
     return 0;
@@ -300,9 +283,8 @@ int domain_start(struct domain *d)
 
 int domain_pause(struct domain *d)
 {
-    if (d->state != HV_DOMAIN_RUNNING) {
+    if (d->state != HV_DOMAIN_RUNNING)
         return ended(d) ? -HV_EDEAD : -HV_EINVAL;
-    }
     d->state = HV_DOMAIN_PAUSED;
     sleep_all(d, VCPU_PAUSED);
     return 0;
@@ -310,9 +292,8 @@ int domain_pause(struct domain *d)
 
 int domain_unpause(struct domain *d)
 {
-    if (d->state != HV_DOMAIN_PAUSED) {
+    if (d->state != HV_DOMAIN_PAUSED)
         return ended(d) ? -HV_EDEAD : -HV_EINVAL;
-    }
     d->state = HV_DOMAIN_RUNNING;
     wake_all(d, VCPU_PAUSED);
     return 0;
@@ -329,9 +310,8 @@ static void end(struct domain *d, uint32_t state)
     io_model_gone(d);
     spin_unlock(&memory_lock);
     trace(TRACE_DOMAIN, d->id, state, d->reason);
-    if (d->parent != NULL) {
+    if (d->parent != NULL)
         event_raise_virq(d->parent, HV_VIRQ_DOMAIN);
-    }
 }
 
 /* Root is gone. Debug builds recount all memory first, whatever state root has left it in. */
@@ -356,9 +336,8 @@ void domain_kill(struct domain *d, const char *why)
 {
     const struct regs *r = d->nr_vcpus > 0 ? &d->vcpu[0]->regs : NULL;
 
-    if (ended(d)) {
+    if (ended(d))
         return;
-    }
     string_copy(d->report, sizeof(d->report), why);
     if (r != NULL) {
         d->last_vector = (uint32_t)r->vector;
@@ -369,9 +348,8 @@ void domain_kill(struct domain *d, const char *why)
         printk("domain %lu killed: %s rip=%lx rsp=%lx vector=%u error=%x cr2=%lx", d->id, why,
                r->rip, r->rsp, d->last_vector, d->last_error, d->last_cr2);
     }
-    if (d == domain_root) {
+    if (d == domain_root)
         machine_end(KILLED_ROOT_REASON);
-    }
     end(d, HV_DOMAIN_KILLED);
 }
 
@@ -416,9 +394,8 @@ static void record_free(struct domain *d)
     struct domain **link = &d->parent->first_child;
     mfn_t m = d->mfn;
 
-    while (*link != d) {
+    while (*link != d)
         link = &(*link)->next_sibling;
-    }
     *link = d->next_sibling;
     slots[d->slot] = NULL;
     d->parent->granted_quota -= d->quota;
@@ -436,9 +413,8 @@ static void settle(struct domain *d)
 {
     bool waits = dma_in_use(d);
 
-    if (!waits) {
+    if (!waits)
         resource_destroy(d);
-    }
     frame_reclaim_all();
     if (waits) {
         d->parent->granted_quota -= d->quota - d->used;
@@ -462,19 +438,16 @@ static void finish(struct domain *d)
 
 static int destroy_step(struct domain *d)
 {
-    if (d->first_child != NULL) {
+    if (d->first_child != NULL)
         return -HV_EBUSY;
-    }
     if (d->teardown == TEARDOWN_NONE) {
         mark_dying(d);
         return 1;
     }
-    if (d->teardown == TEARDOWN_DONE) {
+    if (d->teardown == TEARDOWN_DONE)
         return 0;
-    }
-    if (teardown_stage(d)) {
+    if (teardown_stage(d))
         return 1;
-    }
     d->teardown++;
     if (d->teardown == TEARDOWN_DONE) {
         finish(d);
@@ -497,22 +470,18 @@ int domain_destroy_step(struct domain *d)
 
 static int reset_devices(struct domain *d)
 {
-    if (!ended(d)) {
+    if (!ended(d))
         return -HV_EINVAL;
-    }
     /* Half taken apart: both go through the same windows, and each relies on the other's being
      * whole: destroy leaves pinned ones to us, we leave the rest to it. */
-    if (d->teardown != TEARDOWN_NONE && d->teardown != TEARDOWN_DONE) {
+    if (d->teardown != TEARDOWN_NONE && d->teardown != TEARDOWN_DONE)
         return -HV_EBUSY;
-    }
-    if (dma_reset_step(d)) {
+    if (dma_reset_step(d))
         return 1;
-    }
     if (d->teardown == TEARDOWN_DONE) {
         /* The window records, which the pins had kept. */
-        if (p2m_destroy_step(d)) {
+        if (p2m_destroy_step(d))
             return 1;
-        }
         settle(d);
     }
     return 0;
@@ -550,9 +519,8 @@ void domain_info(const struct domain *d, struct hv_domain_info *info)
         .vector = d->last_vector,
         .error = d->last_error,
     };
-    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
+    for (uint32_t i = 0; i < d->nr_vcpus; i++)
         info->cpu_ns += sched_cpu_ns(d->vcpu[i]);
-    }
     if (v != NULL) {
         info->rip = v->regs.rip;
         info->rsp = v->regs.rsp;

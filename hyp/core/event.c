@@ -51,9 +51,8 @@ int event_init_domain(struct domain *d)
 {
     mfn_t m = frame_alloc(d, FRAME_META);
 
-    if (mfn_is_none(m)) {
+    if (mfn_is_none(m))
         return -HV_ENOMEM;
-    }
     d->ports = frame_va(m);
     spin_lock_init(&d->ports->lock, LOCK_EVENT);
     d->ports->free_from = 1;
@@ -66,9 +65,8 @@ static inline struct port *port_record(const struct domain *d, uint64_t n)
 {
     struct port *frame;
 
-    if (__builtin_expect(n >= HV_MAX_PORTS, 0)) {
+    if (__builtin_expect(n >= HV_MAX_PORTS, 0))
         return NULL;
-    }
     n = index_mask(n, HV_MAX_PORTS);
     frame = d->ports->frame[n / PORTS_PER_FRAME];
     return frame != NULL ? &frame[n % PORTS_PER_FRAME] : NULL;
@@ -95,18 +93,16 @@ static inline void port_raise(const struct port *p)
     struct hv_vcpu_page *page = v->page;
 
     (void)bitmap_test_and_set(page->pending[p->priority], p->index);
-    if (bitmap_test_and_set(&page->pending_sel[p->priority], p->index / 64)) {
+    if (bitmap_test_and_set(&page->pending_sel[p->priority], p->index / 64))
         return;
-    }
     if (__builtin_expect(v->wait & VCPU_BLOCKED, 0)) {
         sched_wake(v, VCPU_BLOCKED);
     } else if (READ_ONCE(page->masked) == 0) {
         /* A vCPU that is not loaded looks at its pending words when it is (sched_pick). */
         struct cpu *c = v->cpu;
 
-        if (c != NULL && c->vcpu == v) {
+        if (c != NULL && c->vcpu == v)
             cpu_raise_work(c, CPU_WORK_UPCALL);
-        }
     }
 }
 
@@ -115,13 +111,11 @@ int event_send(struct vcpu *v, uint64_t port)
     struct port *p = port_record(v->domain, port);
     struct port *other;
 
-    if (p == NULL || p->state != HV_PORT_PEER) {
+    if (p == NULL || p->state != HV_PORT_PEER)
         return p != NULL && p->state == HV_PORT_CLOSED ? -HV_EDEAD : -HV_EINVAL;
-    }
     other = __atomic_load_n(&p->other, __ATOMIC_RELAXED);
-    if (other == NULL) {
+    if (other == NULL)
         return -HV_EDEAD;
-    }
     v->counters.events_sent++;
     port_raise(other);
     return 0;
@@ -131,9 +125,8 @@ void event_raise(struct domain *d, uint32_t port)
 {
     struct port *p = port != 0 ? port_used(d, port) : NULL;
 
-    if (p != NULL) {
+    if (p != NULL)
         port_raise(p);
-    }
 }
 
 void event_raise_virq(struct domain *d, uint32_t virq)
@@ -176,9 +169,8 @@ static int64_t port_new(struct domain *d, uint32_t state, struct port **out)
         if (*frame == NULL) {
             mfn_t m = frame_alloc(d, FRAME_META);
 
-            if (mfn_is_none(m)) {
+            if (mfn_is_none(m))
                 return -HV_ENOMEM;
-            }
             *frame = frame_va(m);
         }
         p = &(*frame)[n % PORTS_PER_FRAME];
@@ -200,9 +192,8 @@ static void port_forget(struct domain *d, struct port *p)
 
     __atomic_fetch_and(&p->vcpu->page->pending[p->priority][p->index / 64], ~bit, __ATOMIC_SEQ_CST);
     p->state = HV_PORT_FREE;
-    if (p->index < d->ports->free_from) {
+    if (p->index < d->ports->free_from)
         d->ports->free_from = p->index;
-    }
 }
 
 int64_t event_alloc(struct domain *d, uint64_t peer)
@@ -210,17 +201,14 @@ int64_t event_alloc(struct domain *d, uint64_t peer)
     struct port *p;
     int64_t n;
 
-    if (peer == HV_SELF) {
+    if (peer == HV_SELF)
         peer = d->id;
-    }
-    if (domain_find(peer) == NULL) {
+    if (domain_find(peer) == NULL)
         return -HV_EINVAL;
-    }
     spin_lock(&d->ports->lock);
     n = port_new(d, HV_PORT_UNBOUND, &p);
-    if (n >= 0) {
+    if (n >= 0)
         p->peer = peer;
-    }
     spin_unlock(&d->ports->lock);
     return n;
 }
@@ -231,14 +219,12 @@ int64_t event_bind_peer(struct domain *d, uint64_t peer, uint64_t port)
     struct port *p, *other;
     int64_t n = -HV_EINVAL;
 
-    if (pd == NULL) {
+    if (pd == NULL)
         return -HV_EDEAD;
-    }
     spin_lock_pair(&d->ports->lock, &pd->ports->lock);
     other = port_used(pd, port);
-    if (other != NULL && other->state == HV_PORT_UNBOUND && other->peer == d->id) {
+    if (other != NULL && other->state == HV_PORT_UNBOUND && other->peer == d->id)
         n = port_new(d, HV_PORT_PEER, &p);
-    }
     if (n >= 0) {
         p->peer = pd->id;
         p->source = other->index;
@@ -254,9 +240,8 @@ int64_t event_bind_peer(struct domain *d, uint64_t peer, uint64_t port)
 /* Where the port number of a virtual IRQ is kept; NULL: no such one. */
 static uint32_t *virq_slot(struct domain *d, uint64_t virq, uint64_t vcpu)
 {
-    if (virq == HV_VIRQ_TIMER) {
+    if (virq == HV_VIRQ_TIMER)
         return vcpu < d->nr_vcpus ? &d->vcpu[vcpu]->timer_port : NULL;
-    }
     return virq < HV_VIRQ_LIMIT && vcpu == 0 ? &d->virq_port[virq] : NULL;
 }
 
@@ -266,12 +251,10 @@ int64_t event_bind_virq(struct domain *d, uint64_t virq, uint64_t vcpu)
     struct port *p;
     int64_t n;
 
-    if (slot == NULL) {
+    if (slot == NULL)
         return -HV_EINVAL;
-    }
-    if (virq == HV_VIRQ_CONSOLE && d != domain_root) {
+    if (virq == HV_VIRQ_CONSOLE && d != domain_root)
         return -HV_EPERM;
-    }
     spin_lock(&d->ports->lock);
     n = *slot != 0 ? -HV_EBUSY : port_new(d, HV_PORT_VIRQ, &p);
     if (n >= 0) {
@@ -306,14 +289,12 @@ static int line_connect(struct port *p, uint32_t line)
     int vector;
 
     if (!__atomic_compare_exchange_n(&line_port[line], &none, p, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_RELAXED)) {
+                                     __ATOMIC_RELAXED))
         return -HV_EBUSY;
-    }
     vector = irq_vector_alloc(line_handler, p);
     if (vector < 0 || !irq_line_route(line, vector, 0)) {
-        if (vector >= 0) {
+        if (vector >= 0)
             irq_vector_free(vector);
-        }
         store_release(&line_port[line], NULL);
         return vector < 0 ? -HV_ENOSPC : -HV_EINVAL;
     }
@@ -331,12 +312,10 @@ int64_t event_bind_irq(struct domain *d, uint64_t gsi, uint64_t flags)
 
     /* The platform's tables, not the caller, say how a line is triggered: flags are a hint that
      * has to be well-formed. */
-    if (gsi >= LINES_MAX || gsi >= irq_line_count() || (flags & ~(HV_IRQ_LEVEL | HV_IRQ_LOW))) {
+    if (gsi >= LINES_MAX || gsi >= irq_line_count() || (flags & ~(HV_IRQ_LEVEL | HV_IRQ_LOW)))
         return -HV_EINVAL;
-    }
-    if (!resource_holds_irq(d, gsi)) {
+    if (!resource_holds_irq(d, gsi))
         return -HV_EPERM;
-    }
     spin_lock(&d->ports->lock);
     n = port_new(d, HV_PORT_IRQ, &p);
     if (n >= 0) {
@@ -356,9 +335,8 @@ int64_t event_bind_msi(struct domain *d, uint64_t device, struct hv_msi *msi)
     struct port *p;
     int64_t n;
 
-    if (!resource_holds_device(d, device)) {
+    if (!resource_holds_device(d, device))
         return -HV_EPERM;
-    }
     spin_lock(&d->ports->lock);
     n = port_new(d, HV_PORT_MSI, &p);
     if (n >= 0) {
@@ -380,9 +358,8 @@ int event_unmask(struct domain *d, uint64_t port)
 {
     struct port *p = port_used(d, port);
 
-    if (p == NULL || p->state != HV_PORT_IRQ) {
+    if (p == NULL || p->state != HV_PORT_IRQ)
         return -HV_EINVAL;
-    }
     irq_line_unmask(p->source);
     return 0;
 }
@@ -394,9 +371,8 @@ static void port_disconnect(struct domain *d, struct port *p)
         irq_line_mask(p->source);
         store_release(&line_port[p->source], NULL);
     }
-    if (p->state == HV_PORT_IRQ || p->state == HV_PORT_MSI) {
+    if (p->state == HV_PORT_IRQ || p->state == HV_PORT_MSI)
         irq_vector_free(p->vector);
-    }
     if (p->state == HV_PORT_VIRQ) {
         uint32_t *slot = virq_slot(d, p->source, p->source == HV_VIRQ_TIMER ? p->vcpu->id : 0);
 
@@ -436,9 +412,8 @@ static void port_close(struct domain *d, struct port *p)
     spin_lock_pair(&d->ports->lock, &far->ports->lock);
     /* Closed by the other end meanwhile: then it is CLOSED and has no other end. It cannot have got
      * a new one. */
-    if (p->state != HV_PORT_FREE) {
+    if (p->state != HV_PORT_FREE)
         port_close_locked(d, p);
-    }
     spin_unlock_pair(&d->ports->lock, &far->ports->lock);
 }
 
@@ -446,9 +421,8 @@ int event_close(struct domain *d, uint64_t port)
 {
     struct port *p = port_used(d, port);
 
-    if (p == NULL) {
+    if (p == NULL)
         return -HV_EINVAL;
-    }
     port_close(d, p);
     return 0;
 }
@@ -458,24 +432,20 @@ bool event_destroy_step(struct domain *d)
     struct port_table *t = d->ports;
     struct port *frame;
 
-    if (t == NULL) {
+    if (t == NULL)
         return false;
-    }
     if (t->closed_to == PORT_FRAMES) {
         frame_free(d, frame_mfn_of(t));
         d->ports = NULL;
         return false;
     }
     frame = t->frame[t->closed_to];
-    for (uint32_t i = 0; frame != NULL && i < PORTS_PER_FRAME; i++) {
-        if (frame[i].state != HV_PORT_FREE) {
+    for (uint32_t i = 0; frame != NULL && i < PORTS_PER_FRAME; i++)
+        if (frame[i].state != HV_PORT_FREE)
             port_close(d, &frame[i]);
-        }
-    }
     t->frame[t->closed_to++] = NULL;
-    if (frame != NULL) {
+    if (frame != NULL)
         frame_free(d, frame_mfn_of(frame));
-    }
     return true;
 }
 
@@ -486,9 +456,8 @@ int event_status(struct domain *d, uint64_t port, struct hv_event_status *s)
     const struct port *p = port_record(d, port);
     bool peer;
 
-    if (port == 0 || port >= HV_MAX_PORTS) {
+    if (port == 0 || port >= HV_MAX_PORTS)
         return -HV_EINVAL;
-    }
     if (p == NULL || p->state == HV_PORT_FREE) {
         *s = (struct hv_event_status){ .state = HV_PORT_FREE };
         return 0;
@@ -508,12 +477,10 @@ int event_set_vcpu(struct domain *d, uint64_t port, uint64_t vcpu)
 {
     struct port *p = port_used(d, port);
 
-    if (p == NULL || vcpu >= d->nr_vcpus) {
+    if (p == NULL || vcpu >= d->nr_vcpus)
         return -HV_EINVAL;
-    }
-    if (p->state == HV_PORT_VIRQ && p->source == HV_VIRQ_TIMER) {
+    if (p->state == HV_PORT_VIRQ && p->source == HV_VIRQ_TIMER)
         return -HV_EINVAL;
-    }
     p->vcpu = d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)];
     return 0;
 }
@@ -522,9 +489,8 @@ int event_set_priority(struct domain *d, uint64_t port, uint64_t priority)
 {
     struct port *p = port_used(d, port);
 
-    if (p == NULL || priority > HV_PRIORITY_URGENT) {
+    if (p == NULL || priority > HV_PRIORITY_URGENT)
         return -HV_EINVAL;
-    }
     p->priority = (uint8_t)priority;
     return 0;
 }

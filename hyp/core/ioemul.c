@@ -82,24 +82,20 @@ static struct pending *pending_of(struct vcpu *v)
 static int pages_hold(const struct domain *d, struct domain *model, uint64_t gfn)
 {
     for (uint64_t i = 0; i <= d->nr_vcpus; i++) {
-        if (mfn_is_none(p2m_ram(model, (gfn_t){ gfn + i }))) {
+        if (mfn_is_none(p2m_ram(model, (gfn_t){ gfn + i })))
             return -HV_EINVAL;
-        }
-        if (frame_of(p2m_ram(model, (gfn_t){ gfn + i }))->holds == UINT16_MAX) {
+        if (frame_of(p2m_ram(model, (gfn_t){ gfn + i }))->holds == UINT16_MAX)
             return -HV_ENOSPC;
-        }
     }
-    for (uint64_t i = 0; i <= d->nr_vcpus; i++) {
+    for (uint64_t i = 0; i <= d->nr_vcpus; i++)
         frame_hold(frame_of(p2m_ram(model, (gfn_t){ gfn + i })));
-    }
     return 0;
 }
 
 static void pages_release(const struct domain *d, const struct route *r)
 {
-    for (uint64_t i = 0; i <= d->nr_vcpus; i++) {
+    for (uint64_t i = 0; i <= d->nr_vcpus; i++)
         frame_unhold(frame_of(p2m_ram(r->model, (gfn_t){ r->gfn + i })));
-    }
 }
 
 /* A slot for a new route that overlaps none; the error otherwise. */
@@ -110,11 +106,10 @@ static int route_slot(const struct io_routes *t, uint64_t first, uint64_t count)
     for (uint32_t i = ROUTES_MAX; i-- > 0;) {
         const struct route *r = &t->at[i];
 
-        if (!r->used) {
+        if (!r->used)
             found = (int)i;
-        } else if (first < (uint64_t)r->first + r->count && r->first < first + count) {
+        else if (first < (uint64_t)r->first + r->count && r->first < first + count)
             return -HV_EBUSY;
-        }
     }
     return found;
 }
@@ -125,9 +120,8 @@ static int routes_create(struct domain *d)
 
     if (d->routes == NULL) {
         m = frame_alloc(d, FRAME_META);
-        if (mfn_is_none(m)) {
+        if (mfn_is_none(m))
             return -HV_ENOMEM;
-        }
         d->routes = frame_va(m);
     }
     return 0;
@@ -144,9 +138,8 @@ static int route_add(struct domain *d, struct domain *model, uint64_t first, uin
 
         slot = e < 0 ? e : slot;
     }
-    if (slot < 0) {
+    if (slot < 0)
         return slot;
-    }
     d->routes->at[slot] = (struct route){ .first = (uint32_t)first,
                                           .count = (uint32_t)count,
                                           .model = model,
@@ -162,9 +155,8 @@ int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t co
     int e;
 
     if (first >= PORTS || count == 0 || count > PORTS - first || gfn.n > HV_MAX_RAM_PAGES ||
-        !event_port_usable(model, port)) {
+        !event_port_usable(model, port))
         return -HV_EINVAL;
-    }
     spin_lock(&memory_lock);
     e = route_add(d, model, first, count, port, gfn);
     spin_unlock(&memory_lock);
@@ -203,9 +195,8 @@ static void advance(struct vcpu *v, const struct pending *p, uint32_t done)
         v->regs.rsi = regs.rsi;
         v->regs.rdi = regs.rdi;
     }
-    if (ended) {
+    if (ended)
         v->regs.rip += p->insn.length;
-    }
 }
 
 /* A string operand in the direct map: in one page (the second part is then empty), or for a single
@@ -247,9 +238,8 @@ static void operand_read(const struct operand *o, const struct pending *p, uint8
 {
     memcpy(to, o->part[0], o->bytes[0]);
     memcpy(to + o->bytes[0], o->part[1], o->bytes[1]);
-    if (p->df) {
+    if (p->df)
         port_elements_reverse(to, p->run.count, p->insn.size);
-    }
 }
 
 /* INS: the same in the other direction; NULL fills with ones. Several elements are in one page. */
@@ -262,9 +252,8 @@ static void operand_write(const struct operand *o, const struct pending *p, cons
     }
     memcpy(o->part[0], from, o->bytes[0]);
     memcpy(o->part[1], from + o->bytes[0], o->bytes[1]);
-    if (p->df && o->bytes[1] == 0) {
+    if (p->df && o->bytes[1] == 0)
         port_elements_reverse(o->part[0], o->bytes[0] / p->insn.size, p->insn.size);
-    }
 }
 
 /* INS: `count` elements of data into the operand. */
@@ -298,9 +287,8 @@ static void finish(struct vcpu *v, uint64_t value, const uint8_t *data, uint32_t
 
     v->io_pending = 0;
     if (p->insn.in && p->insn.string) {
-        if (string_in(v, p, data, count) < 0) {
+        if (string_in(v, p, data, count) < 0)
             return;
-        }
     } else if (p->insn.in) {
         v->regs.rax = rax_after_in(v->regs.rax, p->insn.size, value);
     }
@@ -336,11 +324,9 @@ static void route_orphan(struct domain *guest, uint32_t n)
 void io_model_gone(struct domain *d)
 {
     for (struct domain *g = domain_next(NULL); g != NULL; g = domain_next(g)) {
-        for (uint32_t i = 0; g->routes != NULL && i < ROUTES_MAX; i++) {
-            if (g->routes->at[i].used && g->routes->at[i].model == d) {
+        for (uint32_t i = 0; g->routes != NULL && i < ROUTES_MAX; i++)
+            if (g->routes->at[i].used && g->routes->at[i].model == d)
                 route_orphan(g, i);
-            }
-        }
     }
 }
 
@@ -349,14 +335,11 @@ void io_destroy_routes(struct domain *d)
     struct io_routes *t = d->routes;
 
     io_model_gone(d);
-    if (t == NULL) {
+    if (t == NULL)
         return;
-    }
-    for (uint32_t i = 0; i < ROUTES_MAX; i++) {
-        if (t->at[i].used && t->at[i].model != NULL) {
+    for (uint32_t i = 0; i < ROUTES_MAX; i++)
+        if (t->at[i].used && t->at[i].model != NULL)
             pages_release(d, &t->at[i]);
-        }
-    }
     d->routes = NULL;
     frame_free(d, frame_mfn_of(t));
 }
@@ -373,16 +356,13 @@ static bool fetch_and_decode(struct vcpu *v, struct port_insn *insn)
     size_t n = in_first < sizeof(bytes) ? in_first : sizeof(bytes);
     mfn_t m;
 
-    if (space_walk(v, rip, false, &m) < 0) {
+    if (space_walk(v, rip, false, &m) < 0)
         return false;
-    }
     memcpy(bytes, (uint8_t *)frame_va(m) + rip % HV_PAGE_SIZE, n);
-    if (port_decode(bytes, n, insn)) {
+    if (port_decode(bytes, n, insn))
         return true;
-    }
-    if (n == sizeof(bytes) || space_walk(v, rip + n, false, &m) < 0) {
+    if (n == sizeof(bytes) || space_walk(v, rip + n, false, &m) < 0)
         return false;
-    }
     memcpy(bytes + n, frame_va(m), sizeof(bytes) - n);
     return port_decode(bytes, sizeof(bytes), insn);
 }
@@ -393,9 +373,8 @@ static int route_of(const struct io_routes *t, uint32_t port, uint32_t size)
     for (uint32_t i = 0; i < ROUTES_MAX; i++) {
         const struct route *r = &t->at[i];
 
-        if (r->used && port >= r->first && port + size <= r->first + r->count) {
+        if (r->used && port >= r->first && port + size <= r->first + r->count)
             return (int)i;
-        }
     }
     return -1;
 }
@@ -455,12 +434,10 @@ static bool string_prepare(struct vcpu *v, struct pending *p, struct operand *o,
     int e;
 
     p->run = port_run_next(&p->insn, &regs, segment_base(&p->insn), p->df);
-    if (p->run.count == 0) {
+    if (p->run.count == 0)
         return true;
-    }
-    if (!address_is_guests(p->run.lowest) || !address_is_guests(p->run.lowest + p->run.bytes - 1)) {
+    if (!address_is_guests(p->run.lowest) || !address_is_guests(p->run.lowest + p->run.bytes - 1))
         return false;
-    }
     e = operand_find(v, &p->run, p->insn.in, o, &f->address);
     if (e < 0) {
         f->due = true;
@@ -476,31 +453,26 @@ static bool trap(struct vcpu *v, struct fault *f)
     struct operand o;
     int n;
 
-    if (t == NULL || !fetch_and_decode(v, &p->insn)) {
+    if (t == NULL || !fetch_and_decode(v, &p->insn))
         return false;
-    }
     n = route_of(t, port_number(&p->insn, v->regs.rdx), p->insn.size);
-    if (n < 0) {
+    if (n < 0)
         return false;
-    }
     p->route = (uint32_t)n;
     p->df = (v->regs.rflags & FLAG_DF) != 0;
-    if (p->insn.string && !string_prepare(v, p, &o, f)) {
+    if (p->insn.string && !string_prepare(v, p, &o, f))
         return false;
-    }
-    if (f->due) {
+    if (f->due)
         return true;
-    }
     if (p->insn.string && p->run.count == 0) {
         advance(v, p, 0); /* REP with RCX = 0 */
         return true;
     }
     v->counters.port_traps++;
-    if (t->at[n].model == NULL) {
+    if (t->at[n].model == NULL)
         finish_alone(v);
-    } else {
+    else
         request_write(v, p, &o);
-    }
     return true;
 }
 
@@ -509,15 +481,13 @@ bool io_trap(struct vcpu *v)
     struct fault f = { .due = false };
     bool ours;
 
-    if (v->cpu->user_mode) {
+    if (v->cpu->user_mode)
         return false;
-    }
     spin_lock(&memory_lock);
     ours = trap(v, &f);
     spin_unlock(&memory_lock);
-    if (f.due) {
+    if (f.due)
         vcpu_inject(v, VECTOR_PF, f.error, f.address);
-    }
     return ours;
 }
 
@@ -531,22 +501,18 @@ static int complete(struct domain *caller, struct vcpu *v, uint64_t value, gpa_t
     const uint8_t *from = NULL;
     uint32_t count = p->insn.string ? p->run.count : 1;
 
-    if (!v->io_pending) {
+    if (!v->io_pending)
         return -HV_EINVAL;
-    }
     r = &v->domain->routes->at[p->route];
-    if (r->model != caller) {
+    if (r->model != caller)
         return -HV_EINVAL;
-    }
     if (p->insn.string && p->insn.in) {
-        if (value == 0 || value > p->run.count) {
+        if (value == 0 || value > p->run.count)
             return -HV_EINVAL;
-        }
         count = (uint32_t)value;
         from = guest_page(caller, data, (size_t)count * p->insn.size, false);
-        if (from == NULL) {
+        if (from == NULL)
             return -HV_EFAULT;
-        }
     }
     page = frame_va(p2m_ram(r->model, (gfn_t){ r->gfn }));
     store_release(&page[v->id].state, HV_IO_IDLE);
@@ -559,9 +525,8 @@ int io_complete(struct domain *caller, struct domain *d, uint64_t vcpu, uint64_t
 {
     int e;
 
-    if (vcpu >= d->nr_vcpus) {
+    if (vcpu >= d->nr_vcpus)
         return -HV_EINVAL;
-    }
     spin_lock(&memory_lock);
     e = complete(caller, d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)], value, data);
     spin_unlock(&memory_lock);

@@ -28,7 +28,7 @@
 #include "vcpu.h"
 
 #define CANNOT_BOOT_REASON 14u
-#define ROOT_MEM_DEFAULT   64u /* MiB */
+#define ROOT_MEM_DEFAULT   64u /* MiB, or half of the memory */
 #define ROOT_MEM_MIN       4u
 #define ROOT_WINDOWS       16384u /* pages */
 #define PAGES_PER_MIB      256u
@@ -67,9 +67,8 @@ static uint64_t number(const char *text)
 {
     uint64_t n = 0;
 
-    for (; *text >= '0' && *text <= '9' && n < UINT32_MAX; text++) {
+    for (; *text >= '0' && *text <= '9' && n < UINT32_MAX; text++)
         n = n * 10 + (uint64_t)(*text - '0');
-    }
     return *text == '\0' ? n : 0;
 }
 
@@ -77,25 +76,21 @@ static uint64_t number(const char *text)
 
 static void plan_memory(struct plan *p)
 {
-    uint64_t mib = ROOT_MEM_DEFAULT;
+    uint64_t half = frame_free_count() / 2 / PAGES_PER_MIB;
+    uint64_t mib = half < ROOT_MEM_DEFAULT ? half : ROOT_MEM_DEFAULT;
     char value[16];
 
-    if (boot_option(p->boot, "root-mem", value, sizeof(value))) {
+    if (boot_option(p->boot, "root-mem", value, sizeof(value)))
         mib = number(value);
-    }
     p->ram_pages = mib * PAGES_PER_MIB;
-    if (mib < ROOT_MEM_MIN || p->ram_pages > frame_free_count() / 4 * 3) {
+    if (mib < ROOT_MEM_MIN || p->ram_pages > frame_free_count() / 4 * 3)
         give_up("root-mem is not a number of MiB from 4 to three quarters of the memory");
-    }
-    if (p->shared_gfn >= p->ram_pages) {
+    if (p->shared_gfn >= p->ram_pages)
         give_up("root-mem is too small for its image");
-    }
-    for (uint32_t i = 1; i < p->boot->module_count; i++) {
+    for (uint32_t i = 1; i < p->boot->module_count; i++)
         p->module_pages += pages_of(&p->boot->modules[i]);
-    }
-    if (p->ram_pages + p->module_pages > HV_MAX_RAM_PAGES) {
+    if (p->ram_pages + p->module_pages > HV_MAX_RAM_PAGES)
         give_up("too much memory for one domain");
-    }
 }
 
 static void plan_make(struct plan *p, const struct boot_info *boot)
@@ -104,9 +99,8 @@ static void plan_make(struct plan *p, const struct boot_info *boot)
     const char *wrong;
 
     p->boot = boot;
-    if (boot->module_count == 0) {
+    if (boot->module_count == 0)
         give_up("no boot module; the first one is root's image");
-    }
     p->file = phys_to_virt(m->start);
     wrong = loader_read(p->file, m->end - m->start, &p->image);
     if (wrong != NULL) {
@@ -142,12 +136,10 @@ static uint64_t adopt_module(struct domain *d, const struct boot_module *m, uint
     uint64_t pages = pages_of(m);
     uint64_t tail = (m->end - m->start) % HV_PAGE_SIZE;
 
-    if (m->start % HV_PAGE_SIZE != 0) {
+    if (m->start % HV_PAGE_SIZE != 0)
         give_up("a boot module does not start on a page");
-    }
-    if (tail != 0) {
+    if (tail != 0)
         memset(phys_to_virt(m->end), 0, HV_PAGE_SIZE - tail);
-    }
     for (uint64_t i = 0; i < pages; i++) {
         mfn_t f = { m->start / HV_PAGE_SIZE + i };
 
@@ -163,9 +155,8 @@ static void adopt_modules(struct domain *d, const struct plan *p)
 {
     uint64_t gfn = p->ram_pages;
 
-    for (uint32_t i = 1; i < p->boot->module_count; i++) {
+    for (uint32_t i = 1; i < p->boot->module_count; i++)
         gfn = adopt_module(d, &p->boot->modules[i], gfn);
-    }
 }
 
 /* Copies to guest physical memory, which is populated, page by page. */
@@ -227,9 +218,8 @@ static void *record(struct page_writer *w, uint32_t tag, size_t bytes)
     uint32_t size = (uint32_t)((bytes + 7) & ~(size_t)7);
     struct hv_start_record *r = (void *)(w->page + w->used);
 
-    if (w->used + size + sizeof(*r) > HV_PAGE_SIZE) {
+    if (w->used + size + sizeof(*r) > HV_PAGE_SIZE)
         give_up("command lines too long for the start page");
-    }
     w->used += size;
     r->tag = tag;
     r->size = size;
@@ -342,17 +332,15 @@ void root_build(const struct boot_info *boot)
     plan_make(&p, boot);
     d = domain_create_root(frame_free_count() + p.module_pages, p.ram_pages + p.module_pages,
                            ROOT_WINDOWS);
-    if (resource_give_all(d) < 0) {
+    if (resource_give_all(d) < 0)
         give_up("no memory for its resources");
-    }
     spin_lock(&memory_lock);
     populate(d, &p);
     adopt_modules(d, &p);
     load_image(d, &p);
     spin_unlock(&memory_lock);
     write_start_page(d, &p);
-    if (vcpu_set_context(d->vcpu[0], p.image.entry, 0, image_address(p.start_gfn), 0) < 0) {
+    if (vcpu_set_context(d->vcpu[0], p.image.entry, 0, image_address(p.start_gfn), 0) < 0)
         give_up("its entry is not an address of a kernel");
-    }
     BUG_ON(domain_start(d) < 0);
 }

@@ -70,9 +70,8 @@ static void run_state_set(struct vcpu *v, uint32_t state, uint64_t now)
     v->run_since = now;
     WRITE_ONCE(r->version, v->run_version + 1);
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    for (uint32_t i = 0; i < ARRAY_LEN(v->run_time); i++) {
+    for (uint32_t i = 0; i < ARRAY_LEN(v->run_time); i++)
         WRITE_ONCE(r->time[i], v->run_time[i]);
-    }
     WRITE_ONCE(r->state, state);
     WRITE_ONCE(r->since, now);
     WRITE_ONCE(r->weight, v->weight);
@@ -100,27 +99,23 @@ static void queue_insert(struct run_queue *q, struct vcpu *v)
     }
     v->rq_prev = before;
     v->rq_next = after;
-    if (before != NULL) {
+    if (before != NULL)
         before->rq_next = v;
-    } else {
+    else
         q->head = v;
-    }
-    if (after != NULL) {
+    if (after != NULL)
         after->rq_prev = v;
-    }
     v->queued = 1;
 }
 
 static void queue_remove(struct run_queue *q, struct vcpu *v)
 {
-    if (v->rq_prev != NULL) {
+    if (v->rq_prev != NULL)
         v->rq_prev->rq_next = v->rq_next;
-    } else {
+    else
         q->head = v->rq_next;
-    }
-    if (v->rq_next != NULL) {
+    if (v->rq_next != NULL)
         v->rq_next->rq_prev = v->rq_prev;
-    }
     v->rq_next = v->rq_prev = NULL;
     v->queued = 0;
 }
@@ -138,27 +133,24 @@ static void queue_charge(struct run_queue *q, uint64_t now)
         v->vruntime += ran * WEIGHT_PAR / v->weight;
         v->started = now;
         least = v->vruntime;
-        if (q->head != NULL && q->head->vruntime < least) {
+        if (q->head != NULL && q->head->vruntime < least)
             least = q->head->vruntime;
-        }
     } else if (q->head != NULL) {
         least = q->head->vruntime;
     } else {
         return;
     }
-    if (least > q->least) {
+    if (least > q->least)
         q->least = least;
-    }
 }
 
 /* With somebody waiting the running vCPU has a slice; alone it runs without a tick. */
 static void slice_update(struct run_queue *q, uint64_t now)
 {
-    if (q->head == NULL || q->current == NULL) {
+    if (q->head == NULL || q->current == NULL)
         q->slice_end = 0;
-    } else if (q->slice_end == 0) {
+    else if (q->slice_end == 0)
         q->slice_end = now + SLICE_NS;
-    }
 }
 
 /* Is the head so far behind that it is to run at once? */
@@ -187,18 +179,16 @@ void sched_set_weight(struct vcpu *v, uint32_t weight)
 
     spin_lock(&q->lock);
     /* What it ran so far it ran at the old weight. */
-    if (q->current == v) {
+    if (q->current == v)
         queue_charge(q, clock_now_ns());
-    }
     v->weight = weight;
     spin_unlock(&q->lock);
 }
 
 void sched_remove(struct vcpu *v)
 {
-    if (v->cpu == NULL) {
+    if (v->cpu == NULL)
         return;
-    }
     sched_sleep(v, VCPU_OFFLINE);
     timer_set(v, 0);
     BUG_ON(queue_of(v->cpu)->current == v);
@@ -214,15 +204,13 @@ void sched_wake(struct vcpu *v, uint32_t why)
     v->wait &= ~why;
     if (v->wait == 0 && !v->queued && q->current != v) {
         queue_charge(q, now);
-        if (v->vruntime + LAG_NS < q->least) {
+        if (v->vruntime + LAG_NS < q->least)
             v->vruntime = q->least - LAG_NS;
-        }
         queue_insert(q, v);
         run_state_set(v, HV_RUN_RUNNABLE, now);
         slice_update(q, now);
-        if (should_preempt(q)) {
+        if (should_preempt(q))
             cpu_raise_work(c, CPU_WORK_RESCHED);
-        }
     } else if (v->wait != 0 && v->run_state != waiting_state(v) && q->current != v) {
         run_state_set(v, waiting_state(v), now);
     }
@@ -241,9 +229,8 @@ void sched_sleep(struct vcpu *v, uint32_t why)
         /* It leaves at its next exit, which sets its state. */
         cpu_raise_work(c, CPU_WORK_RESCHED);
     } else {
-        if (v->queued) {
+        if (v->queued)
             queue_remove(q, v);
-        }
         run_state_set(v, waiting_state(v), clock_now_ns());
     }
     spin_unlock(&q->lock);
@@ -257,9 +244,8 @@ void sched_pass(struct vcpu *v)
     if (q->head != NULL) {
         /* Behind the first that waits; what it gives up is not given back. */
         queue_charge(q, clock_now_ns());
-        if (v->vruntime < q->head->vruntime) {
+        if (v->vruntime < q->head->vruntime)
             v->vruntime = q->head->vruntime;
-        }
         cpu_raise_work(v->cpu, CPU_WORK_RESCHED);
     }
     spin_unlock(&q->lock);
@@ -272,9 +258,8 @@ static void put_previous(struct run_queue *q, uint64_t now)
 
     queue_charge(q, now);
     q->current = NULL;
-    if (v == NULL) {
+    if (v == NULL)
         return;
-    }
     if (v->wait == 0) {
         queue_insert(q, v);
         run_state_set(v, HV_RUN_RUNNABLE, now);

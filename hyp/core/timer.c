@@ -48,16 +48,13 @@ static void heap_settle(struct timer_heap *h, uint32_t slot)
     struct vcpu *v = h->at[slot];
     uint32_t child;
 
-    for (; slot > 1 && v->deadline < h->at[slot / 2]->deadline; slot /= 2) {
+    for (; slot > 1 && v->deadline < h->at[slot / 2]->deadline; slot /= 2)
         heap_put(h, slot, h->at[slot / 2]);
-    }
     while ((child = slot * 2) <= h->used) {
-        if (child < h->used && h->at[child + 1]->deadline < h->at[child]->deadline) {
+        if (child < h->used && h->at[child + 1]->deadline < h->at[child]->deadline)
             child++;
-        }
-        if (h->at[child]->deadline >= v->deadline) {
+        if (h->at[child]->deadline >= v->deadline)
             break;
-        }
         heap_put(h, slot, h->at[child]);
         slot = child;
     }
@@ -83,9 +80,8 @@ static void arm(struct timer_heap *h, const struct cpu *c)
     uint64_t slice = sched_slice_end(c);
     uint64_t first = h->used > 0 ? h->at[1]->deadline : NEVER;
 
-    if (slice != 0 && slice < first) {
+    if (slice != 0 && slice < first)
         first = slice;
-    }
     if (first != h->armed) {
         h->armed = first;
         arch_timer_set(first);
@@ -98,9 +94,8 @@ void timer_set(struct vcpu *v, uint64_t deadline_ns)
 
     spin_lock(&h->lock);
     if (deadline_ns == 0) {
-        if (v->timer_slot != 0) {
+        if (v->timer_slot != 0)
             heap_remove(h, v);
-        }
     } else {
         v->deadline = deadline_ns;
         if (v->timer_slot == 0) {
@@ -133,9 +128,8 @@ void timer_interrupt(struct cpu *c)
     struct vcpu *v;
 
     h->armed = NEVER;
-    while ((v = heap_due(h, clock_now_ns())) != NULL) {
+    while ((v = heap_due(h, clock_now_ns())) != NULL)
         event_raise_timer(v);
-    }
     sched_tick(c);
     timer_program(c);
 }

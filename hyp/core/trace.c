@@ -24,9 +24,8 @@ void trace_record(enum trace_event event, uint64_t a, uint64_t b, uint64_t c)
     const struct vcpu *v = this_cpu()->vcpu;
     struct trace_entry *entry;
 
-    if (ring == NULL) {
+    if (ring == NULL)
         return;
-    }
     entry = &ring->entries[ring->next % TRACE_ENTRIES];
     entry->tsc = arch_counter();
     entry->event = event;
@@ -47,9 +46,8 @@ void trace_print(unsigned int count)
     const struct trace_ring *ring = this_cpu()->trace;
     uint64_t first;
 
-    if (ring == NULL) {
+    if (ring == NULL)
         return;
-    }
     count = count < TRACE_ENTRIES ? count : TRACE_ENTRIES;
     first = ring->next > count ? ring->next - count : 0;
     for (uint64_t i = first; i < ring->next; i++) {
@@ -65,12 +63,10 @@ uint32_t trace_copy(uint64_t seq, struct hv_trace_entry *to, uint64_t max)
     const struct trace_ring *ring = this_cpu()->trace;
     uint32_t n = 0;
 
-    if (ring == NULL) {
+    if (ring == NULL)
         return 0;
-    }
-    if (ring->next > TRACE_ENTRIES && seq < ring->next - TRACE_ENTRIES) {
+    if (ring->next > TRACE_ENTRIES && seq < ring->next - TRACE_ENTRIES)
         seq = ring->next - TRACE_ENTRIES;
-    }
     for (; n < max && seq < ring->next; n++, seq++) {
         const struct trace_entry *e = &ring->entries[seq % TRACE_ENTRIES];
 

@@ -40,18 +40,15 @@ int64_t hc_domain_create(uint64_t gpa)
     int64_t r;
 
     /* 1. May the caller create, and pass on the right to? What it has itself it may pass on. */
-    if (!(caller->flags & HV_CREATE_MAY_CREATE)) {
+    if (!(caller->flags & HV_CREATE_MAY_CREATE))
         return HC_FAIL(-HV_EPERM, "may not create");
-    }
     /* 2. Is the structure in its memory? */
     r = guest_copy_in(caller, &c, (gpa_t){ gpa }, sizeof(c));
-    if (r < 0) {
+    if (r < 0)
         return HC_FAIL(r, "struct hv_domain_create");
-    }
     /* 3. Is every field in range, and what is reserved zero? */
-    if (!create_ok(&c)) {
+    if (!create_ok(&c))
         return HC_FAIL(-HV_EINVAL, "a field of struct hv_domain_create");
-    }
     /* 4. Has the caller the weight and the quota, and is there a number? domain_create asks. */
     r = domain_create(caller, &c);
     return r < 0 ? HC_FAIL(r, "weight, quota, or no domain number left") : r;
@@ -65,22 +62,18 @@ int64_t hc_vcpu_set_context(uint64_t dom, uint64_t vcpu, uint64_t gpa)
     int r;
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d)) {
+    if (d == NULL || !domain_alive(d))
         return HC_FAIL(-HV_EPERM, "no right over the domain");
-    }
     /* 2. Is it one of its vCPUs? */
-    if (vcpu >= d->nr_vcpus) {
+    if (vcpu >= d->nr_vcpus)
         return HC_FAIL(-HV_EINVAL, "no such vCPU");
-    }
     /* 3. Has it never run? */
-    if (d->state != HV_DOMAIN_BUILDING) {
+    if (d->state != HV_DOMAIN_BUILDING)
         return HC_FAIL(-HV_EBUSY, "the vCPU was started");
-    }
     /* 4. Is the structure in the caller's memory? */
     r = guest_copy_in(caller, &c, (gpa_t){ gpa }, sizeof(c));
-    if (r < 0) {
+    if (r < 0)
         return HC_FAIL(r, "struct hv_vcpu_context");
-    }
     /* 5. Are the addresses a guest's? vcpu_set_context asks. */
     return vcpu_set_context(d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)], c.rip, c.rsp, c.rdi, c.rsi);
 }
@@ -132,9 +125,8 @@ int64_t hc_domain_info(uint64_t dom, uint64_t gpa)
     struct hv_domain_info info;
 
     /* 1. May the caller ask about this domain? */
-    if (d == NULL) {
+    if (d == NULL)
         return HC_FAIL(-HV_EPERM, "no right over the domain");
-    }
     domain_info(d, &info);
     return guest_copy_out(caller, (gpa_t){ gpa }, &info, sizeof(info));
 }
@@ -153,9 +145,8 @@ static uint64_t copy_step(struct domain *to, uint64_t to_gpa, struct domain *fro
     n = n < from_left ? n : from_left;
     dst = guest_page(to, (gpa_t){ to_gpa }, n, true);
     src = guest_page(from, (gpa_t){ from_gpa }, n, false);
-    if (dst == NULL || src == NULL) {
+    if (dst == NULL || src == NULL)
         return 0;
-    }
     /* The two may be one page, by a window. */
     memmove(dst, src, n);
     return n;
@@ -169,21 +160,18 @@ int64_t hc_domain_copy(uint64_t dom, uint64_t remote, uint64_t local, uint64_t b
     uint64_t done = 0, n;
 
     /* 1. Is it a descendant, alive? */
-    if (d == NULL || !domain_alive(d)) {
+    if (d == NULL || !domain_alive(d))
         return HC_FAIL(-HV_EPERM, "no living descendant");
-    }
     /* 2. Is the length in range and the direction one of the two? Does no address wrap? */
     if (bytes == 0 || bytes > COPY_MAX || write > 1 || remote + bytes < remote ||
-        local + bytes < local) {
+        local + bytes < local)
         return HC_FAIL(-HV_EINVAL, "length, direction or address");
-    }
     /* 3. Is each page of both sides there, and writable where written? Asked page by page. */
     for (; done < bytes; done += n) {
         n = write ? copy_step(d, remote + done, caller, local + done, bytes - done)
                   : copy_step(caller, local + done, d, remote + done, bytes - done);
-        if (n == 0) {
+        if (n == 0)
             break;
-        }
     }
     this_cpu()->vcpu->counters.bytes_copied += done;
     return done > 0 ? (int64_t)done : HC_FAIL(-HV_EFAULT, "a page of either side");
@@ -196,9 +184,8 @@ int64_t hc_assign(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b)
     int r;
 
     /* 1. Is it a descendant, alive? */
-    if (d == NULL || !domain_alive(d)) {
+    if (d == NULL || !domain_alive(d))
         return HC_FAIL(-HV_EPERM, "no living descendant");
-    }
     /* 2. Does the caller hold it itself, and can the descendant? resource_assign asks. */
     spin_lock(&memory_lock);
     r = resource_assign(caller, d, kind, a, b);

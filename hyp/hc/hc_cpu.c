@@ -22,9 +22,8 @@ int64_t hc_set_entry(uint64_t gpa)
     int r = guest_copy_in(v->domain, &e, (gpa_t){ gpa }, sizeof(e));
 
     /* 1. Is the structure in the caller's memory? */
-    if (r < 0) {
+    if (r < 0)
         return HC_FAIL(r, "struct hv_entry");
-    }
     /* 2. Are the addresses in it ones that a guest may have? vcpu_set_entry asks, all or nothing.
      */
     r = vcpu_set_entry(v, &e);

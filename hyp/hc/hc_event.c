@@ -15,9 +15,8 @@ int64_t hc_event_alloc(uint64_t dom, uint64_t peer)
     int64_t r;
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d)) {
+    if (d == NULL || !domain_alive(d))
         return HC_FAIL(-HV_EPERM, "no right over the domain");
-    }
     spin_lock(&memory_lock);
     /* 2. Is the peer a domain, and is there a port left? event_alloc asks. */
     r = event_alloc(d, peer);
@@ -50,23 +49,19 @@ int64_t hc_event_bind(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b, uint6
     int64_t port;
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d)) {
+    if (d == NULL || !domain_alive(d))
         return HC_FAIL(-HV_EPERM, "no right over the domain");
-    }
     /* 2. With an answer to write, can it be written? Asked first: nothing is to be undone. */
-    if (kind == HV_BIND_MSI && guest_page(caller, (gpa_t){ gpa }, sizeof(msi), true) == NULL) {
+    if (kind == HV_BIND_MSI && guest_page(caller, (gpa_t){ gpa }, sizeof(msi), true) == NULL)
         return HC_FAIL(-HV_EFAULT, "struct hv_msi");
-    }
     /* 3. Is the source free, and the domain's to bind? The functions of the kinds ask. */
     spin_lock(&memory_lock);
     port = bind(d, kind, a, b, &msi);
     spin_unlock(&memory_lock);
-    if (port < 0) {
+    if (port < 0)
         return HC_FAIL(port, "source, or no port left");
-    }
-    if (kind == HV_BIND_MSI) {
+    if (kind == HV_BIND_MSI)
         (void)guest_copy_out(caller, (gpa_t){ gpa }, &msi, sizeof(msi));
-    }
     return port;
 }
 
@@ -82,9 +77,8 @@ int64_t hc_event_close(uint64_t dom, uint64_t port)
     struct domain *d = domain_for_control(hc_caller(), dom);
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d)) {
+    if (d == NULL || !domain_alive(d))
         return HC_FAIL(-HV_EPERM, "no right over the domain");
-    }
     /* 2. Is the port one in use? event_close asks. */
     return event_close(d, port);
 }
@@ -97,14 +91,12 @@ int64_t hc_event_status(uint64_t dom, uint64_t port, uint64_t gpa)
     int r;
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d)) {
+    if (d == NULL || !domain_alive(d))
         return HC_FAIL(-HV_EPERM, "no right over the domain");
-    }
     /* 2. Is it a port's number? */
     r = event_status(d, port, &s);
-    if (r < 0) {
+    if (r < 0)
         return HC_FAIL(r, "no such port");
-    }
     /* 3. Can the answer be written? */
     return guest_copy_out(caller, (gpa_t){ gpa }, &s, sizeof(s));
 }
@@ -120,9 +112,8 @@ int64_t hc_event_set_vcpu(uint64_t dom, uint64_t port, uint64_t vcpu)
     struct domain *d = domain_for_control(hc_caller(), dom);
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d)) {
+    if (d == NULL || !domain_alive(d))
         return HC_FAIL(-HV_EPERM, "no right over the domain");
-    }
     /* 2. Are port and vCPU in use, and may this kind of port move? */
     return event_set_vcpu(d, port, vcpu);
 }
@@ -132,9 +123,8 @@ int64_t hc_event_set_priority(uint64_t dom, uint64_t port, uint64_t priority)
     struct domain *d = domain_for_control(hc_caller(), dom);
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d)) {
+    if (d == NULL || !domain_alive(d))
         return HC_FAIL(-HV_EPERM, "no right over the domain");
-    }
     /* 2. Is the port in use, and is it one of the priorities? */
     return event_set_priority(d, port, priority);
 }

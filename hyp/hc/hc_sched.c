@@ -44,9 +44,8 @@ int64_t hc_set_timer(uint64_t deadline)
 int64_t hc_shutdown(uint64_t reason)
 {
     /* 1. Is it a reason? */
-    if (reason > REASON_MAX) {
+    if (reason > REASON_MAX)
         return HC_FAIL(-HV_EINVAL, "reason");
-    }
     domain_shutdown(hc_caller(), (uint32_t)reason);
     return 0;
 }

@@ -258,7 +258,10 @@ START_TEST(test_the_table_ends)
     ck_assert_uint_eq(a->used, used + 64);
     ck_assert_int_eq(event_alloc(a, HV_SELF), -HV_ENOSPC);
     ck_assert_int_eq(event_close(a, 1234), 0);
+    ck_assert_int_eq(event_close(a, 2345), 0);
     ck_assert_int_eq(event_alloc(a, HV_SELF), 1234);
+    ck_assert_int_eq(event_alloc(a, HV_SELF), 2345);
+    ck_assert_int_eq(event_alloc(a, HV_SELF), -HV_ENOSPC);
     ck_assert_int_eq(host_destroy(a), 0);
 }
 END_TEST
