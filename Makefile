@@ -183,7 +183,7 @@ endif
 
 # --- targets --------------------------------------------------------------------------------------
 
-.PHONY: all help run debug iso test bench docs lint format loc golden clean tests-built bench-built
+.PHONY: all help run debug example iso test bench docs lint format loc golden clean tests-built bench-built
 
 all: $(PRODUCTS)
 
@@ -192,6 +192,7 @@ help:
 	@echo 'make         build hyp, the library, the guests and the examples (target: all)'
 	@echo 'make run     boot the demonstration: DISK=image, PERSIST=1 to write to it, UEFI=1'
 	@echo 'make debug   the same, stopped at the start with a gdb server on localhost:1234'
+	@echo 'make example E=hello   boot one of libhypercall/examples/ alone'
 	@echo 'make iso     the bootable GRUB image'
 	@echo 'make test    build and run all tests; T="attack/* unit/frame" picks some'
 	@echo 'make bench   measure; results in build/bench/'
@@ -207,6 +208,14 @@ iso: $(if $(ISO),$(ISO),missing-iso)
 run debug: $(if $(ISO),$(ISO),missing-iso)
 	$(Q)$(PYTHON) tests/harness/demo.py --build $(B) $(if $(filter debug,$@),--gdb) \
 	    $(if $(DISK),--disk '$(DISK)') $(if $(filter 1,$(PERSIST)),--persist) $(if $(filter 1,$(UEFI)),--uefi)
+
+# An example as the first domain, with its own image as second module (pingpong builds its peer from
+# it). Status 33 of QEMU is a shutdown with reason 0.
+E ?= hello
+example: $(HYP) $(EXAMPLE_ELFS)
+	$(Q)cd $(B) && qemu-system-x86_64 -machine q35 -cpu max,family=25,model=1 -m 256 -nodefaults \
+	    -display none -no-reboot -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 \
+	    -kernel hyp.elf -initrd '$(E).elf,$(E).elf'; [ $$? = 33 ]
 
 .PHONY: missing-iso
 missing-iso:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Builds the documentation: `build.py build/docs`. Warnings are errors.
 
-The sources are copied to OUT/source, where the pages made from the ABI lists and one page per
-public header join them. Doxygen reads the headers and leaves XML, Breathe takes it from there, and
+The sources are copied to OUT/source, where what is made from the tree joins them: pages of the ABI
+lists, of the tests and attacks, tables of benchmarks, and one page per public header. Doxygen reads the headers and leaves XML, Breathe takes it from there, and
 Sphinx makes OUT/html.
 """
 
@@ -13,6 +13,8 @@ import subprocess
 import sys
 
 import gen_abi
+import gen_bench
+import gen_tests
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
@@ -52,6 +54,8 @@ def main():
     reference = os.path.join(source, "reference")
     os.makedirs(reference, exist_ok=True)
     gen_abi.write(reference)
+    gen_bench.write(reference)
+    gen_tests.write(reference)
     for project, folder, title in PROJECTS:
         doxygen(out, project, folder)
         page = os.path.join(reference, f"{project}-headers.rst")

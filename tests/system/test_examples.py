@@ -89,3 +89,12 @@ def test_time_to_first_line(system):
     spent = int(hello[1]) - first - apart
     system.check(spent < ENOUGH, f"under {ENOUGH} instructions, not {spent} (and {apart} for zeroing "
                  "and calibration)")
+
+
+def test_ticker(system):
+    "a guest's timer ticks five times through a port that it raises itself"
+    with system.boot("ticker.elf") as machine:
+        machine.expect(r"^tick 1 on port \d+ at \d+ ms$")
+        machine.expect(r"^tick 5 on port \d+ at \d+ ms$")
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a clean end, not: {end}")
