@@ -42,7 +42,7 @@ static void report(uint64_t count, const struct measure *last)
            share % 10);
 }
 
-unsigned role_counter(void)
+static unsigned role_counter(void)
 {
     uint64_t seconds = option_number("seconds", UINT64_MAX / NS_PER_S / 2);
     uint64_t start = clock_ns();
@@ -68,3 +68,5 @@ unsigned role_counter(void)
     print_share();
     return 0;
 }
+
+ROLE("counter", role_counter);

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guest image's main program: finds the devices and plays the role that `role=` names on the
- * command line. Besides the two of the demonstration there are the simple ones that system tests
- * need: idle, loop, fault, exit (with `code=`), user, scratch, reconnect, hostile.
+ * The guest image's main program: lets every driver of the link look for its devices and plays the
+ * role that `role=` names on the command line. The simple ones that system tests need are here:
+ * idle, loop, fault, exit (with `code=`), user, scratch.
  */
 #include "guest.h"
 
 #include "clock.h"
-#include "front/front.h"
-#include "hw/ide_block.h"
-#include "hw/uart.h"
+#include "driver.h"
 #include "irq.h"
 #include "kernel.h"
 #include "kstring.h"
@@ -27,7 +25,7 @@ static unsigned role_idle(void)
     return 0;
 }
 
-/* With interrupts off: it hears nothing, and only the hypervisor's clock gets the CPU back. */
+/* With interrupts off: it hears nothing, and only who is beneath it can take the CPU back. */
 _Noreturn static unsigned role_loop(void)
 {
     volatile uint64_t count = 0;
@@ -63,44 +61,33 @@ static unsigned role_scratch(void)
     return scratch_test() ? 0 : 1;
 }
 
-/* Where there is a UART besides the console, a line goes there; without a console all output. */
-static void use_uart(void)
-{
-    static const char line[] = "this line went through the UART's ports\n";
-    char name[8] = "";
+ROLE("idle", role_idle);
+ROLE("loop", role_loop);
+ROLE("fault", role_fault);
+ROLE("exit", role_exit);
+ROLE("user", role_user);
+ROLE("scratch", role_scratch);
 
-    if (!uart_probe()) {
-        return;
-    }
-    if (option_text("console", name, sizeof(name)) && strcmp(name, "uart") == 0) {
-        uart_console();
-    } else {
-        uart_write(line, sizeof(line) - 1);
+static void probe_drivers(void)
+{
+    for (unsigned stage = 0; stage < DRIVER_STAGES; stage++) {
+        for (const struct driver *d = __start_drivers; d != __stop_drivers; d++) {
+            if (d->stage == stage) {
+                d->probe();
+            }
+        }
     }
 }
-
-static const struct role {
-    const char *name;
-    unsigned (*run)(void);
-} roles[] = {
-    { "diskbench", role_diskbench }, { "counter", role_counter }, { "idle", role_idle },
-    { "loop", role_loop },           { "fault", role_fault },     { "exit", role_exit },
-    { "user", role_user },           { "scratch", role_scratch }, { "reconnect", role_reconnect },
-    { "selftest", role_selftest },   { "hostile", role_hostile }, { "blockbench", role_blockbench },
-};
 
 unsigned image_main(void)
 {
     char name[16] = "";
 
-    front_console_probe();
-    front_block_probe();
-    ide_block_probe();
-    use_uart();
+    probe_drivers();
     (void)option_text("role", name, sizeof(name));
-    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
-        if (strcmp(roles[i].name, name) == 0) {
-            return roles[i].run();
+    for (const struct role *r = __start_roles; r != __stop_roles; r++) {
+        if (strcmp(r->name, name) == 0) {
+            return r->run();
         }
     }
     printk("no such role: '%s'\n", name);

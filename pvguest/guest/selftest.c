@@ -180,7 +180,7 @@ static void test_memory(void)
     expect(pages_free() + 1 >= before, "memory comes back");
 }
 
-unsigned role_selftest(void)
+static unsigned role_selftest(void)
 {
     test_mutex();
     test_hand_over();
@@ -192,3 +192,5 @@ unsigned role_selftest(void)
     printk("SELFTEST %s\n", failures == 0 ? "ok" : "failed");
     return failures == 0 ? 0 : 1;
 }
+
+ROLE("selftest", role_selftest);

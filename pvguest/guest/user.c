@@ -24,8 +24,8 @@ static bool run(const char *name, const char *start, const char *end, int expect
     }
     m = measure_since(&m);
     printk("USER %s status=%d syscalls=%lu faults=%lu pages=%lu\n", name, r.status,
-           (unsigned long)m.syscalls, (unsigned long)r.faults, (unsigned long)r.pages);
-    return r.status == expected && m.port_traps == 0;
+           (unsigned long)r.calls, (unsigned long)r.faults, (unsigned long)r.pages);
+    return r.status == expected && m.usage.trapped == 0;
 }
 
 bool user_programs(void)

@@ -56,6 +56,9 @@ struct block_ops {
      * copy (0 or a negative error), and undo it once no request uses them. From threads. */
     int (*region_map)(struct block_device *d, void *p, uint32_t pages);
     void (*region_unmap)(struct block_device *d, void *p);
+    /** Optional: drop what connects the driver to its device and begin anew; what is under way is
+     * sent again. False: not now. Interrupts off. */
+    bool (*restart)(struct block_device *d);
 };
 
 struct block_stats {
@@ -68,6 +71,8 @@ struct block_stats {
 
 struct block_device {
     char name[8];
+    const char *way;   /**< how it is reached: in lines for programs */
+    const char *title; /**< and in tables for people */
     uint64_t sectors;
     bool read_only;
     unsigned depth; /**< requests that are of use at once */

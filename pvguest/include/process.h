@@ -14,6 +14,7 @@ struct process;
 
 struct process_result {
     int status;      /**< of exit(), or 128 + 11 when it was killed */
+    uint64_t calls;  /**< system calls that it made */
     uint64_t faults; /**< page faults that gave it a page */
     uint64_t pages;  /**< it had at the end */
 };
@@ -24,6 +25,8 @@ int process_run(const char *name, const void *elf, size_t bytes, struct process_
 
 /* For the system calls, on the thread of the process. */
 
+/** It makes a system call: count it. */
+void process_called(void);
 /** Copy from or to user memory, touching pages as the program itself would. False: not its memory.
  */
 bool copy_from_user(void *to, uint64_t from, size_t bytes);

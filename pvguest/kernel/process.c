@@ -229,6 +229,11 @@ int process_run(const char *name, const void *elf, size_t bytes, struct process_
     return p ? 0 : -1;
 }
 
+void process_called(void)
+{
+    thread_process()->result.calls++;
+}
+
 /* The space is unloaded here and freed by process_run, when this thread uses it no more. */
 void process_exit(int status)
 {

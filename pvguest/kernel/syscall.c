@@ -144,6 +144,7 @@ static const syscall_fn table[] = {
 int64_t syscall_dispatch(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
                          uint64_t a5, uint64_t nr)
 {
+    process_called();
     if (nr >= sizeof(table) / sizeof(table[0]) || !table[nr]) {
         return -ENOSYS;
     }

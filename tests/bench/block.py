@@ -30,7 +30,8 @@ def block_disk(build, log):
     with open(path, "wb") as disk:
         disk.truncate(DISK_BYTES)
     with open(os.path.join(HERE, "block.conf"), encoding="utf-8") as f:
-        text = f.read().replace("role=blockbench", "role=blockbench medium=disk")
+        text = f.read().replace("vda=pv hda=emulated_pio",
+                                "medium=disk vda=pv_disk hda=emulated_pio_disk")
     with open(os.path.join(folder, "disk.conf"), "w", encoding="utf-8") as f:
         f.write(text.replace("rd0", "vda").replace("rd1", "vdb"))
     initrd = qemu.modules("root.elf poweroff", "pvguest.elf", "bench/disk.conf paravane.conf")

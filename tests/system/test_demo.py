@@ -95,7 +95,7 @@ def test_batches_at_depth(system):
     "at depth 32 a request costs at most a quarter of a transition and of a hypercall, root's included"
     image = system.write("disk.img", bytes(8 << 20))
     drives, _ = conf.drives(system, image)
-    text = conf.domain("a", "blockbench deep=1", disks=("vda split rw",))
+    text = conf.domain("a", "blockbench deep=1 vda=pv", disks=("vda split rw",))
     with system.boot_demo(text, root="poweroff=a", drives=drives, timeout=50.0) as machine:
         requests = machine.expect(r"disk vda \(rw\): \w+, requests (\d+)")
         own = machine.expect(r"root: domain 0, since the start\n  hypercalls (\d+), transitions (\d+)")

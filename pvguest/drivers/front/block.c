@@ -145,6 +145,7 @@ const struct block_ops front_block_ops = {
     .kick = kick,
     .buffer_get = buffer_get,
     .buffer_put = buffer_put,
+    .restart = front_block_restart,
 };
 
 static int status_of(uint32_t wire)

@@ -9,7 +9,8 @@
  * Everything but the probe runs with interrupts off.
  */
 #include "front/block_front.h"
-#include "front/front.h"
+
+#include "driver.h"
 #include "irq.h"
 #include "kstring.h"
 #include "mem.h"
@@ -144,18 +145,16 @@ static void block_event(void *arg)
     front_block_step(arg);
 }
 
-bool front_block_restart(const char *name)
+bool front_block_restart(struct block_device *d)
 {
-    for (unsigned i = 0; i < MAX_DISKS; i++) {
-        struct front_block *b = disks[i];
+    struct front_block *b = d->driver;
 
-        if (b && b->running && strcmp(b->device.name, name) == 0) {
-            b->running = false;
-            reconnect(b);
-            return true;
-        }
+    if (!b->running) {
+        return false;
     }
-    return false;
+    b->running = false;
+    reconnect(b);
+    return true;
 }
 
 /* The record is another one: the device page is a new one, and so may be peer and port. */
@@ -198,6 +197,8 @@ static struct front_block *create(uint32_t index)
     }
     b->tags = b->buffers = ~(uint32_t)0;
     (void)format_text(b->device.name, sizeof(b->device.name), "vd%c", (int)('a' + index));
+    b->device.way = "split";
+    b->device.title = "split driver";
     b->device.depth = TAGS;
     b->device.ops = &front_block_ops;
     b->device.driver = b;
@@ -222,7 +223,7 @@ static void connect(struct front_block *b, const struct hv_device *record)
     }
 }
 
-void front_block_probe(void)
+static void front_block_probe(void)
 {
     uint32_t control = hv_start_control_port();
     struct hv_device record;
@@ -237,3 +238,5 @@ void front_block_probe(void)
         (void)irq_register(control, list_event, NULL);
     }
 }
+
+DRIVER(DRIVER_DISK, front_block_probe);

@@ -5,9 +5,8 @@
  * is kept in a buffer and follows; when that is full too, the oldest is what remains and the rest
  * is dropped, and the next line says how much. Runs with interrupts off.
  */
-#include "front/front.h"
-
 #include "clock.h"
+#include "driver.h"
 #include "irq.h"
 #include "kstring.h"
 #include "mem.h"
@@ -203,7 +202,7 @@ static void console_event(void *arg)
     }
 }
 
-void front_console_probe(void)
+static void front_console_probe(void)
 {
     uint64_t deadline = clock_ns() + CONNECT_NS;
     uint64_t flags;
@@ -229,3 +228,5 @@ void front_console_probe(void)
     }
     irq_restore(flags);
 }
+
+DRIVER(DRIVER_CONSOLE, front_console_probe);

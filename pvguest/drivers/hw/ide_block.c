@@ -4,11 +4,10 @@
  * requests one after the other, as the controller does, and waits for the interrupts of line 14. It
  * knows the ports of a PC and nothing of who answers them.
  */
-#include "hw/ide_block.h"
-
 #include "arch/port.h"
 #include "block.h"
 #include "clock.h"
+#include "driver.h"
 #include "hw/ide.h"
 #include "irq.h"
 #include "printk.h"
@@ -160,7 +159,8 @@ static const struct block_ops ops = {
     .buffer_put = buffer_put,
 };
 
-void ide_block_probe(void)
+/* Without an interrupt line for it there is no controller, and nothing is touched. */
+static void ide_block_probe(void)
 {
     int64_t line = irq_isa_line(IDE_IRQ);
     int result;
@@ -173,11 +173,16 @@ void ide_block_probe(void)
         printk("hda: no disk (%d)\n", result);
         return;
     }
-    ide.device = (struct block_device){
-        .name = "hda", .sectors = ide.disk.sectors, .depth = 1, .ops = &ops
-    };
+    ide.device = (struct block_device){ .name = "hda",
+                                        .way = "ide",
+                                        .title = "IDE",
+                                        .sectors = ide.disk.sectors,
+                                        .depth = 1,
+                                        .ops = &ops };
     thread_create("ide", ide_thread, NULL);
     block_register(&ide.device);
     printk("hda: %lu sectors, %s, %u a block\n", (unsigned long)ide.device.sectors, ide.disk.model,
            ide.disk.block);
 }
+
+DRIVER(DRIVER_DISK, ide_block_probe);

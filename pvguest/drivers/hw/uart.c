@@ -4,13 +4,15 @@
  * better. It knows nothing of who answers the ports. Owns the device; interrupts stay off in it,
  * and it polls: an output of a few lines needs no more.
  */
-#include "hw/uart.h"
-
 #include "arch/port.h"
+#include "driver.h"
 #include "irq.h"
+#include "kernel.h"
+#include "kstring.h"
 #include "printk.h"
 
-#define BASE 0x3f8u
+#define BASE     0x3f8u
+#define UART_IRQ 4u
 
 #define DATA         (BASE + 0u)
 #define INTERRUPTS   (BASE + 1u)
@@ -34,7 +36,7 @@ static void wait_empty(void)
     }
 }
 
-void uart_write(const char *text, size_t bytes)
+static void uart_write(const char *text, size_t bytes)
 {
     unsigned room = 0;
 
@@ -54,7 +56,7 @@ static void sink_write(struct console_sink *s, const char *text, size_t bytes)
     uart_write(text, bytes);
 }
 
-bool uart_probe(void)
+static bool uart_find(void)
 {
     if (irq_isa_line(UART_IRQ) < 0) {
         return false;
@@ -73,9 +75,21 @@ bool uart_probe(void)
     return true;
 }
 
-void uart_console(void)
+/* With `console=uart` all output goes there, else one line: it shows that the device works. */
+static void uart_probe(void)
 {
+    static const char line[] = "this line went through the UART's ports\n";
     static struct console_sink sink = { .write = sink_write };
+    char name[8] = "";
 
-    console_add(&sink);
+    if (!uart_find()) {
+        return;
+    }
+    if (option_text("console", name, sizeof(name)) && strcmp(name, "uart") == 0) {
+        console_add(&sink);
+    } else {
+        uart_write(line, sizeof(line) - 1);
+    }
 }
+
+DRIVER(DRIVER_OTHER, uart_probe);

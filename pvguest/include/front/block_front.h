@@ -56,6 +56,9 @@ struct front_block {
 
 extern const struct block_ops front_block_ops;
 
+/** Leave the back end and connect anew, as if it had died (ops.restart). */
+bool front_block_restart(struct block_device *d);
+
 /** Tell the back end. */
 void front_block_send(struct front_block *b);
 /** The connection is new: give the back end all that was not acknowledged, then what waits. */

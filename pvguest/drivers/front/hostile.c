@@ -295,7 +295,7 @@ static bool take_over(void)
     return h.request && h.response && h.region;
 }
 
-unsigned role_hostile(void)
+static unsigned role_hostile(void)
 {
     bool good = take_over() && bad_offers();
 
@@ -308,3 +308,5 @@ unsigned role_hostile(void)
     printk("HOSTILE %s\n", good ? "ok" : "failed");
     return good ? 0 : 1;
 }
+
+ROLE("hostile", role_hostile);
