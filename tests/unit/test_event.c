@@ -268,9 +268,21 @@ END_TEST
 
 START_TEST(test_no_quota_no_port)
 {
+    struct hv_msi msi;
+    int64_t p;
+
     start();
+    p = event_alloc(b, a->id);
     a->quota = a->used;
     ck_assert_int_eq(event_alloc(a, HV_SELF), -HV_ENOMEM);
+    ck_assert_int_eq(event_bind_peer(a, b->id, (uint64_t)p), -HV_ENOMEM);
+    ck_assert_uint_eq(status(b, (uint64_t)p).state, HV_PORT_UNBOUND);
+    ck_assert_int_eq(event_bind_virq(a, HV_VIRQ_TIMER, 0), -HV_ENOMEM);
+    ck_assert_uint_eq(a->vcpu[0]->timer_port, 0);
+    domain_root->quota = domain_root->used + domain_root->granted_quota;
+    ck_assert_int_eq(event_bind_irq(domain_root, 5, 0), -HV_ENOMEM);
+    ck_assert_int_eq(event_bind_msi(domain_root, 0x18, &msi), -HV_ENOMEM);
+    ck_assert_msg(host_handler[0] == NULL && host_masked[5], "nothing was connected");
     a->quota++;
     ck_assert_int_eq(event_alloc(a, HV_SELF), 1);
     a->quota = 512;
@@ -294,6 +306,7 @@ START_TEST(test_virtual_irqs)
     host_advance(host_now + 1);
     ck_assert(pending(a, (uint64_t)p, 0));
     ck_assert_int_eq(event_send(a->vcpu[0], (uint64_t)p), -HV_EINVAL);
+    ck_assert_msg(event_set_vcpu(a, (uint64_t)p, 0) == -HV_EINVAL, "a timer is its vCPU's");
     ck_assert_int_eq(event_close(a, (uint64_t)p), 0);
     ck_assert_int_eq(event_bind_virq(a, HV_VIRQ_TIMER, 0), p);
 }
@@ -337,6 +350,8 @@ START_TEST(test_message_interrupts)
         must(pending(domain_root, (uint64_t)p, 0));
     }
     ck_assert_int_eq(p, -HV_ENOSPC);
+    ck_assert_msg(event_bind_irq(domain_root, 5, 0) == -HV_ENOSPC, "no vector is left for a line");
+    ck_assert(host_masked[5]);
     ck_assert_int_eq(event_close(domain_root, (uint64_t)last), 0);
     ck_assert_int_eq(event_bind_msi(domain_root, 0x18, &msi), last);
 }
