@@ -3,6 +3,7 @@
  * All that root can say about one domain. Owns nothing.
  */
 #include "back/blkback.h"
+#include "mem.h"
 #include "printk.h"
 #include "root/domains.h"
 #include "root/emul.h"
@@ -57,6 +58,14 @@ void domain_print(struct domain *d)
 
 void root_print(void)
 {
+    HV_BUFFER(256) struct hv_domain_info i = { 0 };
+    if (hv_domain_info(HV_SELF, hv_gpa(&i)) < 0)
+        return;
     printk("root: domain 0, since the start\n");
     print_counters(HV_SELF);
+    printk("  memory %lu of %lu KiB, in quarantine %lu KiB, own free pages %lu; CPU %lu ms\n",
+           i.used * 4, i.quota * 4, i.quarantined * 4, pages_free(), i.cpu_ns / 1000000);
+    for (const struct block_device *d = block_first(); d; d = d->next)
+        printk("  disk %s: %lu sectors, requests %lu, errors %lu, bytes %lu, copied %lu\n", d->name,
+               d->sectors, d->stats.requests, d->stats.errors, d->stats.bytes, d->stats.copied);
 }

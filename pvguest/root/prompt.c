@@ -97,7 +97,7 @@ static void run_help(struct domain *unused)
 static const struct command commands[] = {
     { "help", NULL, "say this", run_help, false },
     { "list", NULL, "the domains of the configuration", run_list, false },
-    { "info", "NAME", "all about one domain", run_info, true },
+    { "info", "NAME", "all about one domain, or root", run_info, true },
     { "console", "NAME", "type to a domain, see its output as it comes", run_console, true },
     { "pause", "NAME", "stop a domain", run_pause, true },
     { "unpause", "NAME", "let it go on", run_unpause, true },
@@ -136,7 +136,9 @@ static char *split(char **line)
 static void run(const struct command *c, const char *name)
 {
     struct domain *d = c->argument ? domains_find(name) : NULL;
-    if (c->argument && !*name)
+    if (c->run == run_info && strcmp(name, "root") == 0)
+        root_print();
+    else if (c->argument && !*name)
         printk("%s needs the name of a domain; list shows them\n", c->name);
     else if (c->argument && !d)
         printk("no domain '%s' in the configuration\n", name);
