@@ -59,3 +59,19 @@ def test_hostile_front_end(system):
     found = conf.results(machine.text)
     system.check(found["split"]["sha256"] == system.sha256(image), "the other guest reads its disk")
     system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+
+
+def test_random_hypercalls(system):
+    "a guest that calls the hypervisor at random, whatever becomes of it, disturbs nobody"
+    image = system.random_image(100 * 1024, seed=10)
+    for seed in range(1, 9):
+        drives, _ = conf.drives(system, image)
+        text = conf.domain("x", f"fuzz seed={seed} calls=60000", memory="8M") + conf.READER
+        with system.boot_demo(text, root="poweroff=all", drives=drives, timeout=50.0) as machine:
+            end = machine.wait()
+        found = conf.results(machine.text)
+        system.check("no such role" not in machine.text, "the image has the role")
+        system.check(end.orderly and end.reason in (0, GUEST_FAILED), f"seed {seed}: {end}")
+        for way in ("split", "ide"):
+            system.check(way in found and found[way]["sha256"] == system.sha256(image),
+                         f"seed {seed}: the reader's {way} pass")
