@@ -271,6 +271,37 @@ START_TEST(test_space_numbers)
 }
 END_TEST
 
+/* Switching takes the old space's translations along; the space that was left can go, and its tops
+ * wait for a flush like every table. */
+START_TEST(test_switch)
+{
+    struct space *s2;
+    struct frame *tops[2];
+    mfn_t m;
+
+    start();
+    must(space_create(d) == 2);
+    s2 = space_find(d, 2);
+    must(map(s1, 0x5000, 1, 1, R) == 1 && map(s2, 0x5000, 2, 1, R) == 1);
+    must(machine_touch(0x5000, false, &m) && m.n == p2m_ram(d, gfn(1)).n);
+    space_load(d->vcpu[0], s2);
+    must(machine_touch(0x5000, false, &m) && m.n == p2m_ram(d, gfn(2)).n);
+    must(s1->loaded == 0 && s2->loaded == 1 && space_destroy_step(d, s2) == -HV_EBUSY);
+    tops[0] = frame_of(s1->l4_user);
+    tops[1] = frame_of(s1->l4_kernel);
+    while (space_destroy_step(d, s1) == 1) {
+    }
+    must(tops[0]->state == FRAME_LIMBO && tops[1]->state == FRAME_LIMBO);
+    epoch_flush();
+    frame_reclaim();
+    must(tops[0]->state == FRAME_FREE && tops[1]->state == FRAME_FREE);
+    machine_audit();
+    tops[0] = frame_of(d->kernel_l3[7]);
+    machine_kill(d);
+    must(tops[0]->state == FRAME_LIMBO);
+}
+END_TEST
+
 /* A space with leaves far apart goes in bounded steps, and takes nothing but destroy meanwhile. */
 START_TEST(test_destroy)
 {
@@ -637,6 +668,7 @@ int main(void)
     tcase_add_test(tests, test_flush_where_needed);
     tcase_add_test(tests, test_protect);
     tcase_add_test(tests, test_space_numbers);
+    tcase_add_test(tests, test_switch);
     tcase_add_test(tests, test_destroy);
     tcase_add_test(tests, test_out_of_memory);
     tcase_add_test(tests, test_budget);
