@@ -188,9 +188,12 @@ static int64_t port_new(struct domain *d, uint32_t state, struct port **out)
 /* Forgets a port; what was pending goes with it, so that its next user starts clean. */
 static void port_forget(struct domain *d, struct port *p)
 {
+    struct hv_vcpu_page *page = p->vcpu->page;
     uint64_t bit = (uint64_t)1 << (p->index % 64);
 
-    __atomic_fetch_and(&p->vcpu->page->pending[p->priority][p->index / 64], ~bit, __ATOMIC_SEQ_CST);
+    /* Of both priorities: it may have changed since. */
+    for (unsigned int i = 0; i < ARRAY_LEN(page->pending); i++)
+        __atomic_fetch_and(&page->pending[i][p->index / 64], ~bit, __ATOMIC_SEQ_CST);
     p->state = HV_PORT_FREE;
     if (p->index < d->ports->free_from)
         d->ports->free_from = p->index;
