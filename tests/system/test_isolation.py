@@ -75,3 +75,8 @@ def test_random_hypercalls(system):
         for way in ("split", "ide"):
             system.check(way in found and found[way]["sha256"] == system.sha256(image),
                          f"seed {seed}: the reader's {way} pass")
+
+
+def test_console_flood(system):
+    "a guest that prints without end is slowed down, and nobody else"
+    beside(system, "x", "flood", reason=0, said="root: x runs on, taking it away")

@@ -3,11 +3,13 @@
  * The console back end. Owns, for each front end, what was typed and did not fit into its ring yet.
  * Output goes to the terminal's multiplexer, which decides what of it a terminal may see.
  *
- * One call of serve() prints a bounded amount, so that a guest that writes without end takes turns
- * with the others; a guest that does not read loses what is typed at it, not root's memory.
+ * A guest that writes without end is slowed down by its own ring: output is taken out of it at a
+ * bounded rate, with room for bursts, and no event is asked for until more may be taken. A guest
+ * that does not read loses what is typed at it, not root's memory.
  */
 #include "back/back.h"
 #include "back/conback.h"
+#include "clock.h"
 #include "irq.h"
 #include "kstring.h"
 #include "mem.h"
@@ -18,6 +20,10 @@
 #define SLOTS 32u  /* of output, printed at once */
 #define TYPED 256u /* bytes of input that wait at most */
 
+#define BURST    ((uint64_t)65536)                   /* bytes of output at once */
+#define NS_BYTE  (NS_PER_S / 65536)                  /* one more byte each */
+#define LATER_NS (SLOTS * HV_CONSOLE_TEXT * NS_BYTE) /* until a look is worth while */
+
 HV_RING_DEFINE(console_ring, HV_RING_STREAM, struct hv_console_slot, struct hv_console_slot);
 
 struct console_back {
@@ -26,6 +32,8 @@ struct console_back {
     char typed[TYPED];
     unsigned head; /* free-running */
     unsigned tail;
+    uint64_t full_at; /* when the burst is whole again; the later, the more was printed */
+    struct timer later;
 };
 
 static struct console_back *of(struct back *b)
@@ -69,6 +77,7 @@ static int64_t print(struct console_back *c)
 {
     static char text[SLOTS * HV_CONSOLE_TEXT];
     struct hv_console_slot slot;
+    uint64_t now = clock_ns();
     size_t used = 0;
     int64_t got = 1;
     for (unsigned n = 0; n < SLOTS && got == 1; n++) {
@@ -80,15 +89,31 @@ static int64_t print(struct console_back *c)
     }
     if (c->source)
         mux_write(c->source, text, used);
+    c->full_at = (c->full_at > now ? c->full_at : now) + used * NS_BYTE;
     return got;
+}
+
+static void wake_later(void *arg)
+{
+    back_wake(arg);
+}
+
+/* Has it printed more than a burst beyond its rate? Then it is looked at again later. */
+static bool too_much(struct console_back *c)
+{
+    uint64_t now = clock_ns();
+    if (c->full_at <= now + BURST * NS_BYTE)
+        return false;
+    timer_set(&c->later, now + LATER_NS, wake_later, &c->back);
+    return true;
 }
 
 static int64_t console_serve(struct back *b)
 {
     struct console_back *c = of(b);
     int64_t result = send_typed(c);
-    if (result < 0)
-        return result;
+    if (result < 0 || too_much(c))
+        return result < 0 ? result : 0;
     result = print(c);
     if (result == 1) {
         /* The writer may be waiting for room. */
@@ -138,6 +163,7 @@ void console_back_close(struct console_back *c)
 {
     console_back_drain(c);
     back_close(&c->back);
+    timer_cancel(&c->later);
     if (c->source)
         mux_close(c->source);
     kfree(c);

@@ -310,3 +310,14 @@ static unsigned role_hostile(void)
 }
 
 ROLE("hostile", role_hostile);
+
+/* Writes to its console without end. */
+_Noreturn static unsigned role_flood(void)
+{
+    for (uint64_t n = 0;; n++) {
+        printk("flood %lu ############################################################\n", n);
+        thread_yield();
+    }
+}
+
+ROLE("flood", role_flood);
