@@ -29,6 +29,7 @@
 #include "lock.h"
 #include "resource.h"
 #include "sched.h"
+#include "trace.h"
 
 #define PORTS_PER_FRAME 64u
 #define PORT_FRAMES     (HV_MAX_PORTS / PORTS_PER_FRAME)
@@ -123,7 +124,8 @@ int event_send(struct vcpu *v, uint64_t port)
 
 void event_raise(struct domain *d, uint32_t port)
 {
-    struct port *p = port != 0 ? port_used(d, port) : NULL;
+    /* A domain without a table is past that step of its end. */
+    struct port *p = port != 0 && d->ports != NULL ? port_used(d, port) : NULL;
 
     if (p != NULL)
         port_raise(p);
@@ -178,6 +180,7 @@ static int64_t port_new(struct domain *d, uint32_t state, struct port **out)
             *p = (struct port){ .state = (uint8_t)state, .index = (uint16_t)n, .vcpu = d->vcpu[0] };
             p->vector = -1;
             t->free_from = n + 1;
+            trace(TRACE_EVENT, d->id, n, state);
             *out = p;
             return n;
         }
@@ -195,6 +198,7 @@ static void port_forget(struct domain *d, struct port *p)
     for (unsigned int i = 0; i < ARRAY_LEN(page->pending); i++)
         __atomic_fetch_and(&page->pending[i][p->index / 64], ~bit, __ATOMIC_SEQ_CST);
     p->state = HV_PORT_FREE;
+    trace(TRACE_EVENT, d->id, p->index, HV_PORT_FREE);
     if (p->index < d->ports->free_from)
         d->ports->free_from = p->index;
 }
@@ -277,6 +281,7 @@ static void line_handler(void *arg)
     struct port *p = arg;
 
     irq_line_mask(p->source);
+    trace(TRACE_IRQ, p->source, p->vcpu->domain->id, p->index);
     port_raise(p);
 }
 

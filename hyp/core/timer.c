@@ -17,6 +17,7 @@
 #include "event.h"
 #include "lock.h"
 #include "sched.h"
+#include "trace.h"
 
 /* One vCPU a domain in this version. */
 #define HEAP_MAX HV_MAX_DOMAINS
@@ -127,6 +128,7 @@ void timer_interrupt(struct cpu *c)
     struct timer_heap *h = heap_of(c);
     struct vcpu *v;
 
+    trace(TRACE_TIMER, h->armed, h->used, 0);
     h->armed = NEVER;
     while ((v = heap_due(h, clock_now_ns())) != NULL)
         event_raise_timer(v);

@@ -23,6 +23,7 @@
 #include "grant.h"
 #include "p2m.h"
 #include "resource.h"
+#include "sched.h"
 #include "space.h"
 
 #define FRAMES 8192u
@@ -210,6 +211,74 @@ START_TEST(test_states)
     ck_assert_int_eq(domain_pause(d), -HV_EDEAD);
     ck_assert_int_eq(domain_unpause(d), -HV_EDEAD);
     ck_assert_int_eq(host_destroy(d), 0);
+    check_all_back();
+}
+END_TEST
+
+/* A pause leaves the timer running: what came meanwhile is pending afterwards. The end stops it. */
+START_TEST(test_timers_of_who_does_not_run)
+{
+    struct domain *d;
+    int64_t port;
+
+    start();
+    d = host_domain(root, QUOTA, 0);
+    port = event_bind_virq(d, HV_VIRQ_TIMER, 0);
+    host_run(d);
+    timer_set(d->vcpu[0], host_now + 1000);
+    ck_assert_int_eq(domain_pause(d), 0);
+    host_run(root);
+    host_advance(host_now + 2000);
+    ck_assert_uint_eq(d->vcpu[0]->page->pending[0][0] >> port & 1, 1);
+    ck_assert_int_eq(domain_unpause(d), 0);
+    timer_set(d->vcpu[0], host_now + 1000);
+    domain_shutdown(d, 0);
+    ck_assert_uint_eq(d->vcpu[0]->timer_slot, 0);
+    ck_assert_int_eq(host_destroy(d), 0);
+    check_all_back();
+}
+END_TEST
+
+/* Quota is left, but the machine's memory is used up. */
+START_TEST(test_no_memory_left)
+{
+    mfn_t m, last = MFN_NONE;
+
+    start();
+    root->quota = 1 << 20;
+    while (!mfn_is_none(m = frame_alloc(NULL, FRAME_META))) {
+        last = m;
+    }
+    ck_assert_int_eq(host_child(root, QUOTA), -HV_ENOMEM);
+    frame_free(NULL, last);
+    ck_assert_int_eq(host_child(root, QUOTA), -HV_ENOMEM);
+    ck_assert_ptr_eq(root->first_child, NULL);
+    ck_assert_uint_eq(frame_free_count() + frame_limbo_count(), 1);
+}
+END_TEST
+
+START_TEST(test_weight_comes_from_the_creator)
+{
+    struct hv_domain_create c = { .quota = QUOTA, .ram_pages = 8, .vcpus = 1 };
+    struct domain *a, *b;
+
+    start();
+    a = host_domain(root, 1000, 0);
+    b = host_domain(a, QUOTA, 0); /* with half of its parent's */
+    ck_assert_uint_eq(b->weight, 128);
+    ck_assert_uint_eq(a->weight, 128);
+    ck_assert_uint_eq(a->vcpu[0]->weight, 128);
+    ck_assert_uint_eq(root->weight, 256);
+    ck_assert_int_eq(host_destroy(b), 0);
+    ck_assert_uint_eq(a->weight, 256);
+    ck_assert_uint_eq(a->vcpu[0]->weight, 256);
+    c.weight = 256;
+    ck_assert_int_eq(domain_create(a, &c), -HV_EPERM);
+    c.weight = 255;
+    ck_assert_int_gt(domain_create(a, &c), 0);
+    ck_assert_uint_eq(a->weight, 1);
+    ck_assert_int_eq(host_destroy(a->first_child), 0);
+    ck_assert_int_eq(host_destroy(a), 0);
     check_all_back();
 }
 END_TEST
@@ -421,6 +490,9 @@ int main(void)
     tcase_add_test(tc, test_quota_comes_from_the_creator);
     tcase_add_test(tc, test_creation_fails_at_every_point);
     tcase_add_test(tc, test_states);
+    tcase_add_test(tc, test_timers_of_who_does_not_run);
+    tcase_add_test(tc, test_no_memory_left);
+    tcase_add_test(tc, test_weight_comes_from_the_creator);
     tcase_add_test(tc, test_a_killed_domain_says_why);
     tcase_add_test(tc, test_root_ends_the_machine);
     tcase_add_test(tc, test_a_killed_root_ends_the_machine);
