@@ -19,7 +19,7 @@ PACKAGES := bash coreutils findutils grep sed mawk make git \
     python3 python3-minimal qemu-system-x86 qemu-system-data seabios \
     grub-common grub-pc-bin grub-efi-amd64-bin ovmf xorriso mtools e2fsprogs \
     check libsubunit-dev pkg-config \
-    doxygen python3-sphinx python3-breathe furo
+    doxygen python3-sphinx python3-breathe furo python3-matplotlib
 
 # --- deps come first ------------------------------------------------------------------------------
 # `make deps run` on a fresh machine: nothing may be built, nor any compiler asked, before the

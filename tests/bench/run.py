@@ -22,6 +22,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "harness"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import block  # noqa: E402
 import qemu  # noqa: E402
+import plot  # noqa: E402
 import targets  # noqa: E402
 
 LINE = re.compile(r"^(?:\[\w+\] )?BENCH (\S+) (\S+) (\S+) (\d+) (\d+) (\d+) (\d+) (\d+)\s*$", re.M)
@@ -112,6 +113,7 @@ def save(rows, out):
         f.write("\n")
     with open(os.path.join(out, "results.md"), "w", encoding="utf-8") as f:
         f.write(table(rows))
+    plot.draw(result, out)
 
 
 def main():
