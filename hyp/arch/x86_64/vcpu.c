@@ -194,7 +194,10 @@ static void enter(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2)
 
 void vcpu_inject(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2)
 {
-    v->domain->last_cr2 = cr2; /* for the report, should it die of this */
+    /* For the report, should it die of this: not always what the processor raised. */
+    v->domain->last_cr2 = cr2;
+    v->regs.vector = vector;
+    v->regs.error = error;
     if (!v->entries_set) {
         domain_kill(v->domain, "fault before entry points were set");
         return;
