@@ -325,6 +325,62 @@ START_TEST(test_a_killed_domain_says_why)
 }
 END_TEST
 
+START_TEST(test_reports_are_bounded)
+{
+    unsigned int lines = 0;
+
+    start();
+    for (int i = 0; i < 200; i++) {
+        struct domain *d = host_domain(root, QUOTA, 0);
+
+        host_log[0] = 0;
+        domain_kill(d, "a reason");
+        lines += strstr(host_log, "killed") != NULL;
+        must(strcmp(info_of(d).report, "a reason") == 0);
+        must(host_destroy(d) == 0);
+    }
+    ck_assert_uint_eq(lines, 50);
+}
+END_TEST
+
+/* A dead holder of a device: its number, its record and the charge for what the device may still
+ * write to stay until its devices were reset, whichever of the two comes first. */
+START_TEST(test_a_dead_device_holder)
+{
+    struct hv_dma_run run[4];
+    struct domain *d;
+    uint64_t id, left;
+
+    start();
+    d = host_domain(root, QUOTA, 8);
+    id = d->id;
+    ck_assert_int_eq(resource_assign(root, d, HV_ASSIGN_DEVICE, 0x18, 0), 0);
+    ck_assert_int_gt(dma_map(d, 0x18, (gfn_t){ 2 }, 3, run, 4), 0);
+    ck_assert_int_eq(domain_reset_devices(d), -HV_EINVAL);
+    if (_i == 0) {
+        ck_assert_int_eq(host_destroy(d), 0);
+        ck_assert_ptr_eq(domain_find(id), NULL);
+        ck_assert_ptr_eq(domain_for_control(root, id), d);
+        ck_assert_uint_ge(d->quarantined, 3);
+        ck_assert_uint_eq(d->quota, d->used);
+        ck_assert_uint_eq(root->granted_quota, d->quota);
+        left = d->used;
+        ck_assert_int_eq(domain_destroy_step(d), 0);
+        ck_assert_uint_eq(d->used, left);
+        host_audit();
+    } else {
+        domain_shutdown(d, 0);
+    }
+    while (domain_reset_devices(d) > 0) {
+    }
+    if (_i != 0) {
+        ck_assert_int_eq(host_destroy(d), 0);
+    }
+    ck_assert_ptr_eq(domain_for_control(root, id), NULL);
+    check_all_back();
+}
+END_TEST
+
 START_TEST(test_root_ends_the_machine)
 {
     start();
@@ -494,6 +550,8 @@ int main(void)
     tcase_add_test(tc, test_no_memory_left);
     tcase_add_test(tc, test_weight_comes_from_the_creator);
     tcase_add_test(tc, test_a_killed_domain_says_why);
+    tcase_add_test(tc, test_reports_are_bounded);
+    tcase_add_loop_test(tc, test_a_dead_device_holder, 0, 2);
     tcase_add_test(tc, test_root_ends_the_machine);
     tcase_add_test(tc, test_a_killed_root_ends_the_machine);
     tcase_add_test(tc, test_console_lines);
