@@ -19,7 +19,7 @@
 /** Virtual IRQs. */
 #define HV_VIRQ_TIMER   0u /**< the one-shot timer of vCPU b */
 #define HV_VIRQ_CONSOLE 1u /**< console input has come; the console's holder only */
-#define HV_VIRQ_DOMAIN  2u /**< a child has shut down or was killed */
+#define HV_VIRQ_DOMAIN  2u /**< a child has ended */
 #define HV_VIRQ_LIMIT   3u
 
 /** Flags of HV_BIND_IRQ. */

@@ -54,8 +54,8 @@ def tests_page():
     sys.path.insert(0, "tests/harness")
     import run
     out = heading("Tests", "=")
-    out += ["This page is made by the runner's own search for tests. How they are run is told in",
-            ":doc:`/build`.", ""]
+    out += ["This page is made by the runner's own search for tests. How they are made is told in",
+            ":doc:`/internals/tests`.", ""]
     found = run.discover("build/gcc-debug", True)
     for kind, title in KINDS.items():
         tests = [t for t in found if t.name.split("/")[0] == kind]
