@@ -35,12 +35,17 @@
 #define PORT_FRAMES     (HV_MAX_PORTS / PORTS_PER_FRAME)
 #define LINES_MAX       256u
 
+/* Interrupt vectors that a domain other than root may have: the machine has some 170, and one
+ * domain with a device must not leave the others without. */
+#define VECTORS_MAX 16u
+
 STATIC_ASSERT(sizeof(struct port) * PORTS_PER_FRAME == HV_PAGE_SIZE);
 
 struct port_table {
     struct spinlock lock; /* state of all ports of the domain, frame[], free_from */
     uint32_t free_from;   /* no free port is below */
     uint32_t closed_to;   /* destroy: frames below are gone */
+    uint32_t vectors;     /* that its ports have */
     struct port *frame[PORT_FRAMES];
 };
 STATIC_ASSERT(sizeof(struct port_table) <= HV_PAGE_SIZE);
@@ -290,8 +295,26 @@ static void msi_handler(void *arg)
     port_raise(arg);
 }
 
+/* A vector for a port; -1: none is left, or `d` has enough. */
+static int vector_get(struct domain *d, struct port *p, irq_handler_t *handler)
+{
+    int vector = -1;
+
+    if (d == domain_root || d->ports->vectors < VECTORS_MAX)
+        vector = irq_vector_alloc(handler, p);
+    if (vector >= 0)
+        d->ports->vectors++;
+    return vector;
+}
+
+static void vector_put(struct domain *d, int vector)
+{
+    irq_vector_free(vector);
+    d->ports->vectors--;
+}
+
 /* Connects a line to a new port; the line starts unmasked. */
-static int line_connect(struct port *p, uint32_t line)
+static int line_connect(struct domain *d, struct port *p, uint32_t line)
 {
     struct port *none = NULL;
     int vector;
@@ -299,10 +322,10 @@ static int line_connect(struct port *p, uint32_t line)
     if (!__atomic_compare_exchange_n(&line_port[line], &none, p, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED))
         return -HV_EBUSY;
-    vector = irq_vector_alloc(line_handler, p);
+    vector = vector_get(d, p, line_handler);
     if (vector < 0 || !irq_line_route(line, vector, 0)) {
         if (vector >= 0)
-            irq_vector_free(vector);
+            vector_put(d, vector);
         store_release(&line_port[line], NULL);
         return vector < 0 ? -HV_ENOSPC : -HV_EINVAL;
     }
@@ -327,7 +350,7 @@ int64_t event_bind_irq(struct domain *d, uint64_t gsi, uint64_t flags)
     spin_lock(&d->ports->lock);
     n = port_new(d, HV_PORT_IRQ, &p);
     if (n >= 0) {
-        e = line_connect(p, (uint32_t)gsi);
+        e = line_connect(d, p, (uint32_t)gsi);
         if (e < 0) {
             port_forget(d, p);
             n = e;
@@ -348,7 +371,7 @@ int64_t event_bind_msi(struct domain *d, uint64_t device, struct hv_msi *msi)
     spin_lock(&d->ports->lock);
     n = port_new(d, HV_PORT_MSI, &p);
     if (n >= 0) {
-        p->vector = (int16_t)irq_vector_alloc(msi_handler, p);
+        p->vector = (int16_t)vector_get(d, p, msi_handler);
         p->source = (uint32_t)device;
         if (p->vector < 0) {
             port_forget(d, p);
@@ -380,7 +403,7 @@ static void port_disconnect(struct domain *d, struct port *p)
         store_release(&line_port[p->source], NULL);
     }
     if (p->state == HV_PORT_IRQ || p->state == HV_PORT_MSI)
-        irq_vector_free(p->vector);
+        vector_put(d, p->vector);
     if (p->state == HV_PORT_VIRQ) {
         uint32_t *slot = virq_slot(d, p->source, p->source == HV_VIRQ_TIMER ? p->vcpu->id : 0);
 
