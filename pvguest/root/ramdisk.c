@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Boot modules as disks: module strings that begin with "ramdisk" become rd0, rd1, ... Their
+ * Boot modules as disks: the modules called "ramdisk" become rd0, rd1, ... Their
  * requests take a fixed number of instructions, so benchmarks against them are repeatable. Owns the
  * queue of requests between submit and kick. Writes change the module's memory and are lost at the
  * end.

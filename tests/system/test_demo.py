@@ -97,8 +97,8 @@ def test_batches_at_depth(system):
     drives, _ = conf.drives(system, image)
     text = conf.domain("a", "blockbench deep=1 vda=pv", disks=("vda split rw",))
     with system.boot_demo(text, root="poweroff=a", drives=drives, timeout=50.0) as machine:
-        requests = machine.expect(r"disk vda \(rw\): \w+, requests (\d+)")
-        own = machine.expect(r"root: domain 0, since the start\n  hypercalls (\d+), transitions (\d+)")
+        requests = machine.expect(r"disk vda \(rw\): \w+, requests (\d+),")
+        own = machine.expect(r"root: domain 0, since the start\n  hypercalls (\d+), transitions (\d+),")
         end = machine.wait()
     # Of the guest, the last pass of each row; of root, everything from its start on.
     for unit in ("transitions", "hypercalls"):

@@ -107,7 +107,7 @@ def test_nothing_is_lost(system):
             machine.expect(r"a: destroyed")
             machine.send("info root\r")
             found = machine.expect(r"memory (\d+) of (\d+) KiB, in quarantine (\d+) KiB, "
-                                   r"own free pages (\d+)")
+                                   r"own free pages (\d+);")
             left.append(tuple(map(int, found.groups())))
             machine.send("create a\r")
             machine.expect(r"a: started")

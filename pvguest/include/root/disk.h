@@ -7,7 +7,7 @@
 
 #include "block.h"
 
-/** Boot modules whose string begins with "ramdisk" become rd0, rd1, ...; returns how many. */
+/** Boot modules called "ramdisk" become rd0, rd1, ...; returns how many. */
 unsigned ramdisk_probe(void);
 
 /** A device that is `under` but for one flipped bit in what is read from `sector`; NULL without
