@@ -118,7 +118,10 @@ FLAGS_hyp = $(COMMON) $(FREESTANDING) -fpie -mcmodel=small -fvisibility=hidden \
 GUEST = $(COMMON) $(FREESTANDING) -mcmodel=kernel -fno-pic -fno-pie
 FLAGS_libhypercall = $(GUEST) $(LHC_INCLUDES) -I$(B)/gen/libhypercall
 FLAGS_pvguest = $(GUEST) $(PVG_INCLUDES) -I$(B)/gen/pvguest
-FLAGS_tests = $(GUEST) $(PVG_INCLUDES) -Itests/harness/guest -I$(B)/gen/libhypercall
+# Attacks touch address 0 and its neighbours on purpose.
+TESTS_gcc := --param=min-pagesize=0
+FLAGS_tests = $(GUEST) $(TESTS_$(COMPILER)) $(PVG_INCLUDES) -Itests/harness/guest \
+    -I$(B)/gen/libhypercall
 FLAGS_user = $(COMMON) $(FREESTANDING) -fno-pic -fno-pie $(PVG_INCLUDES)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CHECK_FLAGS = $(shell pkg-config --cflags check)
