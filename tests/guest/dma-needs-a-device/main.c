@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * DMA: who does not hold a device maps nothing for it; who does gets device addresses, and its
+ * pages stay where they are until it lets go of them; a child gets a device from its parent, and
+ * what the child has pinned when it dies comes back by a reset of its devices.
+ */
+#include "hvlib/grant.h"
+#include "test.h"
+
+#define RW     (HV_MAP_READ | HV_MAP_WRITE)
+#define DEVICE 0x10u
+#define OTHER  0x18u
+#define PAGES  6u
+
+const char test_title[] = "DMA needs a device, and pins what it names until it is unmapped";
+
+static struct hv_dma_run *runs;
+
+static uint64_t pages_of(int64_t n)
+{
+    uint64_t pages = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        pages += runs[i].pages;
+    return pages;
+}
+
+static void unmap_all(uint64_t device, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        CHECK_EQ(hv_dma_unmap(device, runs[i].address, runs[i].pages), runs[i].pages);
+}
+
+static void check_own(void)
+{
+    uint64_t at = (uint64_t)(uintptr_t)test_pages(PAGES), gfn = hv_gfn((void *)(uintptr_t)at);
+    uint64_t used = test_info(HV_SELF).used;
+    int64_t n = hv_dma_map(DEVICE, gfn, PAGES, hv_gpa(runs));
+
+    CHECK(n >= 1 && n <= PAGES);
+    CHECK_EQ(pages_of(n), PAGES);
+    /* A pin and the frame that may have to replace it are charged. */
+    CHECK(test_info(HV_SELF).used >= used + PAGES);
+    CHECK_EQ(hv_unmap_range(HV_SELF, 0, at, PAGES), 0);
+    CHECK_EQ(hv_give_back(HV_SELF, gfn, PAGES), -HV_EBUSY);
+    CHECK_EQ(hv_dma_unmap(OTHER, runs[0].address, 1), -HV_EINVAL);
+    unmap_all(DEVICE, n);
+    CHECK_EQ(hv_give_back(HV_SELF, gfn, PAGES), PAGES);
+    CHECK_EQ(hv_dma_map(DEVICE, gfn, 1, hv_gpa(runs)), -HV_EINVAL);
+    CHECK_EQ(hv_populate(HV_SELF, gfn, PAGES), PAGES);
+    CHECK_EQ(hv_map_range(HV_SELF, 0, at, gfn, PAGES, RW), 0);
+}
+
+/* All or nothing: a hole in the run pins no page of it. */
+static void check_hole(void)
+{
+    uint64_t at = (uint64_t)(uintptr_t)test_pages(3), gfn = hv_gfn((void *)(uintptr_t)at);
+
+    CHECK_EQ(hv_unmap_range(HV_SELF, 0, at, 3), 0);
+    CHECK_EQ(hv_give_back(HV_SELF, gfn + 1, 1), 1);
+    CHECK_EQ(hv_dma_map(DEVICE, gfn, 3, hv_gpa(runs)), -HV_EINVAL);
+    CHECK_EQ(hv_give_back(HV_SELF, gfn, 1), 1);
+    CHECK_EQ(hv_give_back(HV_SELF, gfn + 2, 1), 1);
+    CHECK_EQ(hv_populate(HV_SELF, gfn, 3), 3);
+    CHECK_EQ(hv_map_range(HV_SELF, 0, at, gfn, 3, RW), 0);
+}
+
+/* ---- a child ---- */
+
+static void child_main(void)
+{
+    void *pages = test_pages(PAGES);
+
+    runs = test_pages(1);
+    CHECK_EQ(hv_dma_map(DEVICE, hv_gfn(pages), 1, hv_gpa(runs)), -HV_EPERM);
+    CHECK_EQ(hv_dma_unmap(DEVICE, 0, 1), -HV_EPERM);
+    CHECK_EQ(hv_event_bind(HV_SELF, HV_BIND_MSI, DEVICE, 0, hv_gpa(runs)), -HV_EPERM);
+    test_signal(TEST_PARENT, 0, 1);
+    test_await(TEST_PARENT, 0, 2);
+    CHECK_EQ(pages_of(NEED(hv_dma_map(DEVICE, hv_gfn(pages), PAGES, hv_gpa(runs)))), PAGES);
+    CHECK_EQ(hv_dma_map(OTHER, hv_gfn(pages), 1, hv_gpa(runs)), -HV_EPERM);
+    CHECK(hv_event_bind(HV_SELF, HV_BIND_MSI, DEVICE, 0, hv_gpa(runs)) > 0);
+    test_signal(TEST_PARENT, 0, 3);
+    test_await(TEST_PARENT, 0, 4);
+}
+
+/* What its device might still write to is kept from reuse until the device has been reset. */
+static void check_quarantine(void)
+{
+    uint64_t child = test_spawn("child", 0);
+    struct hv_domain_info info;
+    int64_t left;
+
+    test_await(child, 0, 1);
+    CHECK_EQ(hv_assign(child, HV_ASSIGN_DEVICE, DEVICE, 0), 0);
+    test_signal(child, 0, 2);
+    test_await(child, 0, 3);
+    CHECK_EQ(hv_devices_reset(child), -HV_EINVAL);
+    test_signal(child, 0, 4);
+    test_wait(child, &info);
+    CHECK_EQ(info.reason, 0);
+    while (hv_domain_destroy(child) == 1)
+        ;
+    info = test_info(child);
+    CHECK_EQ(info.state, HV_DOMAIN_DYING);
+    CHECK(info.quarantined >= PAGES);
+    CHECK(info.used >= info.quarantined);
+    while ((left = hv_devices_reset(child)) == 1)
+        ;
+    CHECK_EQ(left, 0);
+    CHECK_EQ(hv_domain_destroy(child), -HV_EPERM);
+}
+
+/* ---- DMA into a window: the owner revokes, and what the device may write to is not its page ----
+ */
+
+static void check_revoke_pinned(void)
+{
+    uint64_t lender = test_build("lender", 192, NULL), window = test_windows(1), word = 0x600d,
+             before;
+    uint64_t port = (uint64_t)NEED(hv_event_offer(HV_SELF, NULL, NULL));
+    HV_BUFFER(32) struct hv_grant_map m = { lender, 0, window, (uint32_t)port, RW };
+    HV_BUFFER(8) uint64_t list = window;
+
+    before = test_info(HV_SELF).quarantined;
+    NEED(hv_copy_to_domain(lender, 170 * HV_PAGE_SIZE, &word, 8));
+    m.ref = (uint64_t)NEED(hv_grant_create(lender, 0, 170, 1, RW));
+    CHECK_EQ(hv_grant_map(HV_SELF, hv_gpa(&m), 1), 1);
+    CHECK_EQ(hv_dma_map(DEVICE, window, 1, hv_gpa(runs)), 1);
+    CHECK_EQ(hv_grant_unmap(HV_SELF, hv_gpa(&list), 1), -HV_EBUSY);
+    CHECK_EQ(hv_grant_end(lender, m.ref, 0), -HV_EBUSY);
+    CHECK_EQ(test_map(lender, 0, HV_FREE_START, 170, 1, RW), 1);
+    CHECK_EQ(hv_grant_end(lender, m.ref, 1), -HV_EBUSY); /* its own leaves first */
+    CHECK_EQ(test_unmap(lender, 0, HV_FREE_START, 1), 1);
+    CHECK_EQ(hv_grant_end(lender, m.ref, 1), 0);
+    CHECK_EQ(test_info(HV_SELF).quarantined, before + 1);
+    NEED(hv_copy_from_domain(lender, 170 * HV_PAGE_SIZE, &word, 8));
+    CHECK_EQ(word, 0x600d);
+    CHECK_EQ(hv_dma_unmap(DEVICE, runs[0].address, 1), 1);
+    CHECK_EQ(test_info(HV_SELF).quarantined, before);
+    CHECK_EQ(hv_grant_unmap(HV_SELF, hv_gpa(&list), 1), 1);
+    CHECK_EQ(hv_give_back(lender, 170, 1), 1);
+    test_destroy(lender);
+}
+
+void test_main(void)
+{
+    if (test_is("child")) {
+        child_main();
+        return;
+    }
+    runs = test_pages(1);
+    check_own();
+    check_hole();
+    check_quarantine();
+    check_revoke_pinned();
+}
