@@ -63,7 +63,7 @@ struct seen {
 
 static struct seen look(uint64_t dom)
 {
-    HV_BUFFER(256) struct seen s;
+    HV_BUFFER(256) struct seen s = { 0 };
 
     CHECK_EQ(hv_domain_copy(dom, HV_PAGE_SIZE, hv_gpa(&s), sizeof s, 0), sizeof s);
     return s;
