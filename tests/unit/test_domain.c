@@ -415,7 +415,14 @@ START_TEST(test_console_lines)
     start();
     d = host_domain(root, QUOTA, 0);
     host_log[0] = 0;
-    ck_assert_int_eq(console_domain_write(d, text, sizeof(text) - 1), sizeof(text) - 1);
+    /* A call prints a line at most. */
+    ck_assert_int_eq(console_domain_write(d, text, sizeof(text) - 1), 4);
+    for (size_t at = 4; at < sizeof(text) - 1;) {
+        int64_t n = console_domain_write(d, text + at, sizeof(text) - 1 - at);
+
+        ck_assert_int_gt(n, 0);
+        at += (size_t)n;
+    }
     snprintf(line, sizeof(line), "[%lu] one\n[%lu] two?[2J? three\n[%lu] \n", d->id, d->id, d->id);
     ck_assert_str_eq(host_log, line);
     console_flush(d);
@@ -441,10 +448,12 @@ START_TEST(test_console_is_throttled)
         must(all < 1 << 20);
     }
     ck_assert_int_eq(n, -HV_EAGAIN);
-    ck_assert_int_eq(all, 16384);
+    /* 16 KiB, the numbers in front of the lines among them. */
+    ck_assert_int_le(all, 16384);
+    ck_assert_int_ge(all, 16384 * 128 / (128 + 8) - 128);
     host_now += 1000000000;
-    all = console_domain_write(d, text, sizeof(text));
-    ck_assert_int_eq(all, sizeof(text));
+    ck_assert_int_gt(console_domain_write(d, text, sizeof(text)), 0);
+    ck_assert_int_le(console_domain_write(d, text, sizeof(text)), 129);
     host_destroy(d);
 }
 END_TEST
