@@ -178,9 +178,10 @@ static void enter_limbo(struct frame *f)
     limbo_frames++;
 }
 
-void frame_reclaim(void)
+/* Frees the oldest frames in limbo whose epoch has passed, at most `limit`. */
+static void reclaim(uint64_t limit)
 {
-    while (limbo_first != NO_FRAME && epoch_passed(frame_table[limbo_first].epoch)) {
+    while (limit-- > 0 && limbo_first != NO_FRAME && epoch_passed(frame_table[limbo_first].epoch)) {
         uint32_t n = limbo_first;
 
         limbo_first = frame_table[n].next;
@@ -188,6 +189,11 @@ void frame_reclaim(void)
         uncharge(&frame_table[n]);
         push_free(n);
     }
+}
+
+void frame_reclaim(void)
+{
+    reclaim(UINT64_MAX);
 }
 
 void frame_reclaim_all(void)
@@ -243,6 +249,9 @@ void frame_free(struct domain *d, mfn_t m)
         uncharge(f);
         push_free((uint32_t)m.n);
     } else {
+        /* Two go for each that comes, so that limbo holds little but what has to wait: whoever
+         * forces the epoch pays for all of it at once. */
+        reclaim(2);
         enter_limbo(f);
     }
 }
