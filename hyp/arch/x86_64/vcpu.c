@@ -64,18 +64,15 @@ static void registers_init(struct vcpu *v)
 
 struct vcpu *vcpu_create(struct domain *d, uint32_t id)
 {
-    mfn_t self = frame_alloc(d, FRAME_META);
-    mfn_t page = frame_alloc(d, FRAME_SHARED);
-    mfn_t xsave = frame_alloc(d, FRAME_META);
+    const mfn_t self = frame_alloc(d, FRAME_META), page = frame_alloc(d, FRAME_SHARED),
+                xsave = frame_alloc(d, FRAME_META), all[] = { self, page, xsave };
     struct vcpu *v;
 
     BUG_ON(cpu_features.xsave_size > HV_PAGE_SIZE);
     if (mfn_is_none(self) || mfn_is_none(page) || mfn_is_none(xsave)) {
-        if (!mfn_is_none(self)) {
-            frame_free(d, self);
-        }
-        if (!mfn_is_none(page)) {
-            frame_free(d, page);
+        for (unsigned int i = 0; i < ARRAY_LEN(all); i++) {
+            if (!mfn_is_none(all[i]))
+                frame_free(d, all[i]);
         }
         return NULL;
     }
