@@ -107,9 +107,10 @@ HYP_INCLUDES := -Iabi -Ihyp/include
 LHC_INCLUDES := -Iabi -Ilibhypercall/include
 PVG_INCLUDES := $(LHC_INCLUDES) -Ipvguest/include
 # On the host our headers must not hide the C library's (<string.h>): quoted includes see ours first.
-# A folder that is in both searches is left out of the first; hyp's headers are quoted only.
+# A folder that is in both searches is left out of the first; hyp's headers are quoted only. The last
+# one is for tests that take a whole source in, to replace the hypercalls that it makes inline.
 UNIT_FOLDERS := abi libhypercall/include pvguest/include tests/unit
-UNIT_INCLUDES := -iquote abi -iquote hyp/include $(foreach d,$(UNIT_FOLDERS),-iquote $(d) -idirafter $(d))
+UNIT_INCLUDES := -iquote abi -iquote hyp/include $(foreach d,$(UNIT_FOLDERS),-iquote $(d) -idirafter $(d)) -idirafter .
 
 # hyp is linked far from zero and from the top: position-independent code with hidden symbols needs
 # no run-time relocation. It keeps frame pointers, for the backtrace of a panic.

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The early console. Text goes through a buffer on the stack, because the caller's may lie anywhere
- * and cross a page; hyp takes all or part of it, or asks for patience.
+ * and cross a page; hyp takes all or part of it, or asks for patience. With a front end open
+ * (hvlib/consolefront.h) text and input go through that, and here only what it cannot take.
  */
 #include "hvlib/console.h"
 #include "hvlib/arch/hypercall.h"
 #include "hvlib/memory.h"
 #include "hvlib/string.h"
 
+#include "console_internal.h"
+
 #define LINE 512u
 
-void hv_write(const char *text, size_t bytes)
+const struct hv_console_ops *hv_console_ops;
+
+static void early_write(const char *text, size_t bytes)
 {
     HV_BUFFER(512) char buffer[LINE];
 
@@ -29,6 +34,13 @@ void hv_write(const char *text, size_t bytes)
         text += done;
         bytes -= (size_t)done;
     }
+}
+
+void hv_write(const char *text, size_t bytes)
+{
+    size_t taken = hv_console_ops ? hv_console_ops->write(text, bytes) : 0;
+
+    early_write(text + taken, bytes - taken);
 }
 
 void hv_puts(const char *text)
@@ -60,6 +72,9 @@ int hv_printf(const char *format, ...)
 int64_t hv_console_input(char *buffer, size_t bytes)
 {
     HV_BUFFER(512) char input[LINE];
+
+    if (hv_console_ops)
+        return hv_console_ops->read(buffer, bytes);
     int64_t got = hv_console_read(hv_gpa(input), bytes < LINE ? bytes : LINE);
 
     if (got > 0)

@@ -11,6 +11,9 @@
 
 extern const char hv_image_start[], hv_image_data[];
 
+/* Constructors of a C++ guest's global objects; the linker script gathers them. */
+extern void (*const hv_constructors[])(void), (*const hv_constructors_end[])(void);
+
 static char kernel_stack[16384] __attribute__((aligned(4096)));
 
 static _Noreturn void stop(uint32_t reason)
@@ -60,6 +63,12 @@ static void map_all_ram(void)
     }
 }
 
+static void construct(void)
+{
+    for (void (*const *fn)(void) = hv_constructors; fn < hv_constructors_end; fn++)
+        (*fn)();
+}
+
 _Noreturn void hv_start(const void *start_page)
 {
     if (!hv_start_use(start_page)) {
@@ -76,5 +85,6 @@ _Noreturn void hv_start(const void *start_page)
     need(hv_set_entries(0, (uint64_t)(uintptr_t)kernel_stack + sizeof kernel_stack),
          "setting entry points");
     map_all_ram();
+    construct();
     stop(guest_main() & 15);
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Every header compiles alone, with both compilers and all warnings.
 
-C17 for all of them; those of abi/ also with -Wpadded and as C++17, since any language with a C++
-compiler may implement the other side.
+C17 for all of them; those of abi/ also with -Wpadded. Those and the library's also as C++17: guests
+may be written in it, and any language with a C++ compiler may implement the other side.
 """
 
 import concurrent.futures
@@ -42,10 +42,11 @@ def jobs():
                 yield (f"{path} ({compiler}, HYP_DEBUG={debug})",
                        [compiler, "-std=c17", *WARNINGS, *C_ONLY, *bare, f"-DHYP_DEBUG={debug}",
                         *flags, *(["-Wpadded"] if area == "abi" else []), "-include", path])
-        if area == "abi":
+        if path.startswith(("abi/", "libhypercall/include/")):
             for compiler in ("g++", "clang++"):
                 yield (f"{path} ({compiler})", [compiler, "-std=c++17", *WARNINGS, *BARE,
-                                                "-Wpadded", *flags, "-include", path])
+                                                *(["-Wpadded"] if area == "abi" else []),
+                                                *flags, "-include", path])
 
 
 def compile_one(job):

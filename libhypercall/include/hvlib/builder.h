@@ -13,9 +13,12 @@
 #ifndef HVLIB_BUILDER_H
 #define HVLIB_BUILDER_H
 
+#include "hvlib/cxx.h"
 #include "hvlib/elf.h"
 #include <hv_domain.h>
 #include <hv_start.h>
+
+HV_C_BEGIN
 
 struct hv_build {
     const void *image;     /**< IN the ELF file, anywhere in the builder's RAM */
@@ -53,5 +56,7 @@ int64_t hv_build_devices(const struct hv_build *b, const struct hv_device *devic
 
 /** Destroy a domain, to the last step. Returns 0 or an error of domain_destroy. */
 int64_t hv_domain_end(uint64_t dom);
+
+HV_C_END
 
 #endif

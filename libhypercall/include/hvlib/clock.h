@@ -5,7 +5,10 @@
 #ifndef HVLIB_CLOCK_H
 #define HVLIB_CLOCK_H
 
+#include "hvlib/cxx.h"
 #include <hv_vcpu.h>
+
+HV_C_BEGIN
 
 /** Nanoseconds since boot. Never runs backwards on one vCPU. */
 uint64_t hv_now(void);
@@ -18,5 +21,7 @@ void hv_run_state(struct hv_runstate *run);
 
 /** Wait, yielding, until `ns` nanoseconds have passed. */
 void hv_delay(uint64_t ns);
+
+HV_C_END
 
 #endif

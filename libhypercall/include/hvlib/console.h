@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The early console: text by hypercall, and a small printf.
+ * The early console: text by hypercall, and a small printf. Once hvlib/consolefront.h has opened
+ * the domain's own console, the same functions use that.
  *
  * Root prints as it likes; from every other domain whole lines are printed, at a limited rate, with
  * the domain's number in front. hv_puts waits when the limit is hit, so nothing is lost.
@@ -8,9 +9,12 @@
 #ifndef HVLIB_CONSOLE_H
 #define HVLIB_CONSOLE_H
 
+#include "hvlib/cxx.h"
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+HV_C_BEGIN
 
 /** Write text, as it is. */
 void hv_write(const char *text, size_t bytes);
@@ -29,8 +33,11 @@ int hv_snprintf(char *buffer, size_t bytes, const char *format, ...)
 int hv_vsnprintf(char *buffer, size_t bytes, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 
-/** Read up to `bytes` of console input into `buffer`; only the console's holder has any. Returns
- * the number of bytes, or an error of console_read. */
+/** Read up to `bytes` of console input into `buffer`, without waiting. Without an own console only
+ * the console's holder has any. Returns the number of bytes, an error of console_read, or -HV_EDEAD
+ * when the own console's back end is gone. */
 int64_t hv_console_input(char *buffer, size_t bytes);
+
+HV_C_END
 
 #endif

@@ -23,8 +23,11 @@
 #ifndef HVLIB_DEVICE_H
 #define HVLIB_DEVICE_H
 
+#include "hvlib/cxx.h"
 #include <hv_ring.h>
 #include <stdbool.h>
+
+HV_C_BEGIN
 
 #define HV_DEV_CONFIG_WORDS 14u
 
@@ -87,5 +90,7 @@ int64_t hv_back_ack(struct hv_back *b, uint64_t features,
 int64_t hv_back_refuse(struct hv_back *b);
 /** Everything is unmapped. Returns 0 or -HV_EDEAD. */
 int64_t hv_back_reset(struct hv_back *b);
+
+HV_C_END
 
 #endif

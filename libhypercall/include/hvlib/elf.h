@@ -5,7 +5,10 @@
 #ifndef HVLIB_ELF_H
 #define HVLIB_ELF_H
 
+#include "hvlib/cxx.h"
 #include <hv_call.h>
+
+HV_C_BEGIN
 
 #define HV_ELF_MAX_SEGMENTS 8u
 
@@ -37,5 +40,7 @@ struct hv_elf {
  */
 int64_t hv_elf_parse(const void *file, uint64_t bytes, uint64_t ram_pages, struct hv_elf *elf,
                      const char **why);
+
+HV_C_END
 
 #endif

@@ -10,9 +10,12 @@
 #define HVLIB_EVENT_H
 
 #include "hvlib/arch/hypercall.h"
+#include "hvlib/cxx.h"
 #include <hv_event.h>
 #include <hv_vcpu.h>
 #include <stdbool.h>
+
+HV_C_BEGIN
 
 /** This vCPU's shared page. */
 extern struct hv_vcpu_page *hv_vcpu;
@@ -68,5 +71,7 @@ int64_t hv_event_listen(uint64_t kind, uint64_t a, uint64_t b, hv_event_fn fn, v
 int64_t hv_event_end(uint64_t port);
 /** Status of an own port. Returns 0 or an error of event_status. */
 int64_t hv_event_query(uint64_t port, struct hv_event_status *status);
+
+HV_C_END
 
 #endif

@@ -8,8 +8,11 @@
 #ifndef HVLIB_GRANT_H
 #define HVLIB_GRANT_H
 
+#include "hvlib/cxx.h"
 #include <hv_grant.h>
 #include <hv_memory.h>
+
+HV_C_BEGIN
 
 /** Lend `pages` pages at `at` (page aligned, own RAM at an hv_va address or in the image) to
  * `peer`. Returns the reference or an error of grant_create. */
@@ -33,5 +36,7 @@ int64_t hv_window_map(uint64_t owner, uint64_t ref, uint64_t pages, uint32_t por
 /** Undo it, also after a revoke. Returns 0 or an error of unmap or grant_unmap (-HV_EBUSY: a device
  * still uses it). */
 int64_t hv_window_unmap(void *at, uint64_t pages);
+
+HV_C_END
 
 #endif

@@ -16,14 +16,17 @@
 #define HVLIB_MEMORY_H
 
 #include "hvlib/arch/hypercall.h"
+#include "hvlib/cxx.h"
 #include <hv_memory.h>
+
+HV_C_BEGIN
 
 /** Addresses in the kernel half that the library never uses: [HV_FREE_START, HV_KERNEL_IMAGE). */
 #define HV_FREE_START (HV_KERNEL_START + ((uint64_t)3 << 40))
 
 /** A local variable of at most 64, 256, 1024 or 4096 bytes that a hypercall takes: it must not
  * cross a page, which alignment to its size rounded up to a power of two makes sure of. */
-#define HV_BUFFER(bytes) _Alignas(bytes)
+#define HV_BUFFER(bytes) HV_ALIGNED(bytes)
 
 /** Where RAM (or a mapped window, or a shared page) is mapped. */
 static inline void *hv_va(uint64_t gpa)
@@ -65,5 +68,7 @@ int64_t hv_space_end(uint64_t dom, uint64_t space);
  * domain_copy. */
 int64_t hv_copy_to_domain(uint64_t dom, uint64_t remote, const void *local, uint64_t bytes);
 int64_t hv_copy_from_domain(uint64_t dom, uint64_t remote, void *local, uint64_t bytes);
+
+HV_C_END
 
 #endif

@@ -27,8 +27,11 @@
 #ifndef HVLIB_RING_H
 #define HVLIB_RING_H
 
+#include "hvlib/cxx.h"
 #include <hv_ring.h>
 #include <stdbool.h>
+
+HV_C_BEGIN
 
 #define HV_RING_FRONT  0u
 #define HV_RING_BACK   1u
@@ -105,5 +108,7 @@ int64_t hv_ring_consumed(struct hv_ring *r);
         return hv_ring_get(r, slot);                                                               \
     }                                                                                              \
     HV_STATIC_ASSERT(sizeof(OUT_TYPE) >= 4 && sizeof(IN_TYPE) >= 4, "slot")
+
+HV_C_END
 
 #endif

@@ -7,8 +7,11 @@
 #ifndef HVLIB_START_H
 #define HVLIB_START_H
 
+#include "hvlib/cxx.h"
 #include <hv_start.h>
 #include <stdbool.h>
+
+HV_C_BEGIN
 
 /** The guest's main function, called with everything set up and upcalls masked. What it returns is
  * the reason of the shutdown. */
@@ -45,9 +48,9 @@ const void *hv_module_data(const struct hv_start_module *module);
 
 /** The device list. The controller may rewrite it at any time: read it with hv_start_device. */
 const struct hv_device_list *hv_start_devices(void);
-/** Copy the device of `class` with `index` out of the list, consistently. Returns false when there
- * is none. */
-bool hv_start_device(uint32_t class, uint32_t index, struct hv_device *device);
+/** Copy the device of `device_class` with `index` out of the list, consistently. Returns false when
+ * there is none. */
+bool hv_start_device(uint32_t device_class, uint32_t index, struct hv_device *device);
 
 /** First frame of RAM that neither the image, nor the start page, nor a boot module uses, with all
  * of [gfn, *count + gfn) free: the largest such run. */
@@ -56,5 +59,7 @@ uint64_t hv_start_free_ram(uint64_t *count);
 /** Use this page as the start page; start-up does, before guest_main. Returns false when it is none
  * of this ABI. */
 bool hv_start_use(const void *start_page);
+
+HV_C_END
 
 #endif

@@ -12,7 +12,10 @@
 #ifndef HVLIB_TRAP_H
 #define HVLIB_TRAP_H
 
+#include "hvlib/cxx.h"
 #include <hv_vcpu.h>
+
+HV_C_BEGIN
 
 /** What was interrupted. The upper half is all that an event upcall in kernel mode saves (C
  * functions keep the other registers); it lies directly below the interrupted stack pointer. */
@@ -78,5 +81,7 @@ void hv_entry_kernel(void);
 
 /** Set the entry points, GS base and kernel stack of this vCPU. Result of set_entry. */
 int64_t hv_set_entries(uint64_t kernel_gs_base, uint64_t kernel_stack);
+
+HV_C_END
 
 #endif

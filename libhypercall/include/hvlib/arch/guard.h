@@ -6,8 +6,11 @@
 #ifndef HVLIB_ARCH_GUARD_H
 #define HVLIB_ARCH_GUARD_H
 
+#include "hvlib/cxx.h"
 #include <stddef.h>
 #include <stdint.h>
+
+HV_C_BEGIN
 
 /** Either side may be a window. Returns 0 or -HV_EDEAD. */
 int64_t hv_guard_copy(void *to, const void *from, size_t bytes);
@@ -19,5 +22,7 @@ int64_t hv_guard_write32(volatile uint32_t *window, uint32_t value);
 
 /** The instructions that may fault, and where such a fault goes on. */
 extern const char hv_guard_start[], hv_guard_end[], hv_guard_gone[];
+
+HV_C_END
 
 #endif
