@@ -5,13 +5,13 @@
  * The image plays both roles. Booted as root, with itself as second module, it builds the other
  * player from that module, lends it a page and a port, and says where they are on its command line.
  */
-#include "hvlib/builder.h"
-#include "hvlib/clock.h"
-#include "hvlib/console.h"
-#include "hvlib/event.h"
-#include "hvlib/grant.h"
-#include "hvlib/memory.h"
-#include "hvlib/start.h"
+#include <hvlib/builder.h>
+#include <hvlib/clock.h>
+#include <hvlib/console.h>
+#include <hvlib/event.h>
+#include <hvlib/grant.h>
+#include <hvlib/memory.h>
+#include <hvlib/start.h>
 
 #define ROUNDS 1000u
 #define RW     (HV_MAP_READ | HV_MAP_WRITE)
