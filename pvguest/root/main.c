@@ -3,7 +3,8 @@
  * The driver domain's main program: finds the disks, builds and starts the domains of the
  * configuration, then serves the prompt until quit; or, with `poweroff=NAME` on its command line,
  * waits until that domain has ended (`poweroff=all`: until all have), asks the others to end, and
- * ends the machine. Its result is the machine's exit status; 0 says that no domain failed.
+ * ends the machine. Its result is the machine's exit status; 0 says that no domain failed. With
+ * `run=NAME` it builds that domain alone, gives it the terminal, and its reason is the result.
  */
 #include "back/conback.h"
 #include "block.h"
@@ -99,6 +100,29 @@ static void flush_disks(void)
             printk("root: disk %s could not be flushed\n", d->name);
 }
 
+/* Other domains of the configuration are not built. The last line is written when the domain is
+ * gone, so it cannot be the domain's own: whoever started the machine can rely on it. */
+static unsigned run_alone(const char *name)
+{
+    struct domain *d = domains_find(name);
+    if (!d)
+        printk("root: there is no domain '%s' in the configuration\n", name);
+    if (!d || !domain_build(d))
+        return REASON_BUILD;
+    console_back_focus(d->console);
+    int64_t result = hv_domain_start(d->id);
+    if (result == 0)
+        wait_for(d);
+    bool ended = domain_refresh(d) && d->info.state == HV_DOMAIN_SHUTDOWN;
+    unsigned reason = ended ? (unsigned)d->info.reason : REASON_GUEST;
+    if (!ended)
+        domain_print(d);
+    domain_remove(d);
+    flush_disks();
+    printk("root: run: %s %u\n", ended ? "reason" : "killed", reason);
+    return reason;
+}
+
 unsigned image_main(void)
 {
     char name[CONFIG_NAME];
@@ -111,6 +135,8 @@ unsigned image_main(void)
     if (!domains_configure())
         return REASON_CONFIGURATION;
     domains_watch();
+    if (option_text("run", name, sizeof(name)))
+        return run_alone(name);
     if (!start_all())
         return REASON_BUILD;
     if (option_text("poweroff", name, sizeof(name))) {
