@@ -187,7 +187,7 @@ endif
 
 # --- targets --------------------------------------------------------------------------------------
 
-.PHONY: all help run debug example iso test bench docs lint format loc golden clean tests-built bench-built
+.PHONY: all help run debug example iso install test bench docs lint format loc golden clean tests-built bench-built
 
 all: $(PRODUCTS)
 
@@ -198,6 +198,7 @@ help:
 	@echo 'make debug   the same, stopped at the start with a gdb server on localhost:1234'
 	@echo 'make example E=hello   boot one of libhypercall/examples/ alone'
 	@echo 'make iso     the bootable GRUB image'
+	@echo 'make install the kit for writing guests: PREFIX=/usr/local, DESTDIR= for packagers'
 	@echo 'make test    build and run all tests; T="attack/* unit/frame" picks some'
 	@echo 'make bench   measure; results in build/bench/'
 	@echo 'make docs    the documentation, in build/docs/html/'
@@ -224,6 +225,27 @@ example: $(HYP) $(EXAMPLE_ELFS)
 .PHONY: missing-iso
 missing-iso:
 	@echo 'the ISO needs hyp, root, pvguest and paravane.conf; some sources are not here' >&2; exit 1
+
+# The kit: all that is needed to write, build and boot guests, and nothing that points back here.
+PREFIX ?= /usr/local
+KIT := libhypercall/kit
+INSTALLED := $(DESTDIR)$(PREFIX)
+ABI_VERSION = $(shell sed -n 's/^\#define HV_ABI_M[AI][JN]OR *\([0-9]*\)u/\1/p' abi/hv_call.h | paste -sd .)
+put = install -D -m $(1) -t $(INSTALLED)/$(2) $(3)
+install: $(HYP) $(LHC) $(ROOT)
+	$(say) INSTALL $(INSTALLED)
+	$(Q)$(call put,644,include/paravane,abi/*.h abi/*.def)
+	$(Q)$(call put,644,include/paravane/hvlib,libhypercall/include/hvlib/*.h)
+	$(Q)$(call put,644,include/paravane/hvlib/arch,libhypercall/include/hvlib/arch/*.h)
+	$(Q)$(call put,644,lib,$(LHC))
+	$(Q)$(call put,644,lib/paravane,$(HYP) $(ROOT) $(GUEST_LDS))
+	$(Q)mkdir -p $(INSTALLED)/lib/pkgconfig
+	$(Q)for p in paravane paravane-cxx; do sed 's/@VERSION@/$(ABI_VERSION)/' $(KIT)/$$p.pc.in \
+	    >$(INSTALLED)/lib/pkgconfig/$$p.pc; done
+	$(Q)$(call put,755,bin,$(KIT)/paravane-run)
+	$(Q)$(call put,644,share/paravane,$(KIT)/grub.cfg.in LICENSE)
+	$(Q)for e in $(notdir $(wildcard libhypercall/examples/*)); do \
+	    $(call put,644,share/paravane/examples/$$e,libhypercall/examples/$$e/*); done
 
 # What is built depends on the kinds of tests asked for: lints and unit tests run without a guest.
 T ?= *
