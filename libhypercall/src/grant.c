@@ -13,6 +13,8 @@
 
 #define WORDS (HV_MAX_WINDOW_PAGES / 64)
 
+extern const char hv_image_data[], hv_image_end[];
+
 static uint64_t taken[WORDS];
 static uint64_t next_fit;
 
@@ -80,17 +82,37 @@ int64_t hv_grant_give(uint64_t peer, const void *at, uint64_t pages, uint64_t ri
     return hv_grant_create(HV_SELF, peer, hv_gfn(at), pages, rights);
 }
 
+/* The addresses of a range of own RAM: where all RAM is, and for the image's data where it was
+ * linked to. Only when both are gone has the owner no leaf left. */
+static int64_t unmap_everywhere(uint64_t gpa, uint64_t pages, bool image)
+{
+    int64_t result = hv_unmap_range(HV_SELF, 0, HV_KERNEL_START + gpa, pages);
+    int64_t other = image ? hv_unmap_range(HV_SELF, 0, HV_KERNEL_IMAGE + gpa, pages) : 0;
+
+    return result < 0 ? result : other;
+}
+
+static int64_t map_everywhere(uint64_t gpa, uint64_t pages, bool image)
+{
+    const uint32_t rw = HV_MAP_READ | HV_MAP_WRITE;
+    uint64_t gfn = gpa >> HV_PAGE_SHIFT;
+    int64_t result = hv_map_range(HV_SELF, 0, HV_KERNEL_START + gpa, gfn, pages, rw);
+    int64_t other = image ? hv_map_range(HV_SELF, 0, HV_KERNEL_IMAGE + gpa, gfn, pages, rw) : 0;
+
+    return result < 0 ? result : other;
+}
+
 int64_t hv_grant_take_back(uint64_t ref, const void *at, uint64_t pages)
 {
-    uint64_t address = (uint64_t)(uintptr_t)at;
+    uint64_t gpa = hv_gpa(at);
+    bool image = gpa >= hv_gpa(hv_image_data) && gpa < hv_gpa(hv_image_end);
     int64_t result = hv_grant_end(HV_SELF, ref, 1);
 
     if (result != -HV_EBUSY)
         return result;
-    hv_unmap_range(HV_SELF, 0, address, pages);
+    unmap_everywhere(gpa, pages, image);
     result = hv_grant_end(HV_SELF, ref, 1);
-    int64_t again =
-        hv_map_range(HV_SELF, 0, address, hv_gfn(at), pages, HV_MAP_READ | HV_MAP_WRITE);
+    int64_t again = map_everywhere(gpa, pages, image);
 
     return result < 0 ? result : again;
 }
