@@ -94,7 +94,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-proto
 OPTIMIZE_debug := -O1
 OPTIMIZE_release := -O2
 COMMON := -std=c17 -g $(OPTIMIZE_$(KIND)) $(WARNINGS) -DHYP_DEBUG=$(DEBUG) \
-    -ffile-prefix-map=$(CURDIR)/=
+    -ffile-prefix-map=$(CURDIR)=.
 
 # Only the compiler's own headers exist for freestanding code. Asked for once, when first needed.
 BUILTIN_INCLUDE = $(eval BUILTIN_INCLUDE := $$(shell $(CC) -print-file-name=include))$(BUILTIN_INCLUDE)

@@ -51,6 +51,7 @@ class Kit:
         # The build that is tested is the one that gets installed.
         compiler, kind = os.path.basename(system.build).split("-")
         self.build = {"CC": compiler, "DEBUG": "1" if kind == "debug" else "0"}
+        os.makedirs(os.path.dirname(system.log), exist_ok=True)
 
     def __enter__(self):
         return self
@@ -215,7 +216,7 @@ def test_exit_status(system):
         # Its console is not open: the line goes by way of the hypervisor, and looks the same.
         kit.boot(seven, status=7, said="seven\n")
         fault = kit.guest("fault", head + "uint32_t guest_main(void) { "
-                                          "return *(volatile uint32_t *)8; }\n")
+                                          "volatile uint32_t *volatile nowhere = 0; return *nowhere; }\n")
         kit.boot(fault, status=14, said=None)
         forger = kit.guest("forger", head + "#include <hvlib/consolefront.h>\n"
                            'uint32_t guest_main(void) { hv_console_open(); '
@@ -264,10 +265,10 @@ def blocks(path):
 
 
 def steps(path):
-    """What a reader does: ("write", name, text) and ("type", command, what it prints)."""
+    """What a reader does: ("save", name, text) and ("type", command, what it prints)."""
     for language, caption, text in blocks(path):
         if caption:
-            yield "write", caption, text
+            yield "save", caption, text
         elif language == "console":
             for part in re.split(r"^\$ ", text, flags=re.M)[1:]:
                 command, _, output = part.partition("\n")
@@ -278,7 +279,7 @@ def script(path):
     """The same as a shell script; behind each command stands a mark and its number."""
     lines, expected = ["set -u", "cd \"$TREE\""], []
     for kind, name, text in steps(path):
-        if kind == "write":
+        if kind == "save":
             lines.append(f"cat >{name} <<'END-OF-FILE'\n{text}END-OF-FILE")
         else:
             # $? of the reader's command must be what the next command sees.
@@ -291,14 +292,17 @@ def test_newcomer(system):
     "the path of docs/kit.rst, literally: install, copy hello out of the page, build, run, change, run"
     page = os.path.join(system.top, "docs/kit.rst")
     text, expected = script(page)
-    files = [(n, t) for k, n, t in steps(page) if k == "write"]
+    files = [(n, t) for k, n, t in steps(page) if k == "save"]
     for name, content in files[:2]:
         with open(os.path.join(system.top, "libhypercall/examples/hello", name), encoding="utf-8") as f:
             system.check(f.read() == content, f"the page's first {name} is the example's")
     with Kit(system) as kit:
         env = dict(kit.env, **kit.build, HOME=kit.folder, TREE=system.top)
-        done = subprocess.run(["bash"], input=text, env=env, text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=600, check=False)
+        path = os.path.join(kit.folder, "reader.sh")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        done = subprocess.run(["bash", path], stdin=subprocess.DEVNULL, env=env, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, check=False)
         with open(system.log, "w", encoding="utf-8") as log:
             log.write(text + done.stdout)
     outputs = re.split(r"^=== \d+ (\d+)\n", done.stdout, flags=re.M)
