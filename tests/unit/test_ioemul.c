@@ -100,6 +100,7 @@ START_TEST(test_in)
     };
 
     v->regs.rax = 0x1122334455667788;
+    v->regs.rcx = v->regs.rsi = v->regs.rdi = 0x99;
     ck_assert(trap(in[_i].bytes));
     check_waiting(in[_i].size, false, false, 1);
     ck_assert_uint_eq(v->regs.rip, code + 0x100);
@@ -110,6 +111,7 @@ START_TEST(test_in)
     ck_assert_uint_eq(request->state, HV_IO_IDLE);
     ck_assert_int_eq(complete(0), -HV_EINVAL);
     ck_assert_uint_eq(v->counters.port_traps, 1);
+    ck_assert(v->regs.rcx == 0x99 && v->regs.rsi == 0x99 && v->regs.rdi == 0x99);
 }
 END_TEST
 
@@ -377,6 +379,35 @@ START_TEST(test_routes)
 }
 END_TEST
 
+START_TEST(test_no_quota_for_routes)
+{
+    struct domain *d = host_domain(root, 200, 0);
+
+    d->quota = d->used;
+    ck_assert_int_eq(io_route(d, root, 0, 8, (uint64_t)port, (gfn_t){ REQUEST }), -HV_ENOMEM);
+    ck_assert_int_eq(p2m_give_back(root, (gfn_t){ REQUEST + 2 }, 1), 1);
+}
+END_TEST
+
+/* Who does not wait for the model that ends is left alone. */
+START_TEST(test_the_model_of_nobody_ends)
+{
+    struct domain *model = host_domain(root, 400, 16), *g = host_domain(model, 200, 8);
+    int64_t p = event_alloc(model, HV_SELF);
+    struct regs before;
+
+    ck_assert_int_eq(io_route(g, model, PORT, 8, (uint64_t)p, (gfn_t){ 4 }), 0);
+    host_run(g);
+    g->vcpu[0]->regs.rax = 5;
+    before = g->vcpu[0]->regs;
+    ck_assert(trap("\xec")); /* another guest, with another model */
+    domain_kill(model, "test");
+    ck_assert_mem_eq(&before, &g->vcpu[0]->regs, sizeof(before));
+    ck_assert_uint_eq(v->wait, VCPU_IO_WAIT);
+    ck_assert_int_eq(complete(1), 0);
+}
+END_TEST
+
 /* The model is a child that is killed, or destroyed, while a request is with it. The guest reads
  * all ones, then and later. */
 START_TEST(test_the_model_ends)
@@ -444,6 +475,8 @@ int main(void)
     tcase_add_test(tc, test_operand_gone_meanwhile);
     tcase_add_test(tc, test_only_its_model_completes);
     tcase_add_test(tc, test_routes);
+    tcase_add_test(tc, test_no_quota_for_routes);
+    tcase_add_test(tc, test_the_model_of_nobody_ends);
     tcase_add_loop_test(tc, test_the_model_ends, 0, 4);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);

@@ -247,6 +247,44 @@ START_TEST(test_yield_lets_the_others_run)
 }
 END_TEST
 
+/* However far behind the others it is, who passes lets one of them run; alone it goes on. */
+START_TEST(test_pass_from_behind)
+{
+    start();
+    add(0, 256, 0, 0);
+    leave();
+    sched_pass(&guest[0].v);
+    leave();
+    must(host_cpu0.vcpu == &guest[0].v);
+    add(1, 256, 0, 0);
+    guest[1].v.vruntime += 100u * MS;
+    sched_pass(&guest[0].v);
+    leave();
+    must(host_cpu0.vcpu == &guest[1].v);
+}
+END_TEST
+
+/* A slice has its end once and for all: who wakes meanwhile does not put it off. Nor does one that
+ * is hardly behind cut it short. */
+START_TEST(test_a_slice_keeps_its_end)
+{
+    uint64_t end;
+
+    start();
+    add(0, 256, 0, 0);
+    add(1, 256, 0, 0);
+    leave();
+    end = host_armed;
+    must(end == host_now + 5 * MS);
+    for (uint32_t i = 2; i < COUNT; i++) {
+        host_advance(host_now + MS / 20);
+        add(i, 256, 0, 0);
+        must((host_cpu0.work & CPU_WORK_RESCHED) == 0);
+        must(host_armed == end);
+    }
+}
+END_TEST
+
 START_TEST(test_pause_and_block_are_independent)
 {
     struct vcpu *v = &guest[1].v;
@@ -370,6 +408,8 @@ int main(void)
     tcase_add_test(tc, test_alone_it_runs_without_a_tick);
     tcase_add_test(tc, test_idle_until_a_timer);
     tcase_add_test(tc, test_yield_lets_the_others_run);
+    tcase_add_test(tc, test_pass_from_behind);
+    tcase_add_test(tc, test_a_slice_keeps_its_end);
     tcase_add_test(tc, test_pause_and_block_are_independent);
     tcase_add_test(tc, test_random_loads);
     tcase_add_test(tc, test_timers_fire_in_order);
