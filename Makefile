@@ -119,6 +119,7 @@ FLAGS_hyp = $(COMMON) $(FREESTANDING) -fpie -mcmodel=small -fvisibility=hidden \
 GUEST = $(COMMON) $(FREESTANDING) -mcmodel=kernel -fno-pic -fno-pie
 FLAGS_libhypercall = $(GUEST) $(LHC_INCLUDES) -I$(B)/gen/libhypercall
 FLAGS_pvguest = $(GUEST) $(PVG_INCLUDES) -I$(B)/gen/pvguest
+FLAGS_native = $(GUEST) $(PVG_INCLUDES) -I$(B)/gen/native
 # Attacks touch address 0 and its neighbours on purpose.
 TESTS_gcc := --param=min-pagesize=0
 FLAGS_tests = $(GUEST) $(TESTS_$(COMPILER)) $(PVG_INCLUDES) -Itests/harness/guest \
@@ -139,11 +140,15 @@ objects = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 
 HYP_SOURCES := $(call find,hyp/arch/x86_64 hyp/arch/x86_64/* hyp/core hyp/hc hyp/lib hyp/drivers)
 LHC_SOURCES := $(call find,libhypercall/src libhypercall/arch/x86_64)
-PVG_SOURCES := $(call find,pvguest/kernel pvguest/arch/pv)
+KERNEL_SOURCES := $(call find,pvguest/kernel pvguest/arch/x86)
+PVG_SOURCES := $(KERNEL_SOURCES) $(call find,pvguest/arch/pv)
 ROOT_SOURCES := $(call find,pvguest/root pvguest/drivers/back pvguest/drivers/model) \
     $(wildcard pvguest/drivers/hw/virtio*.c pvguest/drivers/hw/pci*.c)
-GUEST_SOURCES := $(call find,pvguest/guest pvguest/drivers/front) \
+# The same kernel twice: as a guest, and on the bare machine. What is in both is compiled once.
+PORTABLE_SOURCES := $(call find,pvguest/guest) \
     $(wildcard pvguest/drivers/hw/ide*.c pvguest/drivers/hw/uart*.c)
+GUEST_SOURCES := $(PORTABLE_SOURCES) $(call find,pvguest/drivers/front)
+NATIVE_SOURCES := $(KERNEL_SOURCES) $(PORTABLE_SOURCES) $(call find,pvguest/arch/native)
 USER_SOURCES := $(wildcard pvguest/user/*.c)
 USER_SHARED := $(call find,pvguest/user/lib pvguest/arch/user)
 HARNESS_SOURCES := $(call find,tests/harness/guest)
@@ -164,6 +169,8 @@ GUEST_LDS := libhypercall/guest.lds
 CAN_LINK_GUESTS := $(and $(wildcard $(GUEST_LDS)),$(LHC))
 ROOT := $(if $(and $(CAN_LINK_GUESTS),$(wildcard pvguest/root/main.c)),$(B)/root.elf)
 PVGUEST := $(if $(and $(CAN_LINK_GUESTS),$(wildcard pvguest/guest/main.c)),$(B)/pvguest.elf)
+NATIVE_LDS := $(wildcard pvguest/arch/native/native.lds)
+NATIVE := $(if $(and $(NATIVE_LDS),$(LHC),$(PVGUEST)),$(B)/native.elf)
 EXAMPLE_ELFS := $(if $(CAN_LINK_GUESTS),$(EXAMPLES:%=$(B)/%.elf))
 TEST_ELFS := $(if $(and $(CAN_LINK_GUESTS),$(HARNESS_SOURCES)),\
     $(patsubst %,$(B)/%.elf,$(GUEST_TESTS) $(ATTACKS)))
@@ -171,14 +178,14 @@ BENCH_ELFS := $(if $(and $(CAN_LINK_GUESTS),$(HARNESS_SOURCES)),$(patsubst %,$(B
 CONFIGURATION := $(firstword $(wildcard pvguest/root/paravane.conf pvguest/paravane.conf))
 ISO := $(if $(and $(HYP),$(ROOT),$(PVGUEST),$(CONFIGURATION)),$(B)/paravane.iso)
 
-PRODUCTS := $(HYP) $(LHC) $(ROOT) $(PVGUEST) $(EXAMPLE_ELFS)
+PRODUCTS := $(HYP) $(LHC) $(ROOT) $(PVGUEST) $(NATIVE) $(EXAMPLE_ELFS)
 
 # Rewritten only when the set of sources changes: what is linked from a folder depends on it, so
 # that a file taken away leaves the product too.
 SOURCE_LIST := $(B)/sources
 ifeq ($(filter help clean format loc,$(MAKECMDGOALS)),)
 ALL_SOURCES := $(strip $(HYP_SOURCES) $(LHC_SOURCES) $(PVG_SOURCES) $(ROOT_SOURCES) $(GUEST_SOURCES) \
-    $(USER_SOURCES) $(USER_SHARED) $(HARNESS_SOURCES))
+    $(NATIVE_SOURCES) $(USER_SOURCES) $(USER_SHARED) $(HARNESS_SOURCES))
 ifneq ($(ALL_SOURCES),$(file <$(SOURCE_LIST)))
 $(shell mkdir -p $(B))
 $(file >$(SOURCE_LIST),$(ALL_SOURCES))
@@ -187,7 +194,7 @@ endif
 
 # --- targets --------------------------------------------------------------------------------------
 
-.PHONY: all help run debug example iso install test bench docs lint format loc golden clean tests-built bench-built
+.PHONY: all help run run-native debug example iso install test bench docs lint format loc golden clean tests-built bench-built
 
 all: $(PRODUCTS)
 
@@ -195,6 +202,7 @@ help:
 	@echo 'make deps    install the Debian packages that are missing (as root)'
 	@echo 'make         build hyp, the library, the guests and the examples (target: all)'
 	@echo 'make run     boot the demonstration: DISK=image, PERSIST=1 to write to it, UEFI=1'
+	@echo 'make run-native  the same kernel on the bare machine, without a hypervisor: DISK=image'
 	@echo 'make debug   the same, stopped at the start with a gdb server on localhost:1234'
 	@echo 'make example E=hello   boot one of libhypercall/examples/ alone'
 	@echo 'make iso     the bootable GRUB image'
@@ -221,6 +229,9 @@ example: $(HYP) $(EXAMPLE_ELFS)
 	$(Q)cd $(B) && qemu-system-x86_64 -machine q35 -cpu max,family=25,model=1 -m 256 -nodefaults \
 	    -display none -no-reboot -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 \
 	    -kernel hyp.elf -initrd '$(E).elf,$(E).elf'; [ $$? = 33 ]
+
+run-native: $(NATIVE)
+	$(Q)$(PYTHON) tests/harness/native.py --build $(B) $(if $(DISK),--disk '$(DISK)')
 
 .PHONY: missing-iso
 missing-iso:
@@ -301,6 +312,7 @@ $(B)/obj/$(1)/%.o: $(1)/%.S Makefile
 endef
 $(eval $(call compile,pvguest/user,user))
 $(eval $(call compile,pvguest/arch/user,user))
+$(eval $(call compile,pvguest/arch/native,native))
 $(foreach a,hyp libhypercall pvguest tests,$(eval $(call compile,$(a),$(a))))
 
 # Structure offsets for assembly: the compiler writes marker lines into its assembly output.
@@ -317,11 +329,14 @@ endef
 HYP_OFFSETS := $(wildcard hyp/arch/x86_64/asm-offsets.c)
 LHC_OFFSETS := $(wildcard libhypercall/arch/x86_64/asm-offsets.c)
 PVG_OFFSETS := $(wildcard pvguest/arch/pv/asm-offsets.c)
+NATIVE_OFFSETS := $(wildcard pvguest/arch/native/asm-offsets.c)
 TEST_ASM := $(wildcard tests/harness/guest/*.S tests/guest/*/*.S tests/attack/*/*.S tests/bench/*/*.S)
 $(if $(HYP_OFFSETS),$(eval $(call offsets,hyp,hyp/arch/x86_64,hyp,$(HYP_SOURCES))))
 $(if $(LHC_OFFSETS),$(eval $(call offsets,libhypercall,libhypercall/arch/x86_64,libhypercall,\
     $(LHC_SOURCES) $(TEST_ASM))))
 $(if $(PVG_OFFSETS),$(eval $(call offsets,pvguest,pvguest/arch/pv,pvguest,$(PVG_SOURCES))))
+$(if $(NATIVE_OFFSETS),$(eval $(call offsets,native,pvguest/arch/native,native,\
+    $(call find,pvguest/arch/native))))
 
 # --- hyp ------------------------------------------------------------------------------------------
 # The symbol table for backtraces is made from the linked image and linked in again. Its section
@@ -380,6 +395,12 @@ $(if $(CAN_LINK_GUESTS),$(foreach e,$(EXAMPLES),$(eval $(call guest,$(B)/$(e).el
     $(call objects,$(call find,libhypercall/examples/$(e)))))))
 $(if $(TEST_ELFS),$(foreach t,$(GUEST_TESTS) $(ATTACKS) $(BENCHES),$(eval $(call guest,$(B)/$(t).elf,\
     $(call objects,$(call find,$(t))) $(B)/obj/tests/harness.a))))
+
+# On the bare machine the library gives its string functions and its formatting, nothing else.
+NATIVE_OBJECTS := $(call objects,$(NATIVE_SOURCES)) $(if $(USER_PROGRAMS),$(B)/obj/user.o)
+$(B)/native.elf: $(NATIVE_OBJECTS) $(LHC) $(NATIVE_LDS) $(SOURCE_LIST) Makefile
+	$(say) LINK $@
+	$(Q)$(LD) $(LDFLAGS) -Map=$(@:.elf=.map) -T $(NATIVE_LDS) $(NATIVE_OBJECTS) $(LHC) -o $@
 
 # User programs of pvguest: linked alone, then embedded as user_NAME_start .. user_NAME_end.
 USER_LDS := $(firstword $(wildcard pvguest/user/user.lds pvguest/arch/user/user.lds))

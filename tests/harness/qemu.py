@@ -71,11 +71,19 @@ def uefi(iso):
             "-device", "ide-cd,drive=cd,bootindex=0"]
 
 
+def ide_drive(path, *, persist=False, unit=0):
+    """An IDE disk of the machine kind "pc", whose controller lies at the old ports."""
+    path = str(path).replace(",", ",,")
+    return ["-drive", f"if=ide,index={unit},format=raw,file={path},"
+                      f"snapshot={'off' if persist else 'on'}"]
+
+
 class Machine:
     """A QEMU with its serial line. Use as a context manager, or start() ... wait()."""
 
     def __init__(self, build, log, *, kernel="hyp.elf", initrd=None, append="", iso=None,
                  drives=(), memory=256, cpus=1, icount=False, timeout=20.0, talk=False, extra=(),
+                 kind="q35",
                  echo=None, firmware="bios"):
         self.build = os.path.abspath(build)
         self.log = os.path.abspath(log)
@@ -86,7 +94,7 @@ class Machine:
         self.text = ""
         self.seen = 0
         self.changed = threading.Condition()
-        self.command = [QEMU, "-machine", "q35", "-cpu", CPU, "-m", str(memory), "-smp", str(cpus),
+        self.command = [QEMU, "-machine", kind, "-cpu", CPU, "-m", str(memory), "-smp", str(cpus),
                         "-display", "none", "-no-reboot", "-nodefaults", "-net", "none",
                         "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
                         "-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"]

@@ -11,7 +11,5 @@
 void user_event(uint32_t vector, uint32_t error, uint64_t cr2, uint64_t rip);
 /** return_to_user failed: no state that we let a user have can be refused. */
 _Noreturn void user_refused(int64_t error);
-/** First instructions of a new thread: fn in R12, its argument in R13. */
-void context_start(void);
 
 #endif

@@ -3,8 +3,8 @@
  * The first context of a thread: what switch.S finds on its stack when it is switched to for the
  * first time.
  */
+#include "context.h"
 #include "arch/cpu.h"
-#include "pv.h"
 
 /* In the order in which arch_context_switch pops them. */
 struct first_frame {

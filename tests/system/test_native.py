@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The guest's kernel on the bare machine: the same disk, programs, threads, without a hypervisor."""
+
+import re
+
+import conf
+import qemu
+
+SECTOR = 512
+
+
+def run(system, command_line, reason=0, **options):
+    with system.boot_native(command_line, **options) as machine:
+        end = machine.wait()
+    system.check(end.orderly and end.reason == reason,
+                 f"{command_line}: an end with reason {reason}, not {end}; {machine.last_line()}")
+    return machine.text
+
+
+def test_sum_is_the_hosts(system):
+    "the IDE driver reads what the host has, for sizes that are no multiple of 4 KiB"
+    for seed, size in enumerate((SECTOR, 4096 + SECTOR, (2 << 20) + 3 * SECTOR)):
+        image = system.random_image(size, seed=seed)
+        text = run(system, "role=diskbench console=uart", drives=[qemu.ide_drive(image)])
+        found = conf.results(text)
+        system.check(list(found) == ["ide"], f"one pass, by IDE, not {list(found)}")
+        system.check(found["ide"]["sha256"] == system.sha256(image), f"{size} bytes: the sum")
+        system.check(int(found["ide"]["bytes"]) == size, f"{found['ide']['bytes']} bytes read")
+        system.check("hypercalls" not in found["ide"], "nobody beneath counts hypercalls")
+
+
+def test_no_disk(system):
+    "without a disk the role says so and ends"
+    text = run(system, "role=diskbench console=uart", reason=1)
+    system.check("diskbench: there is no disk" in text, "a clear line")
+
+
+def test_threads_time_memory(system):
+    "threads, mutexes, timers and memory do what they promise"
+    system.check("SELFTEST ok" in run(system, "role=selftest"), "the self test")
+
+
+def test_user_programs(system):
+    "a user program makes calls and faults; one that strays or touches a port is killed alone"
+    text = run(system, "role=user")
+    for said in ("user: 0 failures", "USER stray status=139", "USER ports status=139",
+                 "ports: killed by fault 13"):
+        system.check(said in text, f"{said!r} on the console")
+    system.check("FAILED" not in text, "no check of the programs failed")
+
+
+def test_same_programs_same_work(system):
+    "the programs take as many faults and pages as in a guest of the hypervisor"
+    native = re.findall(r"USER \w+ status.*", run(system, "role=user"))
+    with system.boot_demo(conf.domain("a", "user"), root="poweroff=a") as machine:
+        machine.wait()
+    # How often a program reads the clock differs with the time it takes; faults and pages do not.
+    strip = [re.sub(r"syscalls=\d+ ", "", line) for line in native]
+    guest = [re.sub(r"syscalls=\d+ ", "", line)
+             for line in re.findall(r"USER \w+ status.*", machine.text)]
+    system.check(len(strip) == 3 and strip == guest, f"{strip} against {guest}")
+
+
+def test_panics_are_clear(system):
+    "a fault of the kernel ends in a panic that says what, where, and the way there"
+    text = run(system, "role=fault address=4096", reason=1)
+    system.check(re.search(r"^page fault in the kernel, thread main$", text, re.M), "what")
+    found = re.search(r"^panic: page fault: reading 1000 at (ffffffff8[0-9a-f]+)$", text, re.M)
+    system.check(found, "where")
+    system.check(f"rip {found.group(1)}" in text, "the registers")
+    trail = re.search(r"called from:((?: ffffffff8[0-9a-f]+)+)", text)
+    system.check(trail, "the way there")
+    names = system.run("addr2line", "-fe", f"{system.build}/native.elf", found.group(1)).stdout
+    system.check(names.splitlines()[0] == "role_fault", f"the place is role_fault, not {names}")
+
+
+def test_unknown_role_and_codes(system):
+    "reasons reach the exit status; an unknown role is named"
+    system.check("no such role: 'none'" in run(system, "role=none", reason=1), "a clear line")
+    run(system, "role=exit code=5", reason=5)
+
+
+def test_small_and_large_memory(system):
+    "the kernel finds its memory on machines of 16 MiB and of more than 4 GiB of address space"
+    for memory, least in ((16, 12), (3584, 3500)):
+        text = run(system, "role=selftest", memory=memory)
+        free = int(re.search(r"on the bare machine: (\d+) MiB free", text).group(1))
+        system.check(least <= free <= memory, f"{memory} MiB: {free} MiB free")
