@@ -154,21 +154,16 @@ static void unpin(struct domain *d, uint32_t n)
 
 /* ---- map and unmap ---- */
 
-/* 1. RAM or a window, not revoked? 2. A window's frame: granted once only (see grant.c)? 3. Room
- * for one more pin in the frame's count? */
+/* 1. RAM or a window, not revoked? 2. A window's frame: granted once only (see grant.c)? So no
+ * frame has pins of more than its owner and one peer, DMA_PINS each: frame.pins cannot wrap. */
 static int may_pin(struct domain *d, gfn_t g, struct p2m_target *t)
 {
     int error = p2m_resolve(d, g, t);
-    const struct frame *f;
 
     if (error != 0 || t->mmio || t->shared) {
         return error == -HV_EFAULT ? -HV_EFAULT : -HV_EINVAL;
     }
-    f = frame_of(t->mfn);
-    if ((t->window != NULL && f->grants > 1) || f->pins == UINT16_MAX) {
-        return -HV_EBUSY;
-    }
-    return 0;
+    return t->window != NULL && frame_of(t->mfn)->grants > 1 ? -HV_EBUSY : 0;
 }
 
 static int pin_page(struct domain *d, uint64_t device, gfn_t g, mfn_t *m)
@@ -218,13 +213,12 @@ static void add_to_runs(struct hv_dma_run *runs, uint64_t *used, mfn_t m)
     }
 }
 
-int64_t dma_map(struct domain *d, uint64_t device, gfn_t g, uint64_t count, struct hv_dma_run *runs,
-                uint64_t max)
+int64_t dma_map(struct domain *d, uint64_t device, gfn_t g, uint64_t count, struct hv_dma_run *runs)
 {
     mfn_t pinned[HV_MAX_DMA_PAGES];
     uint64_t used = 0;
 
-    if (count == 0 || count > HV_MAX_DMA_PAGES || count > max) {
+    if (count == 0 || count > HV_MAX_DMA_PAGES) {
         return -HV_EINVAL;
     }
     for (uint64_t i = 0; i < count; i++) {
@@ -259,8 +253,7 @@ int64_t dma_unmap(struct domain *d, uint64_t device, uint64_t address, uint64_t 
 
 /* ---- quarantine ---- */
 
-void dma_quarantine(struct domain *owner, gfn_t g, struct domain *holder, struct window *w,
-                    bool owner_dies)
+void dma_quarantine(struct domain *owner, gfn_t g, struct domain *holder, struct window *w)
 {
     struct pin *p = dma_pin(holder->resources->dma, w->pin - 1);
     mfn_t old = w->mfn, new = p->reserve;
@@ -270,11 +263,6 @@ void dma_quarantine(struct domain *owner, gfn_t g, struct domain *holder, struct
     frame_transfer(old, owner, holder);
     frame_of(old)->state = FRAME_QUARANTINE;
     holder->quarantined++;
-    if (owner_dies) {
-        frame_free(holder, new);
-        p2m_set_ram(owner, g, MFN_NONE);
-        return;
-    }
     bytes_copy(frame_va(new), frame_va(old), PAGE_SIZE);
     frame_transfer(new, holder, owner);
     frame_of(new)->state = FRAME_RAM;

@@ -126,7 +126,7 @@ static int may_grant(const struct domain *d, gfn_t g)
 static int check_create(const struct domain *d, uint64_t peer, gfn_t g, uint64_t count,
                         uint64_t rights)
 {
-    if (count == 0 || count > HV_MAX_GRANT_PAGES || g.n > HV_MAX_RAM_PAGES) {
+    if (count == 0 || count > HV_MAX_GRANT_PAGES) {
         return -HV_EINVAL;
     }
     if (rights != HV_MAP_READ && rights != (HV_MAP_READ | HV_MAP_WRITE)) {
@@ -235,7 +235,7 @@ static void release_frames(struct domain *d, const struct grant *g, struct domai
 
         frame_of(p2m_ram(d, at))->grants--;
         if (w != NULL && w->pin != 0) {
-            dma_quarantine(d, at, holder, w, !domain_alive(d));
+            dma_quarantine(d, at, holder, w);
         }
     }
 }
@@ -368,7 +368,8 @@ int64_t grant_unmap(struct domain *d, gfn_t window)
     struct window *w = p2m_window(d, window);
     int64_t pages;
 
-    if (w == NULL || w->ref == 0 || w->pages == 0) {
+    /* Only the first page of a window that is taken has a number of pages. */
+    if (w == NULL || w->pages == 0) {
         return -HV_EINVAL;
     }
     if (!window_idle(d, w)) {

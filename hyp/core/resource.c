@@ -84,8 +84,8 @@ static void set_port(struct domain *d, uint64_t port, bool held)
 
 bool resource_holds_ports(const struct domain *d, uint64_t first, uint64_t count)
 {
-    if (first >= PORTS || count == 0 || count > PORTS - first || d->io_bitmap[0] == NULL ||
-        d->io_bitmap[1] == NULL) {
+    /* The second half is made last: without it nothing was ever assigned. */
+    if (d->io_bitmap[1] == NULL) {
         return false;
     }
     for (uint64_t p = first; p < first + count; p++) {
@@ -116,26 +116,21 @@ static int assign_ports(struct domain *from, struct domain *to, uint64_t first, 
 
 /* ---- MMIO ---- */
 
+/* The difference wraps below the range. */
 static bool overlaps(uint64_t first, uint64_t count, paddr_t page)
 {
-    uint64_t frame = page >> PAGE_SHIFT;
-
-    return frame >= first && frame - first < count;
+    return (page >> PAGE_SHIFT) - first < count;
 }
 
-/* May these machine frames be held by any domain? RAM and hyp's own registers may not. */
+/* May these machine frames be held by any domain? RAM and hyp's own registers may not. What no
+ * address reaches is in no range: root's, of which all others are parts, ends there. */
 static bool mmio_holdable(uint64_t first, uint64_t count)
 {
-    uint64_t limit = (uint64_t)1 << (cpu_features.physical_bits - PAGE_SHIFT);
-
-    if (first >= limit || count > limit - first || frame_is_memory(first, count)) {
+    if (frame_is_memory(first, count))
         return false;
-    }
-    for (uint32_t i = 0; i < platform.ioapic_count; i++) {
-        if (overlaps(first, count, platform.ioapics[i].base)) {
+    for (uint32_t i = 0; i < platform.ioapic_count; i++)
+        if (overlaps(first, count, platform.ioapics[i].base))
             return false;
-        }
-    }
     return !overlaps(first, count, platform.lapic);
 }
 

@@ -223,7 +223,7 @@ int64_t hc_dma_map(uint64_t device, uint64_t gfn, uint64_t count, uint64_t gpa)
         return HC_FAIL(-HV_EFAULT, "dma_map: runs cannot be written");
     }
     spin_lock(&memory_lock);
-    used = dma_map(d, device, (gfn_t){ gfn }, count, runs, HV_MAX_DMA_PAGES);
+    used = dma_map(d, device, (gfn_t){ gfn }, count, runs);
     if (used > 0) {
         guest_copy_out(d, (gpa_t){ gpa }, runs, (size_t)used * sizeof(runs[0]));
     }

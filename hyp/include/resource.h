@@ -34,6 +34,7 @@ int resource_give_all(struct domain *root); /* root holds everything that may be
 /* 0, -HV_EPERM (not held by `from`, or never held by anybody), -HV_EINVAL, -HV_ENOSPC, -HV_ENOMEM.
  */
 int resource_assign(struct domain *from, struct domain *to, uint64_t kind, uint64_t a, uint64_t b);
+/* Ports [first, first + count), which must be below 65,536. */
 bool resource_holds_ports(const struct domain *d, uint64_t first, uint64_t count);
 bool resource_holds_mmio(const struct domain *d, uint64_t mfn);
 bool resource_holds_irq(const struct domain *d, uint64_t gsi);
@@ -71,9 +72,9 @@ static inline struct pin *dma_pin(const struct dma_table *t, uint32_t n)
     return &t->page[n / 128][n % 128];
 }
 
-/* All or nothing; returns runs written. */
-int64_t dma_map(struct domain *d, uint64_t device, gfn_t g, uint64_t count, struct hv_dma_run *runs,
-                uint64_t max);
+/* All or nothing; returns runs written, at most `count`. */
+int64_t dma_map(struct domain *d, uint64_t device, gfn_t g, uint64_t count,
+                struct hv_dma_run *runs);
 int64_t dma_unmap(struct domain *d, uint64_t device, uint64_t address, uint64_t count);
 /* True while work is left: frees the pins and quarantined frames of a dead domain. */
 bool dma_reset_step(struct domain *d);
@@ -83,9 +84,8 @@ bool dma_in_use(const struct domain *d);
 /*
  * For grant.c: the frame behind GFN `g` of `owner` is pinned through window page `w` of `holder`,
  * and the grant ends. The owner gets a copy in a reserved frame of the holder's, the pinned frame
- * goes to quarantine. With owner_dies there is nobody to copy for.
+ * goes to quarantine.
  */
-void dma_quarantine(struct domain *owner, gfn_t g, struct domain *holder, struct window *w,
-                    bool owner_dies);
+void dma_quarantine(struct domain *owner, gfn_t g, struct domain *holder, struct window *w);
 
 #endif

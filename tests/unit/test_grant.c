@@ -90,6 +90,9 @@ START_TEST(test_create_checks)
     must(grant_create(a, b->id, gfn(0), HV_MAX_GRANT_PAGES + 1, R) == -HV_EINVAL);
     must(grant_create(a, b->id, gfn(0), ~(uint64_t)0, R) == -HV_EINVAL);
     must(grant_create(a, b->id, gfn(0), HV_MAX_GRANT_PAGES, R) > 0);
+    must(p2m_populate(a, gfn(512), 1) == 1);
+    must(grant_create(a, b->id, gfn(0), HV_MAX_GRANT_PAGES + 1, R) == -HV_EINVAL);
+    must(p2m_give_back(a, gfn(512), 1) == 1);
     must(grant_create(a, b->id, gfn(1), HV_MAX_GRANT_PAGES, R) == -HV_EINVAL); /* a hole */
     must(grant_create(a, b->id, gfn(RAM), 1, R) == -HV_EINVAL);
     must(grant_create(a, b->id, gfn(~(uint64_t)0), 2, R) == -HV_EINVAL);
@@ -163,7 +166,24 @@ START_TEST(test_table_full)
     must(grant_end(a, (uint64_t)1 << HV_GRANT_SLOT_BITS | 77, false) == 0);
     must(((uint64_t)grant_create(a, b->id, gfn(0), 1, R) & 0xffffff) == 77);
     machine_audit();
+    must(machine_kill(a) > HV_MAX_GRANTS); /* a step each: each could have 512 pages */
+    machine_bury(a);
+    machine_audit();
+}
+END_TEST
+
+/* Ended slots go in larger steps, and none of the live ones below them is forgotten. */
+START_TEST(test_destroy_ended_slots)
+{
+    start();
+    for (uint64_t i = 0; i < 300; i++) {
+        must(grant_create(a, b->id, gfn(i), 1, R) > 0);
+    }
+    for (uint64_t i = 20; i < 300; i++) {
+        must(grant_end(a, (uint64_t)1 << HV_GRANT_SLOT_BITS | i, false) == 0);
+    }
     machine_kill(a);
+    machine_audit();
     machine_bury(a);
     machine_audit();
 }
@@ -388,7 +408,7 @@ static struct hv_dma_run runs[HV_MAX_DMA_PAGES];
 
 static int64_t pin(uint64_t g, uint64_t count)
 {
-    return dma_map(b, DEVICE, gfn(g), count, runs, HV_MAX_DMA_PAGES);
+    return dma_map(b, DEVICE, gfn(g), count, runs);
 }
 
 START_TEST(test_dma_map)
@@ -400,6 +420,8 @@ START_TEST(test_dma_map)
     must(pin(0, 0) == -HV_EINVAL && pin(0, HV_MAX_DMA_PAGES + 1) == -HV_EINVAL);
     must(pin(0, ~(uint64_t)0) == -HV_EINVAL);
     must(pin(HV_GFN_SHARED, 1) == -HV_EINVAL && pin(HV_GFN_MMIO + 0xfd000, 1) == -HV_EINVAL);
+    must(resource_assign(root, b, HV_ASSIGN_MMIO, HV_GFN_MMIO + 0xfd000, 1) == 0);
+    must(pin(HV_GFN_MMIO + 0xfd000, 1) == -HV_EINVAL); /* though it is b's */
     must(pin(RAM, 1) == -HV_EINVAL && pin(WIN, 1) == -HV_EINVAL);
     used = b->used;
     n = pin(0, 64);
@@ -418,6 +440,7 @@ START_TEST(test_dma_map)
     must(dma_unmap(b, DEVICE + 1, runs[0].address, 1) == -HV_EINVAL);
     must(dma_unmap(b, DEVICE, runs[0].address + 1, 1) == -HV_EINVAL);
     must(dma_unmap(b, DEVICE, runs[0].address, 0) == -HV_EINVAL);
+    must(dma_unmap(b, DEVICE, runs[0].address, HV_MAX_DMA_PAGES + 1) == -HV_EINVAL);
     must(dma_unmap(b, DEVICE, 0, 1) == -HV_EINVAL);
     must(dma_unmap(b, DEVICE, ~(uint64_t)4095, 1) == -HV_EINVAL);
     for (uint64_t g = 0; g < 64; g++) {
@@ -429,12 +452,46 @@ START_TEST(test_dma_map)
 }
 END_TEST
 
+/* Neighbours in memory come as one run. */
+START_TEST(test_dma_runs)
+{
+    uint64_t pairs = 0;
+
+    start();
+    must(resource_assign(root, a, HV_ASSIGN_DEVICE, DEVICE + 8, 0) == 0);
+    for (uint64_t g = 1; g < 512 && pairs == 0; g++) {
+        mfn_t next = { p2m_ram(a, gfn(0)).n + 1 }, second = p2m_ram(a, gfn(1));
+
+        if (g > 1 && p2m_ram(a, gfn(g)).n == next.n) {
+            p2m_set_ram(a, gfn(1), next);
+            p2m_set_ram(a, gfn(g), second);
+        }
+        if (p2m_ram(a, gfn(1)).n == next.n) {
+            pairs = (uint64_t)dma_map(a, DEVICE + 8, gfn(0), 2, runs);
+        }
+    }
+    must(pairs == 1 && runs[0].pages == 2 && runs[0].address == p2m_ram(a, gfn(0)).n * 4096);
+    must(dma_unmap(a, DEVICE + 8, runs[0].address, 2) == 2);
+    /* A table without pins is no reason to wait. */
+    must(!dma_in_use(a));
+    machine_kill(a);
+    machine_bury(a);
+    machine_audit();
+}
+END_TEST
+
 START_TEST(test_dma_out_of_memory)
 {
     uint64_t used;
 
     start();
-    must(pin(0, 1) == 1); /* the table is there */
+    /* Pinning the first page takes a table, a frame of pins and a reserve. */
+    b->quota = b->used;
+    for (uint64_t room = 0; pin(0, 1) != 1; room++) {
+        must(room < 3 && pin(0, 1) == -HV_ENOMEM);
+        machine_audit();
+        b->quota++;
+    }
     used = b->used;
     for (uint64_t room = 0; room < 8; room++) {
         b->quota = used + room;
@@ -475,6 +532,10 @@ START_TEST(test_revoke_pinned)
     frame_hold(lent(3));
     must(grant_end(a, (uint64_t)ref, true) == -HV_EBUSY);
     frame_unhold(lent(3));
+    must(resource_assign(root, a, HV_ASSIGN_DEVICE, DEVICE + 8, 0) == 0);
+    must(dma_map(a, DEVICE + 8, gfn(3), 1, runs) == 1); /* the owner's own device */
+    must(grant_end(a, (uint64_t)ref, true) == -HV_EBUSY);
+    must(dma_unmap(a, DEVICE + 8, old.n * 4096, 1) == 1);
 
     memset(frame_va(old), 0x5a, 4096);
     used_a = a->used;
@@ -714,6 +775,7 @@ int main(void)
     tcase_add_test(tests, test_references);
     tcase_add_test(tests, test_generation_end);
     tcase_add_test(tests, test_table_full);
+    tcase_add_test(tests, test_destroy_ended_slots);
     tcase_add_test(tests, test_create_out_of_memory);
     tcase_add_test(tests, test_map_checks);
     tcase_add_test(tests, test_window_pages);
@@ -722,6 +784,7 @@ int main(void)
     tcase_add_test(tests, test_copy);
     tcase_add_loop_test(tests, test_death, 0, 2);
     tcase_add_test(tests, test_dma_map);
+    tcase_add_test(tests, test_dma_runs);
     tcase_add_test(tests, test_dma_out_of_memory);
     tcase_add_test(tests, test_revoke_pinned);
     tcase_add_loop_test(tests, test_death_pinned, 0, 3);

@@ -173,12 +173,13 @@ END_TEST
 
 START_TEST(test_assign)
 {
-    struct domain *root, *a, *b;
+    struct domain *root, *a, *b, *c;
 
     machine_start(FRAMES);
     root = machine_domain(1000, 10, 0);
     a = machine_domain(200, 10, 0);
     b = machine_domain(200, 10, 0);
+    c = machine_domain(200, 10, 0);
     must(resource_give_all(root) == 0);
 
     must(resource_holds_ports(root, 0x1f0, 8) && !resource_holds_ports(a, 0x1f0, 8));
@@ -188,8 +189,19 @@ START_TEST(test_assign)
     must(resource_assign(a, b, HV_ASSIGN_PORTS, 0x1f0, 9) == -HV_EPERM);
     must(resource_assign(a, b, HV_ASSIGN_PORTS, 0x1f7, 1) == 0);
     must(resource_assign(root, a, HV_ASSIGN_PORTS, 0xffff, 1) == 0);
+    must(resource_holds_ports(a, 0x1f0, 8)); /* still */
     must(resource_assign(root, a, HV_ASSIGN_PORTS, 0xffff, 2) == -HV_EINVAL);
     must(resource_assign(root, a, HV_ASSIGN_PORTS, 0x10000, 1) == -HV_EINVAL);
+    must(resource_assign(root, a, HV_ASSIGN_PORTS, 0x20000, 1) == -HV_EINVAL);
+    must(resource_assign(root, a, HV_ASSIGN_PORTS, ~(uint64_t)0, 1) == -HV_EINVAL);
+    c->quota = c->used; /* the bitmap is two frames */
+    must(resource_assign(root, c, HV_ASSIGN_PORTS, 0x80, 1) == -HV_ENOMEM);
+    c->quota++;
+    must(resource_assign(root, c, HV_ASSIGN_PORTS, 0x80, 1) == -HV_ENOMEM);
+    must(!resource_holds_ports(c, 0x80, 1));
+    c->quota++;
+    must(resource_assign(root, c, HV_ASSIGN_PORTS, 0x80, 1) == 0 && c->used == c->quota);
+    must(resource_holds_ports(c, 0x80, 1) && !resource_holds_ports(c, 0x81, 1));
     must(resource_assign(root, a, HV_ASSIGN_PORTS, 5, ~(uint64_t)0) == -HV_EINVAL);
     must(resource_assign(root, a, HV_ASSIGN_PORTS, 5, 0) == -HV_EINVAL);
     const uint16_t hyps[] = { 0x20, 0x21, 0x40, 0x43, 0x61, 0xa0, 0xa1, 0xf4, 0xf7, 0x3f8, 0x3ff };
@@ -218,6 +230,7 @@ START_TEST(test_assign)
     must(resource_assign(root, a, HV_ASSIGN_MMIO, m + 0xe1000, 1) == -HV_ENOSPC);
 
     must(resource_assign(root, a, HV_ASSIGN_IRQ, 16, 0) == 0 && resource_holds_irq(a, 16));
+    must(!resource_holds_irq(root, RESOURCE_IRQS) && !resource_holds_irq(a, RESOURCE_IRQS));
     must(!resource_holds_irq(a, 17) && !resource_holds_irq(root, 4)); /* the console's line */
     must(resource_assign(a, b, HV_ASSIGN_IRQ, 17, 0) == -HV_EPERM);
     must(resource_assign(root, a, HV_ASSIGN_IRQ, RESOURCE_IRQS, 0) == -HV_EINVAL);
@@ -229,12 +242,16 @@ START_TEST(test_assign)
     must(resource_assign(a, b, HV_ASSIGN_DEVICE, 0x19, 0) == -HV_EPERM);
     must(resource_assign(root, a, HV_ASSIGN_DEVICE, 0x10000, 0) == -HV_EINVAL);
     must(resource_assign(root, a, HV_ASSIGN_DEVICE, 0x18, 1) == -HV_EINVAL);
+    must(resource_assign(root, a, HV_ASSIGN_DEVICE, 0x18, 0) == 0); /* has it */
     for (uint64_t i = 1; i < RESOURCE_DEVICES; i++) {
         must(resource_assign(root, a, HV_ASSIGN_DEVICE, 0x100 + i, 0) == 0);
     }
     must(resource_assign(root, a, HV_ASSIGN_DEVICE, 0x200, 0) == -HV_ENOSPC);
     must(resource_assign(root, a, 0, 0, 0) == -HV_EINVAL);
     must(resource_assign(root, a, 5, 0, 0) == -HV_EINVAL);
+    machine_audit();
+    machine_kill(a);
+    machine_bury(a);
     machine_audit();
 }
 END_TEST
