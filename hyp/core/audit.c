@@ -23,85 +23,66 @@
 
 static int errors;
 
-void audit_error(const char *name, const char *format, ...)
-{
+void audit_error(const char *name, const char *format, ...) {
     char text[96];
     va_list args;
 
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if (errors++ < LINES_MAX) {
-        printk("audit: %s: %s", name, text);
-    }
+    if (errors++ < LINES_MAX) printk("audit: %s: %s", name, text);
 }
 
-static uint16_t owner_of(const struct domain *d)
-{
-    return (uint16_t)(d->slot + 1);
-}
+static uint16_t owner_of(const struct domain *d) { return (uint16_t)(d->slot + 1); }
 
 /* A frame that something of d's owns alone. */
-static void own(const struct domain *d, mfn_t m, enum frame_state state, const char *what)
-{
+static void own(const struct domain *d, mfn_t m, enum frame_state state, const char *what) {
     if (!frame_valid(m.n)) {
         audit_error("range", "%s of domain %lu: frame %lx", what, d->id, m.n);
         return;
     }
     frame_audit[m.n].refs++;
-    if (frame_of(m)->state != state || frame_of(m)->owner != owner_of(d)) {
+    if (frame_of(m)->state != state || frame_of(m)->owner != owner_of(d))
         audit_error("owner", "%s of domain %lu: frame %lx has state %u, owner %u", what, d->id, m.n,
                     frame_of(m)->state, frame_of(m)->owner);
-    }
 }
 
 /* ---- leaves ---- */
 
 /* Is there a record of a window that says exactly this leaf? */
-static void check_window(const struct space *s, uint64_t va, pte_t e)
-{
+static void check_window(const struct space *s, uint64_t va, pte_t e) {
     const struct domain *d = s->domain;
 
     for (uint64_t n = pte_tag_of(e); n < d->window_pages; n += PTE_TAG_MASK + 1) {
         const struct window *w = p2m_window_at(d, n);
 
-        if (w->space != s || w->address != va) {
-            continue;
-        }
-        if (w->ref == 0 || w->revoked || w->mfn.n != pte_frame(e)) {
+        if (w->space != s || w->address != va) continue;
+        if (w->ref == 0 || w->revoked || w->mfn.n != pte_frame(e))
             audit_error("window", "domain %lu maps frame %lx by a dead window", d->id,
                         pte_frame(e));
-        }
-        if ((e & PTE_WRITE) && !(w->rights & HV_MAP_WRITE)) {
+        if ((e & PTE_WRITE) && !(w->rights & HV_MAP_WRITE))
             audit_error("shared-writable", "frame %lx is writable in domain %lu beyond its grant",
                         pte_frame(e), d->id);
-        }
         return;
     }
     audit_error("no-grant", "frame %lx is mapped in domain %lu without a grant", pte_frame(e),
                 d->id);
 }
 
-static bool is_shared_page(const struct domain *d, uint64_t mfn)
-{
+static bool is_shared_page(const struct domain *d, uint64_t mfn) {
     for (unsigned int i = 0; i < HV_MAX_VCPUS; i++) {
-        if (d->vcpu[i] != NULL && d->vcpu[i]->page_mfn.n == mfn) {
-            return true;
-        }
+        if (d->vcpu[i] != NULL && d->vcpu[i]->page_mfn.n == mfn) return true;
     }
     return false;
 }
 
 /* RAM, window and shared leaves, by the frame that they name. */
-static void check_frame_leaf(const struct space *s, uint64_t va, pte_t e)
-{
+static void check_frame_leaf(const struct space *s, uint64_t va, pte_t e) {
     const struct domain *d = s->domain;
     uint64_t mfn = pte_frame(e);
     enum frame_state state = frame_valid(mfn) ? frame_table[mfn].state : FRAME_RESERVED;
 
-    if (frame_valid(mfn)) {
-        frame_audit[mfn].maps++;
-    }
+    if (frame_valid(mfn)) frame_audit[mfn].maps++;
     if (state != FRAME_RAM && (state != FRAME_SHARED || (e & PTE_KIND) != PTE_SHARED)) {
         audit_error("table-reachable", "domain %lu at %lx reaches frame %lx of state %d", d->id, va,
                     mfn, (int)state);
@@ -109,32 +90,27 @@ static void check_frame_leaf(const struct space *s, uint64_t va, pte_t e)
     }
     switch (e & PTE_KIND) {
     case PTE_RAM:
-        if (frame_table[mfn].owner != owner_of(d)) {
+        if (frame_table[mfn].owner != owner_of(d))
             audit_error("shared-writable", "frame %lx of owner %u is %s in domain %lu", mfn,
                         frame_table[mfn].owner, e & PTE_WRITE ? "writable" : "readable", d->id);
-        }
         break;
     case PTE_WINDOW:
         check_window(s, va, e);
         break;
     default:
-        if (va < HV_KERNEL_START || !is_shared_page(d, mfn)) {
+        if (va < HV_KERNEL_START || !is_shared_page(d, mfn))
             audit_error("shared-page", "domain %lu at %lx: frame %lx", d->id, va, mfn);
-        }
     }
 }
 
-static void check_leaf(const struct space *s, uint64_t va, pte_t e)
-{
+static void check_leaf(const struct space *s, uint64_t va, pte_t e) {
     const pte_t must = PTE_PRESENT | PTE_USER;
     const pte_t never = (pte_t)3 << 7; /* other memory types, global */
 
-    if ((e & must) != must || (e & never) != 0) {
+    if ((e & must) != must || (e & never) != 0)
         audit_error("leaf-bits", "domain %lu at %lx: %lx", s->domain->id, va, e);
-    }
-    if (va >= HV_KERNEL_START && (e & PTE_WRITE) && !(e & PTE_NX)) {
+    if (va >= HV_KERNEL_START && (e & PTE_WRITE) && !(e & PTE_NX))
         audit_error("write-exec", "domain %lu at %lx", s->domain->id, va);
-    }
     if ((e & PTE_KIND) != PTE_MMIO) {
         check_frame_leaf(s, va, e);
     } else if (!resource_holds_mmio(s->domain, pte_frame(e)) || !(e & PTE_UNCACHED)) {
@@ -144,8 +120,7 @@ static void check_leaf(const struct space *s, uint64_t va, pte_t e)
 
 /* ---- tables ---- */
 
-static void walk(const struct space *s, mfn_t table, unsigned int level, uint64_t base)
-{
+static void walk(const struct space *s, mfn_t table, unsigned int level, uint64_t base) {
     const pte_t *entry = frame_va(table);
     unsigned int live = 0;
 
@@ -153,9 +128,7 @@ static void walk(const struct space *s, mfn_t table, unsigned int level, uint64_
     for (unsigned int i = 0; i < PTE_SLOTS; i++) {
         uint64_t va = base + ((uint64_t)i << (PAGE_SHIFT + 9 * (level - 1)));
 
-        if (entry[i] == 0) {
-            continue;
-        }
+        if (entry[i] == 0) continue;
         live++;
         if (level == 1) {
             check_leaf(s, va, entry[i]);
@@ -163,18 +136,15 @@ static void walk(const struct space *s, mfn_t table, unsigned int level, uint64_
             walk(s, (mfn_t){ pte_frame(entry[i]) }, level - 1, va);
         }
     }
-    if (live != frame_of(table)->live) {
+    if (live != frame_of(table)->live)
         audit_error("live-count", "table %lx of domain %lu says %u, has %u", table.n, s->domain->id,
                     frame_of(table)->live, live);
-    }
-    if (live == 0 && (level < 3 || base < HV_KERNEL_START)) {
+    if (live == 0 && (level < 3 || base < HV_KERNEL_START))
         audit_error("empty-table", "table %lx of domain %lu", table.n, s->domain->id);
-    }
 }
 
 /* What the two top-level tables of a space must say in a slot, given the user view's word. */
-static void check_slot(const struct space *s, unsigned int i, pte_t user, pte_t kernel)
-{
+static void check_slot(const struct space *s, unsigned int i, pte_t user, pte_t kernel) {
     pte_t expect = user != 0 ? user | PTE_NX : 0;
     bool ok = true;
 
@@ -185,14 +155,12 @@ static void check_slot(const struct space *s, unsigned int i, pte_t user, pte_t 
         expect = hyp_root_table()[i];
         ok = user == expect;
     }
-    if (!ok || (kernel & ~PTE_ACCESSED) != (expect & ~PTE_ACCESSED)) {
+    if (!ok || (kernel & ~PTE_ACCESSED) != (expect & ~PTE_ACCESSED))
         audit_error("views", "domain %lu space %u slot %u: %lx %lx", s->domain->id, s->id, i, user,
                     kernel);
-    }
 }
 
-static void audit_space(const struct space *s)
-{
+static void audit_space(const struct space *s) {
     const pte_t *user = frame_va(s->l4_user), *kernel = frame_va(s->l4_kernel);
 
     own(s->domain, s->l4_user, FRAME_TABLE, "a user view");
@@ -203,34 +171,27 @@ static void audit_space(const struct space *s)
             walk(s, (mfn_t){ pte_frame(user[i]) }, 3, (uint64_t)i << 39);
         }
     }
-    for (unsigned int i = 0; s->id == 0 && i < ARRAY_LEN(s->domain->kernel_l3); i++) {
+    for (unsigned int i = 0; s->id == 0 && i < ARRAY_LEN(s->domain->kernel_l3); i++)
         walk(s, s->domain->kernel_l3[i], 3, HV_KERNEL_START + ((uint64_t)i << 39));
-    }
 }
 
 /* ---- P2M, windows, grants, pins ---- */
 
-static void audit_ram(const struct domain *d)
-{
+static void audit_ram(const struct domain *d) {
     for (uint64_t g = 0; g < d->ram_pages; g++) {
         mfn_t m = p2m_ram(d, (gfn_t){ g });
 
-        if (!mfn_is_none(m)) {
-            own(d, m, FRAME_RAM, "RAM");
-        }
+        if (!mfn_is_none(m)) own(d, m, FRAME_RAM, "RAM");
     }
 }
 
-static void audit_window(const struct domain *d, uint64_t n, const struct window *w)
-{
+static void audit_window(const struct domain *d, uint64_t n, const struct window *w) {
     struct domain *owner = domain_for_control(domain_root, w->owner);
     const struct window *first = p2m_window_at(d, w->first);
     const struct grant *g = owner != NULL ? grant_find(owner, w->ref) : NULL;
 
     if (w->revoked) {
-        if (w->space != NULL) {
-            audit_error("window", "domain %lu maps revoked window %lu", d->id, n);
-        }
+        if (w->space != NULL) audit_error("window", "domain %lu maps revoked window %lu", d->id, n);
         return;
     }
     if (g == NULL || !g->mapped || g->peer != d->id || g->window != w->first ||
@@ -239,24 +200,19 @@ static void audit_window(const struct domain *d, uint64_t n, const struct window
     } else if (p2m_ram(owner, (gfn_t){ g->gfn + (n - w->first) }).n != w->mfn.n) {
         audit_error("window", "window %lu of domain %lu is not its owner's frame", n, d->id);
     }
-    if (w->space != NULL && pte_frame(leaf_at(w->space, w->address)) != w->mfn.n) {
+    if (w->space != NULL && pte_frame(leaf_at(w->space, w->address)) != w->mfn.n)
         audit_error("window", "window %lu of domain %lu names a leaf that is not", n, d->id);
-    }
 }
 
-static void audit_windows(const struct domain *d)
-{
+static void audit_windows(const struct domain *d) {
     for (uint64_t n = 0; n < d->window_pages; n++) {
         const struct window *w = p2m_window_at(d, n);
 
-        if (w->ref != 0) {
-            audit_window(d, n, w);
-        }
+        if (w->ref != 0) audit_window(d, n, w);
     }
 }
 
-static void audit_grants(const struct domain *d)
-{
+static void audit_grants(const struct domain *d) {
     for (uint32_t slot = 0; d->grants != NULL && slot < d->grants->used; slot++) {
         const struct grant *g = &d->grants->page[slot / 64][slot % 64];
 
@@ -272,56 +228,42 @@ static void audit_grants(const struct domain *d)
     }
 }
 
-static void audit_pins(const struct domain *d)
-{
+static void audit_pins(const struct domain *d) {
     const struct dma_table *t = d->resources != NULL ? d->resources->dma : NULL;
 
     for (uint32_t n = 0; t != NULL && n < t->ever; n++) {
         const struct pin *p = dma_pin(t, n);
 
-        if (!p->used) {
-            continue;
-        }
+        if (!p->used) continue;
         frame_audit[p->mfn.n].pins++;
-        if (!mfn_is_none(p->reserve)) {
-            own(d, p->reserve, FRAME_META, "a reserve");
-        }
+        if (!mfn_is_none(p->reserve)) own(d, p->reserve, FRAME_META, "a reserve");
     }
 }
 
 /* ---- frames and charges ---- */
 
-static void check_counts(uint64_t n, const struct frame *f, const struct audit_count *c)
-{
-    if (f->maps != c->maps) {
+static void check_counts(uint64_t n, const struct frame *f, const struct audit_count *c) {
+    if (f->maps != c->maps)
         audit_error("maps", "frame %lx says %u leaves, has %u", n, f->maps, c->maps);
-    }
-    if (f->grants != c->grants) {
+    if (f->grants != c->grants)
         audit_error("grant-count", "frame %lx says %u grants, has %u", n, f->grants, c->grants);
-    }
-    if (f->pins != c->pins) {
+    if (f->pins != c->pins)
         audit_error("pin-count", "frame %lx says %u pins, has %u", n, f->pins, c->pins);
-    }
 }
 
-static void check_state(uint64_t n, const struct frame *f, const struct audit_count *c)
-{
+static void check_state(uint64_t n, const struct frame *f, const struct audit_count *c) {
     bool one_place = f->state == FRAME_RAM || f->state == FRAME_TABLE;
 
-    if (one_place && c->refs != 1) {
+    if (one_place && c->refs != 1)
         audit_error(c->refs == 0 ? "leak" : "double-use", "frame %lx, state %u: in %u places", n,
                     f->state, c->refs);
-    }
-    if (f->state == FRAME_FREE && (f->owner != 0 || c->refs != 0)) {
+    if (f->state == FRAME_FREE && (f->owner != 0 || c->refs != 0))
         audit_error("free-list", "free frame %lx is in use", n);
-    }
-    if (f->state == FRAME_QUARANTINE && c->pins == 0) {
+    if (f->state == FRAME_QUARANTINE && c->pins == 0)
         audit_error("quarantine", "frame %lx waits for nothing", n);
-    }
 }
 
-static void check_domain(const struct domain *d)
-{
+static void check_domain(const struct domain *d) {
     uint64_t used = 0, quarantined = 0;
 
     for (uint64_t n = 0; n < frame_table_count; n++) {
@@ -330,14 +272,12 @@ static void check_domain(const struct domain *d)
             quarantined += frame_table[n].state == FRAME_QUARANTINE;
         }
     }
-    if (used != d->used || quarantined != d->quarantined) {
+    if (used != d->used || quarantined != d->quarantined)
         audit_error("charge", "domain %lu is charged %lu (%lu quarantined), has %lu (%lu)", d->id,
                     d->used, d->quarantined, used, quarantined);
-    }
 }
 
-static void check_frames(void)
-{
+static void check_frames(void) {
     uint64_t free_frames = 0, limbo = 0;
 
     for (uint64_t n = 0; n < frame_table_count; n++) {
@@ -346,28 +286,22 @@ static void check_frames(void)
         check_counts(n, &frame_table[n], &frame_audit[n]);
         check_state(n, &frame_table[n], &frame_audit[n]);
     }
-    if (free_frames != frame_free_count() || limbo != frame_limbo_count()) {
+    if (free_frames != frame_free_count() || limbo != frame_limbo_count())
         audit_error("free-list", "%lu free and %lu in limbo, counted %lu and %lu",
                     frame_free_count(), frame_limbo_count(), free_frames, limbo);
-    }
 }
 
-int audit_run(void)
-{
+int audit_run(void) {
     unsigned int domains = 0;
 
-    if (!AUDIT) {
-        return 0;
-    }
+    if (!AUDIT) return 0;
     audit_plant();
     errors = 0;
     memset(frame_audit, 0, frame_table_count * sizeof(*frame_audit));
     for (struct domain *d = domain_next(NULL); d != NULL; d = domain_next(d)) {
         domains++;
         for (unsigned int i = 0; i < HV_MAX_SPACES; i++) {
-            if (d->spaces[i] != NULL) {
-                audit_space(d->spaces[i]);
-            }
+            if (d->spaces[i] != NULL) audit_space(d->spaces[i]);
         }
         audit_ram(d);
         audit_windows(d);

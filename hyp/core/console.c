@@ -29,23 +29,17 @@
 static char input[INPUT_SIZE];
 static uint32_t input_head, input_tail;
 
-static void console_input(char c)
-{
+static void console_input(char c) {
     if (input_head - input_tail < INPUT_SIZE) {
         input[input_head % INPUT_SIZE] = c;
         store_release(&input_head, input_head + 1);
     }
-    if (domain_root != NULL)
-        event_raise_virq(domain_root, HV_VIRQ_CONSOLE);
+    if (domain_root != NULL) event_raise_virq(domain_root, HV_VIRQ_CONSOLE);
 }
 
-void console_init(void)
-{
-    uart_start_input(console_input);
-}
+void console_init(void) { uart_start_input(console_input); }
 
-size_t console_read(char *to, size_t max)
-{
+size_t console_read(char *to, size_t max) {
     size_t n = 0;
 
     while (n < max && input_tail != load_acquire(&input_head)) {
@@ -56,8 +50,7 @@ size_t console_read(char *to, size_t max)
 }
 
 /* Prints the gathered line of a domain. */
-static void line_end(struct domain *d)
-{
+static void line_end(struct domain *d) {
     char line[sizeof(d->console_buf) + 32];
     int n =
         snprintf(line, sizeof(line), "[%lu] %.*s\n", d->id, (int)d->console_line, d->console_buf);
@@ -67,29 +60,23 @@ static void line_end(struct domain *d)
 }
 
 /* True when it has printed a line. */
-static bool line_put(struct domain *d, char c)
-{
+static bool line_put(struct domain *d, char c) {
     bool full = d->console_line == sizeof(d->console_buf);
 
-    if (c == '\n' || full)
-        line_end(d);
-    if (c == '\n' || c == '\r')
-        return c == '\n' || full;
-    if (c == '\t')
-        c = ' ';
+    if (c == '\n' || full) line_end(d);
+    if (c == '\n' || c == '\r') return c == '\n' || full;
+    if (c == '\t') c = ' ';
     /* Bytes above 126 too: a terminal may take 0x80-0x9f for control characters. */
     d->console_buf[d->console_line++] = c >= ' ' && c <= '~' ? c : '?';
     return full;
 }
 
 /* Pays for what is printed in front of a line too. */
-static void line_charge(struct bucket *b)
-{
+static void line_charge(struct bucket *b) {
     b->tokens -= b->tokens < LINE_COST ? b->tokens : LINE_COST;
 }
 
-int64_t console_domain_write(struct domain *d, const char *text, size_t bytes)
-{
+int64_t console_domain_write(struct domain *d, const char *text, size_t bytes) {
     uint64_t n, done = 0;
     bool printed = false;
 
@@ -99,17 +86,13 @@ int64_t console_domain_write(struct domain *d, const char *text, size_t bytes)
     }
     n = bucket_take(&d->console_bucket, clock_now_ns(), bytes, CONSOLE_PERIOD_NS, CONSOLE_BURST);
     /* A line at most: a UART takes 80 microseconds a character, and nobody else runs meanwhile. */
-    while (done < n && !printed)
-        printed = line_put(d, READ_ONCE(text[done++]));
+    while (done < n && !printed) printed = line_put(d, READ_ONCE(text[done++]));
     d->console_bucket.tokens += n - done;
-    if (printed)
-        line_charge(&d->console_bucket);
+    if (printed) line_charge(&d->console_bucket);
     return done > 0 ? (int64_t)done : -HV_EAGAIN;
 }
 
 /* What a domain had not ended when it ended itself. */
-void console_flush(struct domain *d)
-{
-    if (d->console_line > 0)
-        line_end(d);
+void console_flush(struct domain *d) {
+    if (d->console_line > 0) line_end(d);
 }

@@ -8,16 +8,14 @@
 
 #define COUNTERS (offsetof(struct hv_counters, rsvd) / sizeof(uint64_t))
 
-void counters_read(const struct domain *d, struct hv_counters *sum)
-{
+void counters_read(const struct domain *d, struct hv_counters *sum) {
     uint64_t *to = (uint64_t *)sum;
 
     *sum = (struct hv_counters){ 0 };
     for (uint32_t i = 0; i < d->nr_vcpus; i++) {
         const uint64_t *from = (const uint64_t *)&d->vcpu[i]->counters;
 
-        for (size_t k = 0; k < COUNTERS; k++)
-            to[k] += READ_ONCE(from[k]);
+        for (size_t k = 0; k < COUNTERS; k++) to[k] += READ_ONCE(from[k]);
     }
     /* Every way into the hypervisor has a counter; `transitions` itself counts those without. */
     sum->transitions +=

@@ -17,27 +17,20 @@
 #include "p2m.h"
 #include "resource.h"
 
-static uint16_t *bucket_of(struct dma_table *t, mfn_t m)
-{
-    return &t->bucket[m.n % DMA_BUCKETS];
-}
+static uint16_t *bucket_of(struct dma_table *t, mfn_t m) { return &t->bucket[m.n % DMA_BUCKETS]; }
 
-static struct dma_table *table_of(struct domain *d)
-{
+static struct dma_table *table_of(struct domain *d) {
     struct resources *r = d->resources;
 
     if (r->dma == NULL) {
         mfn_t m = frame_alloc(d, FRAME_META);
 
-        if (!mfn_is_none(m)) {
-            r->dma = frame_va(m);
-        }
+        if (!mfn_is_none(m)) r->dma = frame_va(m);
     }
     return r->dma;
 }
 
-bool dma_in_use(const struct domain *d)
-{
+bool dma_in_use(const struct domain *d) {
     const struct resources *r = d->resources;
 
     return r != NULL && r->dma != NULL && r->dma->count != 0;
@@ -46,8 +39,7 @@ bool dma_in_use(const struct domain *d)
 /* ---- pins ---- */
 
 /* A free pin's number, or -HV_ENOSPC, -HV_ENOMEM. */
-static int64_t pin_alloc(struct domain *d, struct dma_table *t)
-{
+static int64_t pin_alloc(struct domain *d, struct dma_table *t) {
     uint32_t n = t->ever;
 
     if (t->free != 0) {
@@ -55,30 +47,24 @@ static int64_t pin_alloc(struct domain *d, struct dma_table *t)
         t->free = dma_pin(t, n)->next_hash;
         return n;
     }
-    if (n == DMA_PINS) {
-        return -HV_ENOSPC;
-    }
+    if (n == DMA_PINS) return -HV_ENOSPC;
     if (t->page[n / 128] == NULL) {
         mfn_t m = frame_alloc(d, FRAME_META);
 
-        if (mfn_is_none(m)) {
-            return -HV_ENOMEM;
-        }
+        if (mfn_is_none(m)) return -HV_ENOMEM;
         t->page[n / 128] = frame_va(m);
     }
     t->ever++;
     return n;
 }
 
-static void pin_free(struct dma_table *t, uint32_t n)
-{
+static void pin_free(struct dma_table *t, uint32_t n) {
     *dma_pin(t, n) = (struct pin){ .next_hash = (uint16_t)t->free };
     t->free = n + 1;
 }
 
 /* Lists and counts a pin. */
-static void pin_link(struct domain *d, uint32_t n, const struct p2m_target *at, gfn_t g)
-{
+static void pin_link(struct domain *d, uint32_t n, const struct p2m_target *at, gfn_t g) {
     struct dma_table *t = d->resources->dma;
     struct pin *p = dma_pin(t, n);
     uint16_t *bucket = bucket_of(t, at->mfn);
@@ -97,15 +83,12 @@ static void pin_link(struct domain *d, uint32_t n, const struct p2m_target *at, 
 }
 
 /* Takes a pin out of both lists. */
-static void pin_unlink(struct domain *d, uint32_t n)
-{
+static void pin_unlink(struct domain *d, uint32_t n) {
     struct dma_table *t = d->resources->dma;
     const struct pin *p = dma_pin(t, n);
     uint16_t *link = bucket_of(t, p->mfn);
 
-    while (*link != n + 1) {
-        link = &dma_pin(t, *link - 1u)->next_hash;
-    }
+    while (*link != n + 1) link = &dma_pin(t, *link - 1u)->next_hash;
     *link = p->next_hash;
     if (p->window != 0) {
         struct window *w = p2m_window_at(d, p->window - 1);
@@ -115,9 +98,7 @@ static void pin_unlink(struct domain *d, uint32_t n)
         } else {
             struct pin *q = dma_pin(t, w->pin - 1);
 
-            while (q->next_window != n + 1) {
-                q = dma_pin(t, q->next_window - 1u);
-            }
+            while (q->next_window != n + 1) q = dma_pin(t, q->next_window - 1u);
             q->next_window = p->next_window;
         }
     }
@@ -125,8 +106,7 @@ static void pin_unlink(struct domain *d, uint32_t n)
 }
 
 /* The last pin of a frame in quarantine sets it free. */
-static void put_frame(mfn_t m)
-{
+static void put_frame(mfn_t m) {
     struct frame *f = frame_of(m);
 
     BUG_ON(f->pins == 0);
@@ -139,14 +119,11 @@ static void put_frame(mfn_t m)
     }
 }
 
-static void unpin(struct domain *d, uint32_t n)
-{
+static void unpin(struct domain *d, uint32_t n) {
     struct pin *p = dma_pin(d->resources->dma, n);
     mfn_t m = p->mfn;
 
-    if (!mfn_is_none(p->reserve)) {
-        frame_free(d, p->reserve);
-    }
+    if (!mfn_is_none(p->reserve)) frame_free(d, p->reserve);
     pin_unlink(d, n);
     pin_free(d->resources->dma, n);
     put_frame(m);
@@ -156,29 +133,21 @@ static void unpin(struct domain *d, uint32_t n)
 
 /* 1. RAM or a window, not revoked? 2. A window's frame: granted once only (see grant.c)? So no
  * frame has pins of more than its owner and one peer, DMA_PINS each: frame.pins cannot wrap. */
-static int may_pin(struct domain *d, gfn_t g, struct p2m_target *t)
-{
+static int may_pin(struct domain *d, gfn_t g, struct p2m_target *t) {
     int error = p2m_resolve(d, g, t);
 
-    if (error != 0 || t->mmio || t->shared) {
-        return error == -HV_EFAULT ? -HV_EFAULT : -HV_EINVAL;
-    }
+    if (error != 0 || t->mmio || t->shared) return error == -HV_EFAULT ? -HV_EFAULT : -HV_EINVAL;
     return t->window != NULL && frame_of(t->mfn)->grants > 1 ? -HV_EBUSY : 0;
 }
 
-static int pin_page(struct domain *d, uint64_t device, gfn_t g, mfn_t *m)
-{
+static int pin_page(struct domain *d, uint64_t device, gfn_t g, mfn_t *m) {
     struct dma_table *t = table_of(d);
     struct p2m_target at;
     int64_t n = may_pin(d, g, &at);
     mfn_t reserve;
 
-    if (n == 0) {
-        n = t != NULL ? pin_alloc(d, t) : -HV_ENOMEM;
-    }
-    if (n < 0) {
-        return (int)n;
-    }
+    if (n == 0) n = t != NULL ? pin_alloc(d, t) : -HV_ENOMEM;
+    if (n < 0) return (int)n;
     reserve = frame_alloc(d, FRAME_META);
     if (mfn_is_none(reserve)) {
         pin_free(t, (uint32_t)n);
@@ -191,19 +160,16 @@ static int pin_page(struct domain *d, uint64_t device, gfn_t g, mfn_t *m)
 }
 
 /* The newest pin of this frame by this device: number + 1, or 0. */
-static uint32_t find_pin(struct domain *d, uint64_t device, mfn_t m)
-{
+static uint32_t find_pin(struct domain *d, uint64_t device, mfn_t m) {
     struct dma_table *t = d->resources->dma;
     uint32_t n = t != NULL ? *bucket_of(t, m) : 0;
 
-    while (n != 0 && (dma_pin(t, n - 1)->mfn.n != m.n || dma_pin(t, n - 1)->device != device)) {
+    while (n != 0 && (dma_pin(t, n - 1)->mfn.n != m.n || dma_pin(t, n - 1)->device != device))
         n = dma_pin(t, n - 1)->next_hash;
-    }
     return n;
 }
 
-static void add_to_runs(struct hv_dma_run *runs, uint64_t *used, mfn_t m)
-{
+static void add_to_runs(struct hv_dma_run *runs, uint64_t *used, mfn_t m) {
     struct hv_dma_run *last = *used != 0 ? &runs[*used - 1] : NULL;
 
     if (last != NULL && last->address + last->pages * HV_PAGE_SIZE == m.n * HV_PAGE_SIZE) {
@@ -213,21 +179,17 @@ static void add_to_runs(struct hv_dma_run *runs, uint64_t *used, mfn_t m)
     }
 }
 
-int64_t dma_map(struct domain *d, uint64_t device, gfn_t g, uint64_t count, struct hv_dma_run *runs)
-{
+int64_t dma_map(struct domain *d, uint64_t device, gfn_t g, uint64_t count,
+                struct hv_dma_run *runs) {
     mfn_t pinned[HV_MAX_DMA_PAGES];
     uint64_t used = 0;
 
-    if (count == 0 || count > HV_MAX_DMA_PAGES) {
-        return -HV_EINVAL;
-    }
+    if (count == 0 || count > HV_MAX_DMA_PAGES) return -HV_EINVAL;
     for (uint64_t i = 0; i < count; i++) {
         int error = pin_page(d, device, (gfn_t){ g.n + i }, &pinned[i]);
 
         if (error != 0) {
-            while (i-- > 0) {
-                unpin(d, find_pin(d, device, pinned[i]) - 1);
-            }
+            while (i-- > 0) unpin(d, find_pin(d, device, pinned[i]) - 1);
             return error;
         }
         add_to_runs(runs, &used, pinned[i]);
@@ -235,17 +197,12 @@ int64_t dma_map(struct domain *d, uint64_t device, gfn_t g, uint64_t count, stru
     return (int64_t)used;
 }
 
-int64_t dma_unmap(struct domain *d, uint64_t device, uint64_t address, uint64_t count)
-{
-    if (address % HV_PAGE_SIZE != 0 || count == 0 || count > HV_MAX_DMA_PAGES) {
-        return -HV_EINVAL;
-    }
+int64_t dma_unmap(struct domain *d, uint64_t device, uint64_t address, uint64_t count) {
+    if (address % HV_PAGE_SIZE != 0 || count == 0 || count > HV_MAX_DMA_PAGES) return -HV_EINVAL;
     for (uint64_t i = 0; i < count; i++) {
         uint32_t n = find_pin(d, device, (mfn_t){ address / HV_PAGE_SIZE + i });
 
-        if (n == 0) {
-            return i != 0 ? (int64_t)i : -HV_EINVAL;
-        }
+        if (n == 0) return i != 0 ? (int64_t)i : -HV_EINVAL;
         unpin(d, n - 1);
     }
     return (int64_t)count;
@@ -253,8 +210,7 @@ int64_t dma_unmap(struct domain *d, uint64_t device, uint64_t address, uint64_t 
 
 /* ---- quarantine ---- */
 
-void dma_quarantine(struct domain *owner, gfn_t g, struct domain *holder, struct window *w)
-{
+void dma_quarantine(struct domain *owner, gfn_t g, struct domain *holder, struct window *w) {
     struct pin *p = dma_pin(holder->resources->dma, w->pin - 1);
     mfn_t old = w->mfn, new = p->reserve;
 
@@ -269,40 +225,28 @@ void dma_quarantine(struct domain *owner, gfn_t g, struct domain *holder, struct
     p2m_set_ram(owner, g, new);
 }
 
-static void free_table(struct domain *d)
-{
+static void free_table(struct domain *d) {
     struct dma_table *t = d->resources->dma;
 
     for (uint32_t i = 0; i < DMA_PAGES; i++) {
-        if (t->page[i] != NULL) {
-            frame_free(d, frame_mfn_of(t->page[i]));
-        }
+        if (t->page[i] != NULL) frame_free(d, frame_mfn_of(t->page[i]));
     }
     frame_free(d, frame_mfn_of(t));
     d->resources->dma = NULL;
 }
 
-bool dma_reset_step(struct domain *d)
-{
+bool dma_reset_step(struct domain *d) {
     struct dma_table *t = d->resources != NULL ? d->resources->dma : NULL;
 
-    if (t == NULL) {
-        return false;
-    }
+    if (t == NULL) return false;
     for (unsigned int i = 0; i < 128 && t->ever != 0; i++) {
         uint32_t n = --t->ever;
 
-        if (dma_pin(t, n)->used) {
-            unpin(d, n);
-        }
+        if (dma_pin(t, n)->used) unpin(d, n);
     }
-    if (t->ever != 0) {
-        return true;
-    }
+    if (t->ever != 0) return true;
     /* Windows that were kept for their pins. */
-    if (grant_windows_destroy_step(d)) {
-        return true;
-    }
+    if (grant_windows_destroy_step(d)) return true;
     free_table(d);
     return false;
 }

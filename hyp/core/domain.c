@@ -57,38 +57,31 @@ static struct spinlock tree_lock = SPINLOCK_INIT(LOCK_DOMAINS);
 
 /* ---- finding ---- */
 
-static struct domain *lookup(uint64_t id)
-{
+static struct domain *lookup(uint64_t id) {
     struct domain *d = slots[id % HV_MAX_DOMAINS];
 
     return d != NULL && d->id == id ? d : NULL;
 }
 
-struct domain *domain_find(uint64_t id)
-{
+struct domain *domain_find(uint64_t id) {
     struct domain *d = lookup(id);
 
     return d != NULL && domain_alive(d) ? d : NULL;
 }
 
-struct domain *domain_for_control(struct domain *caller, uint64_t id)
-{
+struct domain *domain_for_control(struct domain *caller, uint64_t id) {
     struct domain *d, *above;
 
-    if (id == HV_SELF || id == caller->id)
-        return caller;
+    if (id == HV_SELF || id == caller->id) return caller;
     d = lookup(id);
     for (above = d; above != NULL; above = above->parent)
-        if (above->parent == caller)
-            return d;
+        if (above->parent == caller) return d;
     return NULL;
 }
 
-struct domain *domain_next(const struct domain *d)
-{
+struct domain *domain_next(const struct domain *d) {
     for (uint32_t i = d != NULL ? d->slot + 1 : 0; i < HV_MAX_DOMAINS; i++)
-        if (slots[i] != NULL)
-            return slots[i];
+        if (slots[i] != NULL) return slots[i];
     return NULL;
 }
 
@@ -97,8 +90,7 @@ struct domain *domain_next(const struct domain *d)
 static int destroy_step(struct domain *d);
 
 /* The next number whose slot is free. */
-static int take_number(uint64_t *id)
-{
+static int take_number(uint64_t *id) {
     for (uint32_t i = 0; i < HV_MAX_DOMAINS && next_id < NO_MORE_NUMBERS; i++) {
         uint64_t n = next_id + i;
 
@@ -112,13 +104,11 @@ static int take_number(uint64_t *id)
 }
 
 /* The record itself: a frame of the domain that it describes. */
-static struct domain *record_new(uint64_t id, const struct hv_domain_create *c)
-{
+static struct domain *record_new(uint64_t id, const struct hv_domain_create *c) {
     mfn_t m = frame_alloc(NULL, FRAME_META);
     struct domain *d;
 
-    if (mfn_is_none(m))
-        return NULL;
+    if (mfn_is_none(m)) return NULL;
     d = frame_va(m);
     d->id = id;
     d->slot = (uint32_t)(id % HV_MAX_DOMAINS);
@@ -131,13 +121,11 @@ static struct domain *record_new(uint64_t id, const struct hv_domain_create *c)
     return d;
 }
 
-static int create_vcpus(struct domain *d, uint32_t count)
-{
+static int create_vcpus(struct domain *d, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         struct vcpu *v = vcpu_create(d, i);
 
-        if (v == NULL)
-            return -HV_ENOMEM;
+        if (v == NULL) return -HV_ENOMEM;
         d->vcpu[i] = v;
         d->nr_vcpus = i + 1;
         space_load(v, d->spaces[0]);
@@ -147,8 +135,7 @@ static int create_vcpus(struct domain *d, uint32_t count)
 }
 
 /* Everything that a domain has besides its record. What a failure leaves is destroyed as usual. */
-static int fill(struct domain *d, const struct hv_domain_create *c)
-{
+static int fill(struct domain *d, const struct hv_domain_create *c) {
     int e = p2m_create(d, c->ram_pages, c->window_pages);
 
     e = e < 0 ? e : space_init_domain(d);
@@ -160,18 +147,15 @@ static int fill(struct domain *d, const struct hv_domain_create *c)
 
 /* A child's weight comes out of its creator's, so that nobody gets more of the CPU by having many
  * children. Root's does not: it shares out the machine. */
-static void move_weight(const struct domain *child, struct domain *parent, bool back)
-{
-    if (parent == NULL || parent == domain_root)
-        return;
+static void move_weight(const struct domain *child, struct domain *parent, bool back) {
+    if (parent == NULL || parent == domain_root) return;
     parent->weight += back ? child->weight : 0u - child->weight;
     for (uint32_t i = 0; i < parent->nr_vcpus; i++)
         sched_set_weight(parent->vcpu[i], parent->weight);
 }
 
 /* Puts a new record into the table and under its parent, whose quota pays for it. */
-static void enter(struct domain *d, struct domain *parent)
-{
+static void enter(struct domain *d, struct domain *parent) {
     slots[d->slot] = d;
     d->parent = parent;
     if (parent != NULL) {
@@ -182,23 +166,18 @@ static void enter(struct domain *d, struct domain *parent)
     move_weight(d, parent, false);
 }
 
-static int64_t create(struct domain *parent, const struct hv_domain_create *c)
-{
+static int64_t create(struct domain *parent, const struct hv_domain_create *c) {
     struct domain *d;
     uint64_t id;
     int e;
 
     /* Some weight has to stay with the parent. */
-    if (parent != domain_root && c->weight >= parent->weight)
-        return -HV_EPERM;
-    if (!frame_quota_left(parent, c->quota))
-        return -HV_ENOMEM;
+    if (parent != domain_root && c->weight >= parent->weight) return -HV_EPERM;
+    if (!frame_quota_left(parent, c->quota)) return -HV_ENOMEM;
     e = take_number(&id);
-    if (e < 0)
-        return e;
+    if (e < 0) return e;
     d = record_new(id, c);
-    if (d == NULL)
-        return -HV_ENOMEM;
+    if (d == NULL) return -HV_ENOMEM;
     enter(d, parent);
     e = fill(d, c);
     trace(TRACE_DOMAIN, id, d->state, (uint64_t)(int64_t)e);
@@ -211,8 +190,7 @@ static int64_t create(struct domain *parent, const struct hv_domain_create *c)
     return (int64_t)id;
 }
 
-int64_t domain_create(struct domain *parent, const struct hv_domain_create *c)
-{
+int64_t domain_create(struct domain *parent, const struct hv_domain_create *c) {
     int64_t r;
 
     spin_lock(&tree_lock);
@@ -223,8 +201,7 @@ int64_t domain_create(struct domain *parent, const struct hv_domain_create *c)
     return r;
 }
 
-struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t window_pages)
-{
+struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t window_pages) {
     const struct hv_domain_create c = {
         .quota = quota,
         .ram_pages = ram_pages,
@@ -247,61 +224,48 @@ struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t w
 
 /* ---- running and stopping ---- */
 
-static void wake_all(struct domain *d, uint32_t why)
-{
-    for (uint32_t i = 0; i < d->nr_vcpus; i++)
-        sched_wake(d->vcpu[i], why);
+static void wake_all(struct domain *d, uint32_t why) {
+    for (uint32_t i = 0; i < d->nr_vcpus; i++) sched_wake(d->vcpu[i], why);
 }
 
-static void sleep_all(struct domain *d, uint32_t why)
-{
+static void sleep_all(struct domain *d, uint32_t why) {
     for (uint32_t i = 0; i < d->nr_vcpus; i++) {
         sched_sleep(d->vcpu[i], why);
-        if (why == VCPU_OFFLINE)
-            timer_set(d->vcpu[i], 0);
+        if (why == VCPU_OFFLINE) timer_set(d->vcpu[i], 0);
     }
 }
 
 /* Over for good? */
-static bool ended(const struct domain *d)
-{
+static bool ended(const struct domain *d) {
     return d->state == HV_DOMAIN_SHUTDOWN || d->state == HV_DOMAIN_KILLED ||
            d->state == HV_DOMAIN_DYING;
 }
 
-int domain_start(struct domain *d)
-{
-    if (d->state != HV_DOMAIN_BUILDING)
-        return ended(d) ? -HV_EDEAD : -HV_EINVAL;
+int domain_start(struct domain *d) {
+    if (d->state != HV_DOMAIN_BUILDING) return ended(d) ? -HV_EDEAD : -HV_EINVAL;
     /* A vCPU without a context has no entry address. */
-    if (d->vcpu[0]->regs.rip == 0)
-        return -HV_EINVAL;
+    if (d->vcpu[0]->regs.rip == 0) return -HV_EINVAL;
     d->state = HV_DOMAIN_RUNNING;
     sched_wake(d->vcpu[0], VCPU_OFFLINE);
     return 0;
 }
 
-int domain_pause(struct domain *d)
-{
-    if (d->state != HV_DOMAIN_RUNNING)
-        return ended(d) ? -HV_EDEAD : -HV_EINVAL;
+int domain_pause(struct domain *d) {
+    if (d->state != HV_DOMAIN_RUNNING) return ended(d) ? -HV_EDEAD : -HV_EINVAL;
     d->state = HV_DOMAIN_PAUSED;
     sleep_all(d, VCPU_PAUSED);
     return 0;
 }
 
-int domain_unpause(struct domain *d)
-{
-    if (d->state != HV_DOMAIN_PAUSED)
-        return ended(d) ? -HV_EDEAD : -HV_EINVAL;
+int domain_unpause(struct domain *d) {
+    if (d->state != HV_DOMAIN_PAUSED) return ended(d) ? -HV_EDEAD : -HV_EINVAL;
     d->state = HV_DOMAIN_RUNNING;
     wake_all(d, VCPU_PAUSED);
     return 0;
 }
 
 /* What shutdown and kill have in common. */
-static void end(struct domain *d, uint32_t state)
-{
+static void end(struct domain *d, uint32_t state) {
     d->state = state;
     sleep_all(d, VCPU_OFFLINE);
     console_flush(d);
@@ -310,20 +274,17 @@ static void end(struct domain *d, uint32_t state)
     io_model_gone(d);
     spin_unlock(&memory_lock);
     trace(TRACE_DOMAIN, d->id, state, d->reason);
-    if (d->parent != NULL)
-        event_raise_virq(d->parent, HV_VIRQ_DOMAIN);
+    if (d->parent != NULL) event_raise_virq(d->parent, HV_VIRQ_DOMAIN);
 }
 
 /* Root is gone. Debug builds recount all memory first, whatever state root has left it in. */
-static _Noreturn void machine_end(uint32_t reason)
-{
+static _Noreturn void machine_end(uint32_t reason) {
     spin_lock(&memory_lock);
     (void)audit_run();
     machine_shutdown(reason);
 }
 
-void domain_shutdown(struct domain *d, uint32_t reason)
-{
+void domain_shutdown(struct domain *d, uint32_t reason) {
     d->reason = reason;
     if (d == domain_root) {
         printk("root shuts down, reason %u", reason);
@@ -332,32 +293,27 @@ void domain_shutdown(struct domain *d, uint32_t reason)
     end(d, HV_DOMAIN_SHUTDOWN);
 }
 
-void domain_kill(struct domain *d, const char *why)
-{
+void domain_kill(struct domain *d, const char *why) {
     const struct regs *r = d->nr_vcpus > 0 ? &d->vcpu[0]->regs : NULL;
 
-    if (ended(d))
-        return;
+    if (ended(d)) return;
     string_copy(d->report, sizeof(d->report), why);
     if (r != NULL) {
         d->last_vector = (uint32_t)r->vector;
         d->last_error = (uint32_t)r->error;
     }
     /* A domain that may create could have children killed as fast as it makes them. */
-    if (r != NULL && bucket_take(&reports, clock_now_ns(), 1, REPORT_PERIOD_NS, REPORT_BURST) > 0) {
+    if (r != NULL && bucket_take(&reports, clock_now_ns(), 1, REPORT_PERIOD_NS, REPORT_BURST) > 0)
         printk("domain %lu killed: %s rip=%lx rsp=%lx vector=%u error=%x cr2=%lx", d->id, why,
                r->rip, r->rsp, d->last_vector, d->last_error, d->last_cr2);
-    }
-    if (d == domain_root)
-        machine_end(KILLED_ROOT_REASON);
+    if (d == domain_root) machine_end(KILLED_ROOT_REASON);
     end(d, HV_DOMAIN_KILLED);
 }
 
 /* ---- destroying ---- */
 
 /* Ends what runs of it and hides it: from here on domain_find and all that uses it fail. */
-static void mark_dying(struct domain *d)
-{
+static void mark_dying(struct domain *d) {
     d->state = HV_DOMAIN_DYING;
     d->windows_at = 0; /* a reset of its devices may have left off anywhere */
     sleep_all(d, VCPU_OFFLINE);
@@ -368,8 +324,7 @@ static void mark_dying(struct domain *d)
 }
 
 /* One step of the current stage; false when the stage has no work left. */
-static bool teardown_stage(struct domain *d)
-{
+static bool teardown_stage(struct domain *d) {
     switch (d->teardown) {
     case TEARDOWN_PORTS:
         return event_destroy_step(d);
@@ -389,13 +344,11 @@ static bool teardown_stage(struct domain *d)
 }
 
 /* Takes a record out of the tree and gives its frame back. */
-static void record_free(struct domain *d)
-{
+static void record_free(struct domain *d) {
     struct domain **link = &d->parent->first_child;
     mfn_t m = d->mfn;
 
-    while (*link != d)
-        link = &(*link)->next_sibling;
+    while (*link != d) link = &(*link)->next_sibling;
     *link = d->next_sibling;
     slots[d->slot] = NULL;
     d->parent->granted_quota -= d->quota;
@@ -409,12 +362,10 @@ static void record_free(struct domain *d)
  * The quota that nothing is charged to any more goes back. With no device that may still write,
  * that is all of it, and the record goes too.
  */
-static void settle(struct domain *d)
-{
+static void settle(struct domain *d) {
     bool waits = dma_in_use(d);
 
-    if (!waits)
-        resource_destroy(d);
+    if (!waits) resource_destroy(d);
     frame_reclaim_all();
     if (waits) {
         d->parent->granted_quota -= d->quota - d->used;
@@ -425,8 +376,7 @@ static void settle(struct domain *d)
 }
 
 /* The last of a domain: its vCPUs, then what it held of the machine. */
-static void finish(struct domain *d)
-{
+static void finish(struct domain *d) {
     for (uint32_t i = 0; i < d->nr_vcpus; i++) {
         sched_remove(d->vcpu[i]);
         vcpu_destroy(d->vcpu[i]);
@@ -436,18 +386,14 @@ static void finish(struct domain *d)
     settle(d);
 }
 
-static int destroy_step(struct domain *d)
-{
-    if (d->first_child != NULL)
-        return -HV_EBUSY;
+static int destroy_step(struct domain *d) {
+    if (d->first_child != NULL) return -HV_EBUSY;
     if (d->teardown == TEARDOWN_NONE) {
         mark_dying(d);
         return 1;
     }
-    if (d->teardown == TEARDOWN_DONE)
-        return 0;
-    if (teardown_stage(d))
-        return 1;
+    if (d->teardown == TEARDOWN_DONE) return 0;
+    if (teardown_stage(d)) return 1;
     d->teardown++;
     if (d->teardown == TEARDOWN_DONE) {
         finish(d);
@@ -456,8 +402,7 @@ static int destroy_step(struct domain *d)
     return 1;
 }
 
-int domain_destroy_step(struct domain *d)
-{
+int domain_destroy_step(struct domain *d) {
     int r;
 
     spin_lock(&tree_lock);
@@ -468,27 +413,21 @@ int domain_destroy_step(struct domain *d)
     return r;
 }
 
-static int reset_devices(struct domain *d)
-{
-    if (!ended(d))
-        return -HV_EINVAL;
+static int reset_devices(struct domain *d) {
+    if (!ended(d)) return -HV_EINVAL;
     /* Half taken apart: both go through the same windows, and each relies on the other's being
      * whole: destroy leaves pinned ones to us, we leave the rest to it. */
-    if (d->teardown != TEARDOWN_NONE && d->teardown != TEARDOWN_DONE)
-        return -HV_EBUSY;
-    if (dma_reset_step(d))
-        return 1;
+    if (d->teardown != TEARDOWN_NONE && d->teardown != TEARDOWN_DONE) return -HV_EBUSY;
+    if (dma_reset_step(d)) return 1;
     if (d->teardown == TEARDOWN_DONE) {
         /* The window records, which the pins had kept. */
-        if (p2m_destroy_step(d))
-            return 1;
+        if (p2m_destroy_step(d)) return 1;
         settle(d);
     }
     return 0;
 }
 
-int domain_reset_devices(struct domain *d)
-{
+int domain_reset_devices(struct domain *d) {
     int r;
 
     spin_lock(&tree_lock);
@@ -501,8 +440,7 @@ int domain_reset_devices(struct domain *d)
 
 /* ---- telling ---- */
 
-void domain_info(const struct domain *d, struct hv_domain_info *info)
-{
+void domain_info(const struct domain *d, struct hv_domain_info *info) {
     const struct vcpu *v = d->nr_vcpus > 0 ? d->vcpu[0] : NULL;
 
     *info = (struct hv_domain_info){
@@ -519,8 +457,7 @@ void domain_info(const struct domain *d, struct hv_domain_info *info)
         .vector = d->last_vector,
         .error = d->last_error,
     };
-    for (uint32_t i = 0; i < d->nr_vcpus; i++)
-        info->cpu_ns += sched_cpu_ns(d->vcpu[i]);
+    for (uint32_t i = 0; i < d->nr_vcpus; i++) info->cpu_ns += sched_cpu_ns(d->vcpu[i]);
     if (v != NULL) {
         info->rip = v->regs.rip;
         info->rsp = v->regs.rsp;

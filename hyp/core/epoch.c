@@ -10,19 +10,15 @@
 
 uint32_t epoch_now = 1;
 
-bool epoch_passed(uint32_t stamp)
-{
+bool epoch_passed(uint32_t stamp) {
     for (uint32_t i = 0; i < cpu_count; i++) {
-        if ((int32_t)((uint32_t)cpus[i]->epoch_seen - stamp) <= 0) {
-            return false;
-        }
+        if ((int32_t)((uint32_t)cpus[i]->epoch_seen - stamp) <= 0) return false;
     }
     return true;
 }
 
 /* The counter moves on before the flush: what is stamped from now on waits for the next one. */
-void epoch_flush(void)
-{
+void epoch_flush(void) {
     uint32_t next = ++epoch_now;
 
     tlb_flush_all();
@@ -30,7 +26,4 @@ void epoch_flush(void)
 }
 
 /* One pCPU runs: its own flush is everybody's. */
-void epoch_force(void)
-{
-    epoch_flush();
-}
+void epoch_force(void) { epoch_flush(); }

@@ -53,12 +53,10 @@ STATIC_ASSERT(sizeof(struct port_table) <= HV_PAGE_SIZE);
 /* Bound interrupt lines; claimed with compare-and-swap, given up by the port that holds one. */
 static struct port *line_port[LINES_MAX];
 
-int event_init_domain(struct domain *d)
-{
+int event_init_domain(struct domain *d) {
     mfn_t m = frame_alloc(d, FRAME_META);
 
-    if (mfn_is_none(m))
-        return -HV_ENOMEM;
+    if (mfn_is_none(m)) return -HV_ENOMEM;
     d->ports = frame_va(m);
     spin_lock_init(&d->ports->lock, LOCK_EVENT);
     d->ports->free_from = 1;
@@ -67,20 +65,17 @@ int event_init_domain(struct domain *d)
 
 /* The record of a port, or NULL when its frame was never needed. A number that a guest chose is
  * masked behind the comparison, so that no misprediction reads beyond the table. */
-static inline struct port *port_record(const struct domain *d, uint64_t n)
-{
+static inline struct port *port_record(const struct domain *d, uint64_t n) {
     struct port *frame;
 
-    if (__builtin_expect(n >= HV_MAX_PORTS, 0))
-        return NULL;
+    if (__builtin_expect(n >= HV_MAX_PORTS, 0)) return NULL;
     n = index_mask(n, HV_MAX_PORTS);
     frame = d->ports->frame[n / PORTS_PER_FRAME];
     return frame != NULL ? &frame[n % PORTS_PER_FRAME] : NULL;
 }
 
 /* A port in use, or NULL. */
-static struct port *port_used(const struct domain *d, uint64_t n)
-{
+static struct port *port_used(const struct domain *d, uint64_t n) {
     struct port *p = port_record(d, n);
 
     return p != NULL && p->state != HV_PORT_FREE ? p : NULL;
@@ -93,71 +88,53 @@ static struct port *port_used(const struct domain *d, uint64_t n)
  * is the full barrier that the guest's side of the handshake needs: when the selector bit is found
  * set, the guest has not yet fetched it and will find the word's bit behind it.
  */
-static inline void port_raise(const struct port *p)
-{
+static inline void port_raise(const struct port *p) {
     struct vcpu *v = p->vcpu;
     struct hv_vcpu_page *page = v->page;
 
     (void)bitmap_test_and_set(page->pending[p->priority], p->index);
-    if (bitmap_test_and_set(&page->pending_sel[p->priority], p->index / 64))
-        return;
+    if (bitmap_test_and_set(&page->pending_sel[p->priority], p->index / 64)) return;
     if (__builtin_expect(v->wait & VCPU_BLOCKED, 0)) {
         sched_wake(v, VCPU_BLOCKED);
     } else if (READ_ONCE(page->masked) == 0) {
         /* A vCPU that is not loaded looks at its pending words when it is (sched_pick). */
         struct cpu *c = v->cpu;
 
-        if (c != NULL && c->vcpu == v)
-            cpu_raise_work(c, CPU_WORK_UPCALL);
+        if (c != NULL && c->vcpu == v) cpu_raise_work(c, CPU_WORK_UPCALL);
     }
 }
 
-int event_send(struct vcpu *v, uint64_t port)
-{
+int event_send(struct vcpu *v, uint64_t port) {
     struct port *p = port_record(v->domain, port);
     struct port *other;
 
     if (p == NULL || p->state != HV_PORT_PEER)
         return p != NULL && p->state == HV_PORT_CLOSED ? -HV_EDEAD : -HV_EINVAL;
     other = __atomic_load_n(&p->other, __ATOMIC_RELAXED);
-    if (other == NULL)
-        return -HV_EDEAD;
+    if (other == NULL) return -HV_EDEAD;
     v->counters.events_sent++;
     port_raise(other);
     return 0;
 }
 
-void event_raise(struct domain *d, uint32_t port)
-{
+void event_raise(struct domain *d, uint32_t port) {
     /* A domain without a table is past that step of its end. */
     struct port *p = port != 0 && d->ports != NULL ? port_used(d, port) : NULL;
 
-    if (p != NULL)
-        port_raise(p);
+    if (p != NULL) port_raise(p);
 }
 
-void event_raise_virq(struct domain *d, uint32_t virq)
-{
-    event_raise(d, d->virq_port[virq]);
-}
+void event_raise_virq(struct domain *d, uint32_t virq) { event_raise(d, d->virq_port[virq]); }
 
-void event_raise_timer(struct vcpu *v)
-{
-    event_raise(v->domain, v->timer_port);
-}
+void event_raise_timer(struct vcpu *v) { event_raise(v->domain, v->timer_port); }
 
-bool event_port_usable(struct domain *d, uint64_t port)
-{
-    return port_used(d, port) != NULL;
-}
+bool event_port_usable(struct domain *d, uint64_t port) { return port_used(d, port) != NULL; }
 
-bool event_pending(const struct vcpu *v)
-{
+bool event_pending(const struct vcpu *v) {
     return (READ_ONCE(v->page->pending_sel[0]) | READ_ONCE(v->page->pending_sel[1])) != 0;
 }
 
-bool event_upcall_due(const struct vcpu *v)
-{
+bool event_upcall_due(const struct vcpu *v) {
     /* With `busy` alone the save area is still in use: entry.S waits for it too. */
     return READ_ONCE(v->page->masked) == 0 && READ_ONCE(v->page->busy) == 0 && event_pending(v);
 }
@@ -165,8 +142,7 @@ bool event_upcall_due(const struct vcpu *v)
 /* ---- allocation ---- */
 
 /* A free port of `d`, its record filled in but for what the kind needs. The table is locked. */
-static int64_t port_new(struct domain *d, uint32_t state, struct port **out)
-{
+static int64_t port_new(struct domain *d, uint32_t state, struct port **out) {
     struct port_table *t = d->ports;
 
     for (uint32_t n = t->free_from; n < HV_MAX_PORTS; n++) {
@@ -176,8 +152,7 @@ static int64_t port_new(struct domain *d, uint32_t state, struct port **out)
         if (*frame == NULL) {
             mfn_t m = frame_alloc(d, FRAME_META);
 
-            if (mfn_is_none(m))
-                return -HV_ENOMEM;
+            if (mfn_is_none(m)) return -HV_ENOMEM;
             *frame = frame_va(m);
         }
         p = &(*frame)[n % PORTS_PER_FRAME];
@@ -194,8 +169,7 @@ static int64_t port_new(struct domain *d, uint32_t state, struct port **out)
 }
 
 /* Forgets a port; what was pending goes with it, so that its next user starts clean. */
-static void port_forget(struct domain *d, struct port *p)
-{
+static void port_forget(struct domain *d, struct port *p) {
     struct hv_vcpu_page *page = p->vcpu->page;
     uint64_t bit = (uint64_t)1 << (p->index % 64);
 
@@ -204,35 +178,28 @@ static void port_forget(struct domain *d, struct port *p)
         __atomic_fetch_and(&page->pending[i][p->index / 64], ~bit, __ATOMIC_SEQ_CST);
     p->state = HV_PORT_FREE;
     trace(TRACE_EVENT, d->id, p->index, HV_PORT_FREE);
-    if (p->index < d->ports->free_from)
-        d->ports->free_from = p->index;
+    if (p->index < d->ports->free_from) d->ports->free_from = p->index;
 }
 
-int64_t event_alloc(struct domain *d, uint64_t peer)
-{
+int64_t event_alloc(struct domain *d, uint64_t peer) {
     struct port *p;
     int64_t n;
 
-    if (peer == HV_SELF)
-        peer = d->id;
-    if (domain_find(peer) == NULL)
-        return -HV_EINVAL;
+    if (peer == HV_SELF) peer = d->id;
+    if (domain_find(peer) == NULL) return -HV_EINVAL;
     spin_lock(&d->ports->lock);
     n = port_new(d, HV_PORT_UNBOUND, &p);
-    if (n >= 0)
-        p->peer = peer;
+    if (n >= 0) p->peer = peer;
     spin_unlock(&d->ports->lock);
     return n;
 }
 
-int64_t event_bind_peer(struct domain *d, uint64_t peer, uint64_t port)
-{
+int64_t event_bind_peer(struct domain *d, uint64_t peer, uint64_t port) {
     struct domain *pd = domain_find(peer == HV_SELF ? d->id : peer);
     struct port *p, *other;
     int64_t n = -HV_EINVAL;
 
-    if (pd == NULL)
-        return -HV_EDEAD;
+    if (pd == NULL) return -HV_EDEAD;
     spin_lock_pair(&d->ports->lock, &pd->ports->lock);
     other = port_used(pd, port);
     if (other != NULL && other->state == HV_PORT_UNBOUND && other->peer == d->id)
@@ -250,23 +217,18 @@ int64_t event_bind_peer(struct domain *d, uint64_t peer, uint64_t port)
 }
 
 /* Where the port number of a virtual IRQ is kept; NULL: no such one. */
-static uint32_t *virq_slot(struct domain *d, uint64_t virq, uint64_t vcpu)
-{
-    if (virq == HV_VIRQ_TIMER)
-        return vcpu < d->nr_vcpus ? &d->vcpu[vcpu]->timer_port : NULL;
+static uint32_t *virq_slot(struct domain *d, uint64_t virq, uint64_t vcpu) {
+    if (virq == HV_VIRQ_TIMER) return vcpu < d->nr_vcpus ? &d->vcpu[vcpu]->timer_port : NULL;
     return virq < HV_VIRQ_LIMIT && vcpu == 0 ? &d->virq_port[virq] : NULL;
 }
 
-int64_t event_bind_virq(struct domain *d, uint64_t virq, uint64_t vcpu)
-{
+int64_t event_bind_virq(struct domain *d, uint64_t virq, uint64_t vcpu) {
     uint32_t *slot = virq_slot(d, virq, vcpu);
     struct port *p;
     int64_t n;
 
-    if (slot == NULL)
-        return -HV_EINVAL;
-    if (virq == HV_VIRQ_CONSOLE && d != domain_root)
-        return -HV_EPERM;
+    if (slot == NULL) return -HV_EINVAL;
+    if (virq == HV_VIRQ_CONSOLE && d != domain_root) return -HV_EPERM;
     spin_lock(&d->ports->lock);
     n = *slot != 0 ? -HV_EBUSY : port_new(d, HV_PORT_VIRQ, &p);
     if (n >= 0) {
@@ -281,8 +243,7 @@ int64_t event_bind_virq(struct domain *d, uint64_t virq, uint64_t vcpu)
 /* ---- interrupts ---- */
 
 /* A line came in: it stays masked until the domain has served it and says so. */
-static void line_handler(void *arg)
-{
+static void line_handler(void *arg) {
     struct port *p = arg;
 
     irq_line_mask(p->source);
@@ -290,32 +251,24 @@ static void line_handler(void *arg)
     port_raise(p);
 }
 
-static void msi_handler(void *arg)
-{
-    port_raise(arg);
-}
+static void msi_handler(void *arg) { port_raise(arg); }
 
 /* A vector for a port; -1: none is left, or `d` has enough. */
-static int vector_get(struct domain *d, struct port *p, irq_handler_t *handler)
-{
+static int vector_get(struct domain *d, struct port *p, irq_handler_t *handler) {
     int vector = -1;
 
-    if (d == domain_root || d->ports->vectors < VECTORS_MAX)
-        vector = irq_vector_alloc(handler, p);
-    if (vector >= 0)
-        d->ports->vectors++;
+    if (d == domain_root || d->ports->vectors < VECTORS_MAX) vector = irq_vector_alloc(handler, p);
+    if (vector >= 0) d->ports->vectors++;
     return vector;
 }
 
-static void vector_put(struct domain *d, int vector)
-{
+static void vector_put(struct domain *d, int vector) {
     irq_vector_free(vector);
     d->ports->vectors--;
 }
 
 /* Connects a line to a new port; the line starts unmasked. */
-static int line_connect(struct domain *d, struct port *p, uint32_t line)
-{
+static int line_connect(struct domain *d, struct port *p, uint32_t line) {
     struct port *none = NULL;
     int vector;
 
@@ -324,8 +277,7 @@ static int line_connect(struct domain *d, struct port *p, uint32_t line)
         return -HV_EBUSY;
     vector = vector_get(d, p, line_handler);
     if (vector < 0 || !irq_line_route(line, vector, 0)) {
-        if (vector >= 0)
-            vector_put(d, vector);
+        if (vector >= 0) vector_put(d, vector);
         store_release(&line_port[line], NULL);
         return vector < 0 ? -HV_ENOSPC : -HV_EINVAL;
     }
@@ -335,8 +287,7 @@ static int line_connect(struct domain *d, struct port *p, uint32_t line)
     return 0;
 }
 
-int64_t event_bind_irq(struct domain *d, uint64_t gsi, uint64_t flags)
-{
+int64_t event_bind_irq(struct domain *d, uint64_t gsi, uint64_t flags) {
     struct port *p;
     int64_t n;
     int e;
@@ -345,8 +296,7 @@ int64_t event_bind_irq(struct domain *d, uint64_t gsi, uint64_t flags)
      * has to be well-formed. */
     if (gsi >= LINES_MAX || gsi >= irq_line_count() || (flags & ~(HV_IRQ_LEVEL | HV_IRQ_LOW)))
         return -HV_EINVAL;
-    if (!resource_holds_irq(d, gsi))
-        return -HV_EPERM;
+    if (!resource_holds_irq(d, gsi)) return -HV_EPERM;
     spin_lock(&d->ports->lock);
     n = port_new(d, HV_PORT_IRQ, &p);
     if (n >= 0) {
@@ -360,14 +310,12 @@ int64_t event_bind_irq(struct domain *d, uint64_t gsi, uint64_t flags)
     return n;
 }
 
-int64_t event_bind_msi(struct domain *d, uint64_t device, struct hv_msi *msi)
-{
+int64_t event_bind_msi(struct domain *d, uint64_t device, struct hv_msi *msi) {
     struct msi_message m;
     struct port *p;
     int64_t n;
 
-    if (!resource_holds_device(d, device))
-        return -HV_EPERM;
+    if (!resource_holds_device(d, device)) return -HV_EPERM;
     spin_lock(&d->ports->lock);
     n = port_new(d, HV_PORT_MSI, &p);
     if (n >= 0) {
@@ -385,25 +333,21 @@ int64_t event_bind_msi(struct domain *d, uint64_t device, struct hv_msi *msi)
     return n;
 }
 
-int event_unmask(struct domain *d, uint64_t port)
-{
+int event_unmask(struct domain *d, uint64_t port) {
     struct port *p = port_used(d, port);
 
-    if (p == NULL || p->state != HV_PORT_IRQ)
-        return -HV_EINVAL;
+    if (p == NULL || p->state != HV_PORT_IRQ) return -HV_EINVAL;
     irq_line_unmask(p->source);
     return 0;
 }
 
 /* Nothing comes from the source any more when this returns. */
-static void port_disconnect(struct domain *d, struct port *p)
-{
+static void port_disconnect(struct domain *d, struct port *p) {
     if (p->state == HV_PORT_IRQ) {
         irq_line_mask(p->source);
         store_release(&line_port[p->source], NULL);
     }
-    if (p->state == HV_PORT_IRQ || p->state == HV_PORT_MSI)
-        vector_put(d, p->vector);
+    if (p->state == HV_PORT_IRQ || p->state == HV_PORT_MSI) vector_put(d, p->vector);
     if (p->state == HV_PORT_VIRQ) {
         uint32_t *slot = virq_slot(d, p->source, p->source == HV_VIRQ_TIMER ? p->vcpu->id : 0);
 
@@ -414,8 +358,7 @@ static void port_disconnect(struct domain *d, struct port *p)
 /* ---- closing ---- */
 
 /* Both tables are locked. */
-static void port_close_locked(struct domain *d, struct port *p)
-{
+static void port_close_locked(struct domain *d, struct port *p) {
     struct port *other = p->other;
 
     if (other != NULL) {
@@ -429,42 +372,35 @@ static void port_close_locked(struct domain *d, struct port *p)
 }
 
 /* The domain at the other end of a port, or the port's own one. */
-static struct domain *port_far_domain(struct domain *d, const struct port *p)
-{
+static struct domain *port_far_domain(struct domain *d, const struct port *p) {
     const struct port *other = __atomic_load_n(&p->other, __ATOMIC_RELAXED);
 
     return other != NULL ? other->vcpu->domain : d;
 }
 
-static void port_close(struct domain *d, struct port *p)
-{
+static void port_close(struct domain *d, struct port *p) {
     struct domain *far = port_far_domain(d, p);
 
     spin_lock_pair(&d->ports->lock, &far->ports->lock);
     /* Closed by the other end meanwhile: then it is CLOSED and has no other end. It cannot have got
      * a new one. */
-    if (p->state != HV_PORT_FREE)
-        port_close_locked(d, p);
+    if (p->state != HV_PORT_FREE) port_close_locked(d, p);
     spin_unlock_pair(&d->ports->lock, &far->ports->lock);
 }
 
-int event_close(struct domain *d, uint64_t port)
-{
+int event_close(struct domain *d, uint64_t port) {
     struct port *p = port_used(d, port);
 
-    if (p == NULL)
-        return -HV_EINVAL;
+    if (p == NULL) return -HV_EINVAL;
     port_close(d, p);
     return 0;
 }
 
-bool event_destroy_step(struct domain *d)
-{
+bool event_destroy_step(struct domain *d) {
     struct port_table *t = d->ports;
     struct port *frame;
 
-    if (t == NULL)
-        return false;
+    if (t == NULL) return false;
     if (t->closed_to == PORT_FRAMES) {
         frame_free(d, frame_mfn_of(t));
         d->ports = NULL;
@@ -472,23 +408,19 @@ bool event_destroy_step(struct domain *d)
     }
     frame = t->frame[t->closed_to];
     for (uint32_t i = 0; frame != NULL && i < PORTS_PER_FRAME; i++)
-        if (frame[i].state != HV_PORT_FREE)
-            port_close(d, &frame[i]);
+        if (frame[i].state != HV_PORT_FREE) port_close(d, &frame[i]);
     t->frame[t->closed_to++] = NULL;
-    if (frame != NULL)
-        frame_free(d, frame_mfn_of(frame));
+    if (frame != NULL) frame_free(d, frame_mfn_of(frame));
     return true;
 }
 
 /* ---- status ---- */
 
-int event_status(struct domain *d, uint64_t port, struct hv_event_status *s)
-{
+int event_status(struct domain *d, uint64_t port, struct hv_event_status *s) {
     const struct port *p = port_record(d, port);
     bool peer;
 
-    if (port == 0 || port >= HV_MAX_PORTS)
-        return -HV_EINVAL;
+    if (port == 0 || port >= HV_MAX_PORTS) return -HV_EINVAL;
     if (p == NULL || p->state == HV_PORT_FREE) {
         *s = (struct hv_event_status){ .state = HV_PORT_FREE };
         return 0;
@@ -504,24 +436,19 @@ int event_status(struct domain *d, uint64_t port, struct hv_event_status *s)
     return 0;
 }
 
-int event_set_vcpu(struct domain *d, uint64_t port, uint64_t vcpu)
-{
+int event_set_vcpu(struct domain *d, uint64_t port, uint64_t vcpu) {
     struct port *p = port_used(d, port);
 
-    if (p == NULL || vcpu >= d->nr_vcpus)
-        return -HV_EINVAL;
-    if (p->state == HV_PORT_VIRQ && p->source == HV_VIRQ_TIMER)
-        return -HV_EINVAL;
+    if (p == NULL || vcpu >= d->nr_vcpus) return -HV_EINVAL;
+    if (p->state == HV_PORT_VIRQ && p->source == HV_VIRQ_TIMER) return -HV_EINVAL;
     p->vcpu = d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)];
     return 0;
 }
 
-int event_set_priority(struct domain *d, uint64_t port, uint64_t priority)
-{
+int event_set_priority(struct domain *d, uint64_t port, uint64_t priority) {
     struct port *p = port_used(d, port);
 
-    if (p == NULL || priority > HV_PRIORITY_URGENT)
-        return -HV_EINVAL;
+    if (p == NULL || priority > HV_PRIORITY_URGENT) return -HV_EINVAL;
     p->priority = (uint8_t)priority;
     return 0;
 }

@@ -31,19 +31,15 @@ static uint64_t free_frames, limbo_frames, total_frames, table_frames;
 
 /* ---- start ---- */
 
-static uint64_t table_bytes(void)
-{
+static uint64_t table_bytes(void) {
     uint64_t bytes = frame_table_count * sizeof(struct frame);
 
-    if (AUDIT) {
-        bytes += frame_table_count * sizeof(struct audit_count);
-    }
+    if (AUDIT) bytes += frame_table_count * sizeof(struct audit_count);
     return (bytes + PAGE_MASK) & ~PAGE_MASK;
 }
 
 /* The table goes to the end of the highest free range that has room; returns that range's index. */
-static uint32_t place_table(const struct boot_info *boot, uint64_t bytes)
-{
+static uint32_t place_table(const struct boot_info *boot, uint64_t bytes) {
     for (uint32_t i = boot->free_count; i-- > 0;) {
         if (boot->free[i].end - boot->free[i].start >= bytes) {
             frame_table = (void *)(frame_direct + (boot->free[i].end - bytes));
@@ -55,8 +51,7 @@ static uint32_t place_table(const struct boot_info *boot, uint64_t bytes)
     panic("no room for the frame table (%lu KiB)", bytes >> 10);
 }
 
-static void push_free(uint32_t n)
-{
+static void push_free(uint32_t n) {
     frame_table[n].state = FRAME_FREE;
     frame_table[n].next = free_first;
     free_first = n;
@@ -64,20 +59,16 @@ static void push_free(uint32_t n)
 }
 
 /* Last frame first, so that they are taken in ascending order (but for the stride). */
-static void add_range(uint64_t first, uint64_t end)
-{
+static void add_range(uint64_t first, uint64_t end) {
     for (uint64_t step = 0; step < FRAME_STRIDE; step++) {
         for (uint64_t n = end - step; n > first && n <= end; n -= FRAME_STRIDE) {
             /* Frame 0 is nobody's: 0 is the empty entry of a P2M. */
-            if (n - 1 != 0) {
-                push_free((uint32_t)(n - 1));
-            }
+            if (n - 1 != 0) push_free((uint32_t)(n - 1));
         }
     }
 }
 
-void frame_init(const struct boot_info *boot)
-{
+void frame_init(const struct boot_info *boot) {
     uint64_t bytes;
     uint32_t home;
 
@@ -97,40 +88,32 @@ void frame_init(const struct boot_info *boot)
     epoch_flush();
 }
 
-bool frame_is_memory(uint64_t first, uint64_t count)
-{
+bool frame_is_memory(uint64_t first, uint64_t count) {
     for (uint32_t i = 0; i < frame_boot->mem_count; i++) {
         const struct boot_mem *m = &frame_boot->mem[i];
 
         if (m->type != BOOT_MEM_RESERVED && first < (m->end + PAGE_MASK) >> PAGE_SHIFT &&
-            first + count > m->start >> PAGE_SHIFT) {
+            first + count > m->start >> PAGE_SHIFT)
             return true;
-        }
     }
     return false;
 }
 
 /* ---- charging ---- */
 
-static uint16_t owner_of(const struct domain *d)
-{
-    return d != NULL ? (uint16_t)(d->slot + 1) : 0;
-}
+static uint16_t owner_of(const struct domain *d) { return d != NULL ? (uint16_t)(d->slot + 1) : 0; }
 
-struct domain *frame_owner(const struct frame *f)
-{
+struct domain *frame_owner(const struct frame *f) {
     return charged[f->owner];
 }
 
-bool frame_quota_left(const struct domain *d, uint64_t frames)
-{
+bool frame_quota_left(const struct domain *d, uint64_t frames) {
     /* A frame in limbo or quarantine may lift `used` above the quota for a while: no subtraction
      * that could wrap. What is used and what is handed down are numbers of frames that exist. */
     return d == NULL || (frames <= d->quota && d->used + d->granted_quota <= d->quota - frames);
 }
 
-static void charge(struct frame *f, struct domain *d)
-{
+static void charge(struct frame *f, struct domain *d) {
     f->owner = owner_of(d);
     if (d != NULL) {
         charged[f->owner] = d;
@@ -138,8 +121,7 @@ static void charge(struct frame *f, struct domain *d)
     }
 }
 
-static void uncharge(struct frame *f)
-{
+static void uncharge(struct frame *f) {
     struct domain *d = charged[f->owner];
 
     if (d != NULL) {
@@ -149,8 +131,7 @@ static void uncharge(struct frame *f)
     f->owner = 0;
 }
 
-void frame_transfer(mfn_t m, struct domain *from, struct domain *to)
-{
+void frame_transfer(mfn_t m, struct domain *from, struct domain *to) {
     struct frame *f = frame_of(m);
 
     BUG_ON(f->owner != owner_of(from));
@@ -160,8 +141,7 @@ void frame_transfer(mfn_t m, struct domain *from, struct domain *to)
 
 /* ---- limbo ---- */
 
-static void enter_limbo(struct frame *f)
-{
+static void enter_limbo(struct frame *f) {
     uint32_t n = (uint32_t)(f - frame_table);
 
     /* A newer stamp than the frame's own only waits longer. It keeps the queue in order, and away
@@ -179,8 +159,7 @@ static void enter_limbo(struct frame *f)
 }
 
 /* Frees the oldest frames in limbo whose epoch has passed, at most `limit`. */
-static void reclaim(uint64_t limit)
-{
+static void reclaim(uint64_t limit) {
     while (limit-- > 0 && limbo_first != NO_FRAME && epoch_passed(frame_table[limbo_first].epoch)) {
         uint32_t n = limbo_first;
 
@@ -191,13 +170,9 @@ static void reclaim(uint64_t limit)
     }
 }
 
-void frame_reclaim(void)
-{
-    reclaim(UINT64_MAX);
-}
+void frame_reclaim(void) { reclaim(UINT64_MAX); }
 
-void frame_reclaim_all(void)
-{
+void frame_reclaim_all(void) {
     if (limbo_first != NO_FRAME) {
         epoch_force();
         frame_reclaim();
@@ -206,24 +181,18 @@ void frame_reclaim_all(void)
 
 /* ---- alloc and free ---- */
 
-static bool can_alloc(const struct domain *d)
-{
+static bool can_alloc(const struct domain *d) {
     return free_first != NO_FRAME && frame_quota_left(d, 1);
 }
 
-mfn_t frame_alloc(struct domain *d, enum frame_state state)
-{
+mfn_t frame_alloc(struct domain *d, enum frame_state state) {
     struct frame *f;
     mfn_t m;
 
-    if (state == FRAME_TABLE && table_frames == TABLES_MAX) {
-        return MFN_NONE;
-    }
+    if (state == FRAME_TABLE && table_frames == TABLES_MAX) return MFN_NONE;
     if (!can_alloc(d)) {
         frame_reclaim_all();
-        if (!can_alloc(d)) {
-            return MFN_NONE;
-        }
+        if (!can_alloc(d)) return MFN_NONE;
     }
     m.n = free_first;
     f = frame_of(m);
@@ -237,8 +206,7 @@ mfn_t frame_alloc(struct domain *d, enum frame_state state)
     return m;
 }
 
-void frame_free(struct domain *d, mfn_t m)
-{
+void frame_free(struct domain *d, mfn_t m) {
     struct frame *f = frame_of(m);
 
     BUG_ON(!frame_valid(m.n) || f->state <= FRAME_FREE || f->state == FRAME_LIMBO);
@@ -256,17 +224,8 @@ void frame_free(struct domain *d, mfn_t m)
     }
 }
 
-uint64_t frame_free_count(void)
-{
-    return free_frames;
-}
+uint64_t frame_free_count(void) { return free_frames; }
 
-uint64_t frame_limbo_count(void)
-{
-    return limbo_frames;
-}
+uint64_t frame_limbo_count(void) { return limbo_frames; }
 
-uint64_t frame_total_count(void)
-{
-    return total_frames;
-}
+uint64_t frame_total_count(void) { return total_frames; }

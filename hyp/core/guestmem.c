@@ -12,39 +12,29 @@
 #include "p2m.h"
 
 /* A window page that may be used so, or NULL. */
-static const struct window *usable_window(const struct domain *d, gfn_t g, bool write)
-{
+static const struct window *usable_window(const struct domain *d, gfn_t g, bool write) {
     const struct window *w = p2m_window(d, g);
 
-    if (w == NULL || w->ref == 0 || w->revoked) {
-        return NULL;
-    }
+    if (w == NULL || w->ref == 0 || w->revoked) return NULL;
     return write && (w->rights & HV_MAP_WRITE) == 0 ? NULL : w;
 }
 
-void *guest_window(struct domain *d, gpa_t at, bool write)
-{
+void *guest_window(struct domain *d, gpa_t at, bool write) {
     const struct window *w = usable_window(d, (gfn_t){ at.a >> PAGE_SHIFT }, write);
 
     return w != NULL ? (uint8_t *)frame_va(w->mfn) + (at.a & PAGE_MASK) : NULL;
 }
 
-static void count_copied(size_t bytes)
-{
+static void count_copied(size_t bytes) {
     struct vcpu *v = this_cpu()->vcpu;
 
-    if (v != NULL) {
-        v->counters.bytes_copied += bytes;
-    }
+    if (v != NULL) v->counters.bytes_copied += bytes;
 }
 
-int guest_copy_in(struct domain *d, void *dst, gpa_t src, size_t bytes)
-{
+int guest_copy_in(struct domain *d, void *dst, gpa_t src, size_t bytes) {
     const void *from = guest_page(d, src, bytes, false);
 
-    if (from == NULL) {
-        return -HV_EFAULT;
-    }
+    if (from == NULL) return -HV_EFAULT;
     bytes_copy(dst, from, bytes);
     /* What the caller checks from here on is its own copy; the guest's is not looked at again. */
     compiler_barrier();
@@ -52,13 +42,10 @@ int guest_copy_in(struct domain *d, void *dst, gpa_t src, size_t bytes)
     return 0;
 }
 
-int guest_copy_out(struct domain *d, gpa_t dst, const void *src, size_t bytes)
-{
+int guest_copy_out(struct domain *d, gpa_t dst, const void *src, size_t bytes) {
     void *to = guest_page(d, dst, bytes, true);
 
-    if (to == NULL) {
-        return -HV_EFAULT;
-    }
+    if (to == NULL) return -HV_EFAULT;
     bytes_copy(to, src, bytes);
     count_copied(bytes);
     return 0;

@@ -71,36 +71,28 @@ struct pending {
 STATIC_ASSERT(sizeof(struct pending) <= sizeof(((struct vcpu *)0)->io_state));
 STATIC_ASSERT(sizeof(struct hv_io_request) * HV_MAX_VCPUS <= HV_PAGE_SIZE);
 
-static struct pending *pending_of(struct vcpu *v)
-{
-    return (struct pending *)(void *)v->io_state;
-}
+static struct pending *pending_of(struct vcpu *v) { return (struct pending *)(void *)v->io_state; }
 
 /* ---- routes ---- */
 
 /* Holds, or lets go, the request page and the data pages of a route. */
-static int pages_hold(const struct domain *d, struct domain *model, uint64_t gfn)
-{
+static int pages_hold(const struct domain *d, struct domain *model, uint64_t gfn) {
     for (uint64_t i = 0; i <= d->nr_vcpus; i++) {
-        if (mfn_is_none(p2m_ram(model, (gfn_t){ gfn + i })))
-            return -HV_EINVAL;
-        if (frame_of(p2m_ram(model, (gfn_t){ gfn + i }))->holds == UINT16_MAX)
-            return -HV_ENOSPC;
+        if (mfn_is_none(p2m_ram(model, (gfn_t){ gfn + i }))) return -HV_EINVAL;
+        if (frame_of(p2m_ram(model, (gfn_t){ gfn + i }))->holds == UINT16_MAX) return -HV_ENOSPC;
     }
     for (uint64_t i = 0; i <= d->nr_vcpus; i++)
         frame_hold(frame_of(p2m_ram(model, (gfn_t){ gfn + i })));
     return 0;
 }
 
-static void pages_release(const struct domain *d, const struct route *r)
-{
+static void pages_release(const struct domain *d, const struct route *r) {
     for (uint64_t i = 0; i <= d->nr_vcpus; i++)
         frame_unhold(frame_of(p2m_ram(r->model, (gfn_t){ r->gfn + i })));
 }
 
 /* A slot for a new route that overlaps none; the error otherwise. */
-static int route_slot(const struct io_routes *t, uint64_t first, uint64_t count)
-{
+static int route_slot(const struct io_routes *t, uint64_t first, uint64_t count) {
     int found = -HV_ENOSPC;
 
     for (uint32_t i = ROUTES_MAX; i-- > 0;) {
@@ -114,22 +106,19 @@ static int route_slot(const struct io_routes *t, uint64_t first, uint64_t count)
     return found;
 }
 
-static int routes_create(struct domain *d)
-{
+static int routes_create(struct domain *d) {
     mfn_t m;
 
     if (d->routes == NULL) {
         m = frame_alloc(d, FRAME_META);
-        if (mfn_is_none(m))
-            return -HV_ENOMEM;
+        if (mfn_is_none(m)) return -HV_ENOMEM;
         d->routes = frame_va(m);
     }
     return 0;
 }
 
 static int route_add(struct domain *d, struct domain *model, uint64_t first, uint64_t count,
-                     uint64_t port, gfn_t gfn)
-{
+                     uint64_t port, gfn_t gfn) {
     int slot = routes_create(d);
 
     slot = slot < 0 ? slot : route_slot(d->routes, first, count);
@@ -138,8 +127,7 @@ static int route_add(struct domain *d, struct domain *model, uint64_t first, uin
 
         slot = e < 0 ? e : slot;
     }
-    if (slot < 0)
-        return slot;
+    if (slot < 0) return slot;
     d->routes->at[slot] = (struct route){ .first = (uint32_t)first,
                                           .count = (uint32_t)count,
                                           .model = model,
@@ -150,8 +138,7 @@ static int route_add(struct domain *d, struct domain *model, uint64_t first, uin
 }
 
 int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t count, uint64_t port,
-             gfn_t gfn)
-{
+             gfn_t gfn) {
     int e;
 
     if (first >= PORTS || count == 0 || count > PORTS - first || gfn.n > HV_MAX_RAM_PAGES ||
@@ -165,14 +152,12 @@ int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t co
 
 /* ---- finishing an instruction ---- */
 
-static struct port_regs regs_of(const struct vcpu *v)
-{
+static struct port_regs regs_of(const struct vcpu *v) {
     return (struct port_regs){ .rcx = v->regs.rcx, .rsi = v->regs.rsi, .rdi = v->regs.rdi };
 }
 
 /* IN: as much of RAX as the width says; 32 bits clear the upper half, like every 32-bit write. */
-static uint64_t rax_after_in(uint64_t rax, uint8_t size, uint64_t value)
-{
+static uint64_t rax_after_in(uint64_t rax, uint8_t size, uint64_t value) {
     switch (size) {
     case 1:
         return (rax & ~(uint64_t)0xff) | (value & 0xff);
@@ -184,8 +169,7 @@ static uint64_t rax_after_in(uint64_t rax, uint8_t size, uint64_t value)
 }
 
 /* Registers and RIP behind `done` elements of a string, or behind the whole of IN and OUT. */
-static void advance(struct vcpu *v, const struct pending *p, uint32_t done)
-{
+static void advance(struct vcpu *v, const struct pending *p, uint32_t done) {
     struct port_regs regs = regs_of(v);
     bool ended = true;
 
@@ -195,8 +179,7 @@ static void advance(struct vcpu *v, const struct pending *p, uint32_t done)
         v->regs.rsi = regs.rsi;
         v->regs.rdi = regs.rdi;
     }
-    if (ended)
-        v->regs.rip += p->insn.length;
+    if (ended) v->regs.rip += p->insn.length;
 }
 
 /* A string operand in the direct map: in one page (the second part is then empty), or for a single
@@ -208,8 +191,7 @@ struct operand {
 
 /* Looks up every page of an operand. 0, or the walk's error with the address that failed. */
 static int operand_find(struct vcpu *v, const struct port_run *run, bool write, struct operand *o,
-                        uint64_t *bad)
-{
+                        uint64_t *bad) {
     uint64_t at = run->lowest;
     uint32_t left = run->bytes;
 
@@ -234,17 +216,14 @@ static int operand_find(struct vcpu *v, const struct port_run *run, bool write, 
 }
 
 /* OUTS: the elements in the order of their transfer. */
-static void operand_read(const struct operand *o, const struct pending *p, uint8_t *to)
-{
+static void operand_read(const struct operand *o, const struct pending *p, uint8_t *to) {
     memcpy(to, o->part[0], o->bytes[0]);
     memcpy(to + o->bytes[0], o->part[1], o->bytes[1]);
-    if (p->df)
-        port_elements_reverse(to, p->run.count, p->insn.size);
+    if (p->df) port_elements_reverse(to, p->run.count, p->insn.size);
 }
 
 /* INS: the same in the other direction; NULL fills with ones. Several elements are in one page. */
-static void operand_write(const struct operand *o, const struct pending *p, const uint8_t *from)
-{
+static void operand_write(const struct operand *o, const struct pending *p, const uint8_t *from) {
     if (from == NULL) {
         memset(o->part[0], 0xff, o->bytes[0]);
         memset(o->part[1], 0xff, o->bytes[1]);
@@ -257,8 +236,7 @@ static void operand_write(const struct operand *o, const struct pending *p, cons
 }
 
 /* INS: `count` elements of data into the operand. */
-static int string_in(struct vcpu *v, const struct pending *p, const uint8_t *data, uint32_t count)
-{
+static int string_in(struct vcpu *v, const struct pending *p, const uint8_t *data, uint32_t count) {
     struct port_run run = p->run;
     struct operand o;
     uint64_t bad;
@@ -281,14 +259,12 @@ static int string_in(struct vcpu *v, const struct pending *p, const uint8_t *dat
  * The device's answer takes effect. When the operand of INS is gone nothing does: the guest runs
  * the instruction again, and io_trap puts the page fault to it.
  */
-static void finish(struct vcpu *v, uint64_t value, const uint8_t *data, uint32_t count)
-{
+static void finish(struct vcpu *v, uint64_t value, const uint8_t *data, uint32_t count) {
     const struct pending *p = pending_of(v);
 
     v->io_pending = 0;
     if (p->insn.in && p->insn.string) {
-        if (string_in(v, p, data, count) < 0)
-            return;
+        if (string_in(v, p, data, count) < 0) return;
     } else if (p->insn.in) {
         v->regs.rax = rax_after_in(v->regs.rax, p->insn.size, value);
     }
@@ -296,8 +272,7 @@ static void finish(struct vcpu *v, uint64_t value, const uint8_t *data, uint32_t
 }
 
 /* No device: all ones. */
-static void finish_alone(struct vcpu *v)
-{
+static void finish_alone(struct vcpu *v) {
     const struct pending *p = pending_of(v);
 
     finish(v, ~(uint64_t)0, NULL, p->insn.string ? p->run.count : 1);
@@ -305,8 +280,7 @@ static void finish_alone(struct vcpu *v)
 
 /* ---- the end of a model or a guest; memory_lock is held ---- */
 
-static void route_orphan(struct domain *guest, uint32_t n)
-{
+static void route_orphan(struct domain *guest, uint32_t n) {
     struct route *r = &guest->routes->at[n];
 
     pages_release(guest, r);
@@ -321,25 +295,20 @@ static void route_orphan(struct domain *guest, uint32_t n)
     }
 }
 
-void io_model_gone(struct domain *d)
-{
+void io_model_gone(struct domain *d) {
     for (struct domain *g = domain_next(NULL); g != NULL; g = domain_next(g)) {
         for (uint32_t i = 0; g->routes != NULL && i < ROUTES_MAX; i++)
-            if (g->routes->at[i].used && g->routes->at[i].model == d)
-                route_orphan(g, i);
+            if (g->routes->at[i].used && g->routes->at[i].model == d) route_orphan(g, i);
     }
 }
 
-void io_destroy_routes(struct domain *d)
-{
+void io_destroy_routes(struct domain *d) {
     struct io_routes *t = d->routes;
 
     io_model_gone(d);
-    if (t == NULL)
-        return;
+    if (t == NULL) return;
     for (uint32_t i = 0; i < ROUTES_MAX; i++)
-        if (t->at[i].used && t->at[i].model != NULL)
-            pages_release(d, &t->at[i]);
+        if (t->at[i].used && t->at[i].model != NULL) pages_release(d, &t->at[i]);
     d->routes = NULL;
     frame_free(d, frame_mfn_of(t));
 }
@@ -348,39 +317,32 @@ void io_destroy_routes(struct domain *d)
 
 /* Up to PORT_INSN_MAX bytes at RIP; the second page is looked up only when the first is not enough.
  * Decoding stops at what it needs, so that a missing second page matters only to who needs it. */
-static bool fetch_and_decode(struct vcpu *v, struct port_insn *insn)
-{
+static bool fetch_and_decode(struct vcpu *v, struct port_insn *insn) {
     uint64_t rip = v->regs.rip;
     size_t in_first = HV_PAGE_SIZE - rip % HV_PAGE_SIZE;
     uint8_t bytes[PORT_INSN_MAX];
     size_t n = in_first < sizeof(bytes) ? in_first : sizeof(bytes);
     mfn_t m;
 
-    if (space_walk(v, rip, false, &m) < 0)
-        return false;
+    if (space_walk(v, rip, false, &m) < 0) return false;
     memcpy(bytes, (uint8_t *)frame_va(m) + rip % HV_PAGE_SIZE, n);
-    if (port_decode(bytes, n, insn))
-        return true;
-    if (n == sizeof(bytes) || space_walk(v, rip + n, false, &m) < 0)
-        return false;
+    if (port_decode(bytes, n, insn)) return true;
+    if (n == sizeof(bytes) || space_walk(v, rip + n, false, &m) < 0) return false;
     memcpy(bytes + n, frame_va(m), sizeof(bytes) - n);
     return port_decode(bytes, sizeof(bytes), insn);
 }
 
 /* The route that holds the whole access, or -1. */
-static int route_of(const struct io_routes *t, uint32_t port, uint32_t size)
-{
+static int route_of(const struct io_routes *t, uint32_t port, uint32_t size) {
     for (uint32_t i = 0; i < ROUTES_MAX; i++) {
         const struct route *r = &t->at[i];
 
-        if (r->used && port >= r->first && port + size <= r->first + r->count)
-            return (int)i;
+        if (r->used && port >= r->first && port + size <= r->first + r->count) return (int)i;
     }
     return -1;
 }
 
-static uint64_t segment_base(const struct port_insn *insn)
-{
+static uint64_t segment_base(const struct port_insn *insn) {
     switch (insn->segment) {
     case PORT_SEG_FS:
         return arch_fs_base();
@@ -393,8 +355,7 @@ static uint64_t segment_base(const struct port_insn *insn)
 }
 
 /* Hands the request to the model: all fields, then the state, then the port. */
-static void request_write(struct vcpu *v, const struct pending *p, const struct operand *o)
-{
+static void request_write(struct vcpu *v, const struct pending *p, const struct operand *o) {
     const struct route *r = &v->domain->routes->at[p->route];
     struct hv_io_request *page = frame_va(p2m_ram(r->model, (gfn_t){ r->gfn }));
     struct hv_io_request *q = &page[v->id];
@@ -428,14 +389,12 @@ struct fault {
 };
 
 /* Finds the operand of a string, in the kernel's view and rights. False: not an access for us. */
-static bool string_prepare(struct vcpu *v, struct pending *p, struct operand *o, struct fault *f)
-{
+static bool string_prepare(struct vcpu *v, struct pending *p, struct operand *o, struct fault *f) {
     struct port_regs regs = regs_of(v);
     int e;
 
     p->run = port_run_next(&p->insn, &regs, segment_base(&p->insn), p->df);
-    if (p->run.count == 0)
-        return true;
+    if (p->run.count == 0) return true;
     if (!address_is_guests(p->run.lowest) || !address_is_guests(p->run.lowest + p->run.bytes - 1))
         return false;
     e = operand_find(v, &p->run, p->insn.in, o, &f->address);
@@ -446,24 +405,19 @@ static bool string_prepare(struct vcpu *v, struct pending *p, struct operand *o,
     return true;
 }
 
-static bool trap(struct vcpu *v, struct fault *f)
-{
+static bool trap(struct vcpu *v, struct fault *f) {
     struct io_routes *t = v->domain->routes;
     struct pending *p = pending_of(v);
     struct operand o;
     int n;
 
-    if (t == NULL || !fetch_and_decode(v, &p->insn))
-        return false;
+    if (t == NULL || !fetch_and_decode(v, &p->insn)) return false;
     n = route_of(t, port_number(&p->insn, v->regs.rdx), p->insn.size);
-    if (n < 0)
-        return false;
+    if (n < 0) return false;
     p->route = (uint32_t)n;
     p->df = (v->regs.rflags & FLAG_DF) != 0;
-    if (p->insn.string && !string_prepare(v, p, &o, f))
-        return false;
-    if (f->due)
-        return true;
+    if (p->insn.string && !string_prepare(v, p, &o, f)) return false;
+    if (f->due) return true;
     if (p->insn.string && p->run.count == 0) {
         advance(v, p, 0); /* REP with RCX = 0 */
         return true;
@@ -476,43 +430,35 @@ static bool trap(struct vcpu *v, struct fault *f)
     return true;
 }
 
-bool io_trap(struct vcpu *v)
-{
+bool io_trap(struct vcpu *v) {
     struct fault f = { .due = false };
     bool ours;
 
-    if (v->cpu->user_mode)
-        return false;
+    if (v->cpu->user_mode) return false;
     spin_lock(&memory_lock);
     ours = trap(v, &f);
     spin_unlock(&memory_lock);
-    if (f.due)
-        vcpu_inject(v, VECTOR_PF, f.error, f.address);
+    if (f.due) vcpu_inject(v, VECTOR_PF, f.error, f.address);
     return ours;
 }
 
 /* ---- completion ---- */
 
-static int complete(struct domain *caller, struct vcpu *v, uint64_t value, gpa_t data)
-{
+static int complete(struct domain *caller, struct vcpu *v, uint64_t value, gpa_t data) {
     const struct pending *p = pending_of(v);
     const struct route *r;
     struct hv_io_request *page;
     const uint8_t *from = NULL;
     uint32_t count = p->insn.string ? p->run.count : 1;
 
-    if (!v->io_pending)
-        return -HV_EINVAL;
+    if (!v->io_pending) return -HV_EINVAL;
     r = &v->domain->routes->at[p->route];
-    if (r->model != caller)
-        return -HV_EINVAL;
+    if (r->model != caller) return -HV_EINVAL;
     if (p->insn.string && p->insn.in) {
-        if (value == 0 || value > p->run.count)
-            return -HV_EINVAL;
+        if (value == 0 || value > p->run.count) return -HV_EINVAL;
         count = (uint32_t)value;
         from = guest_page(caller, data, (size_t)count * p->insn.size, false);
-        if (from == NULL)
-            return -HV_EFAULT;
+        if (from == NULL) return -HV_EFAULT;
     }
     page = frame_va(p2m_ram(r->model, (gfn_t){ r->gfn }));
     store_release(&page[v->id].state, HV_IO_IDLE);
@@ -521,12 +467,11 @@ static int complete(struct domain *caller, struct vcpu *v, uint64_t value, gpa_t
     return 0;
 }
 
-int io_complete(struct domain *caller, struct domain *d, uint64_t vcpu, uint64_t value, gpa_t data)
-{
+int io_complete(struct domain *caller, struct domain *d, uint64_t vcpu, uint64_t value,
+                gpa_t data) {
     int e;
 
-    if (vcpu >= d->nr_vcpus)
-        return -HV_EINVAL;
+    if (vcpu >= d->nr_vcpus) return -HV_EINVAL;
     spin_lock(&memory_lock);
     e = complete(caller, d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)], value, data);
     spin_unlock(&memory_lock);

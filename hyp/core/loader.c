@@ -47,43 +47,34 @@ struct file {
 };
 
 /* Copies a piece of the file out; false when it is not all there. */
-static bool take(const struct file *f, uint64_t offset, void *to, uint64_t bytes)
-{
-    if (offset > f->size || bytes > f->size - offset)
-        return false;
+static bool take(const struct file *f, uint64_t offset, void *to, uint64_t bytes) {
+    if (offset > f->size || bytes > f->size - offset) return false;
     memcpy(to, f->bytes + offset, bytes);
     return true;
 }
 
-static const char *check_header(const struct file *f, struct elf_header *h)
-{
+static const char *check_header(const struct file *f, struct elf_header *h) {
     static const uint8_t magic[7] = { 0x7f, 'E', 'L', 'F', 2, 1, 1 };
 
     if (!take(f, 0, h, sizeof(*h)) || memcmp(h->ident, magic, sizeof(magic)) != 0)
         return "not a little-endian ELF64 file";
-    if (h->type != ELF_EXEC || h->machine != ELF_X86_64)
-        return "not an executable for x86-64";
+    if (h->type != ELF_EXEC || h->machine != ELF_X86_64) return "not an executable for x86-64";
     if (h->phentsize != sizeof(struct elf_segment) || h->phnum == 0 || h->phnum > SEGMENTS_MAX)
         return "bad program header table";
     return NULL;
 }
 
 /* Rounded up to the next multiple of a note's alignment, 4. */
-static uint64_t align4(uint64_t n)
-{
-    return (n + 3) & ~(uint64_t)3;
-}
+static uint64_t align4(uint64_t n) { return (n + 3) & ~(uint64_t)3; }
 
 /* Looks for our note in a note segment; its version, or 0. */
-static uint32_t find_version(const struct file *f, const struct elf_segment *s)
-{
+static uint32_t find_version(const struct file *f, const struct elf_segment *s) {
     uint64_t at = s->offset, end;
     struct elf_note n;
     char name[NOTE_NAME_SIZE];
     uint32_t version;
 
-    if (s->filesz > f->size || s->offset > f->size - s->filesz)
-        return 0;
+    if (s->filesz > f->size || s->offset > f->size - s->filesz) return 0;
     end = s->offset + s->filesz;
     while (at < end && take(f, at, &n, sizeof(n))) {
         at += sizeof(n);
@@ -96,26 +87,22 @@ static uint32_t find_version(const struct file *f, const struct elf_segment *s)
     return 0;
 }
 
-static const char *check_load(const struct file *f, const struct elf_segment *s)
-{
+static const char *check_load(const struct file *f, const struct elf_segment *s) {
     if (s->filesz > s->memsz || s->filesz > f->size || s->offset > f->size - s->filesz)
         return "a segment lies outside the file";
     if (s->vaddr < HV_KERNEL_IMAGE || s->memsz > IMAGE_MAX ||
         s->vaddr - HV_KERNEL_IMAGE > IMAGE_MAX - s->memsz)
         return "a segment lies outside the kernel image's area";
-    if ((s->flags & FLAG_W) && (s->flags & FLAG_X))
-        return "a segment is writable and executable";
+    if ((s->flags & FLAG_W) && (s->flags & FLAG_X)) return "a segment is writable and executable";
     return NULL;
 }
 
 /* Adds a segment behind the ones before it. */
-static const char *add(struct loader_image *image, const struct elf_segment *s)
-{
+static const char *add(struct loader_image *image, const struct elf_segment *s) {
     uint64_t lead = s->vaddr % HV_PAGE_SIZE;
     struct loader_segment *to = &image->segment[image->count];
 
-    if (image->count == LOADER_SEGMENTS)
-        return "too many segments";
+    if (image->count == LOADER_SEGMENTS) return "too many segments";
     *to = (struct loader_segment){
         .address = s->vaddr - lead,
         .gfn = (s->vaddr - lead - HV_KERNEL_IMAGE) / HV_PAGE_SIZE,
@@ -126,16 +113,14 @@ static const char *add(struct loader_image *image, const struct elf_segment *s)
         .rights = HV_MAP_READ | (s->flags & FLAG_W ? HV_MAP_WRITE : 0) |
                   (s->flags & FLAG_X ? HV_MAP_EXEC : 0),
     };
-    if (to->gfn < image->end_gfn)
-        return "segments are out of order or share a page";
+    if (to->gfn < image->end_gfn) return "segments are out of order or share a page";
     image->end_gfn = to->gfn + to->pages;
     image->count++;
     return NULL;
 }
 
 /* Is the entry inside an executable segment? */
-static bool entry_ok(const struct loader_image *image)
-{
+static bool entry_ok(const struct loader_image *image) {
     for (uint32_t i = 0; i < image->count; i++) {
         const struct loader_segment *s = &image->segment[i];
 
@@ -146,8 +131,7 @@ static bool entry_ok(const struct loader_image *image)
     return false;
 }
 
-const char *loader_read(const void *file, uint64_t size, struct loader_image *image)
-{
+const char *loader_read(const void *file, uint64_t size, struct loader_image *image) {
     const struct file f = { file, size };
     struct elf_header h;
     struct elf_segment s;
@@ -165,11 +149,9 @@ const char *loader_read(const void *file, uint64_t size, struct loader_image *im
             version = find_version(&f, &s);
         }
     }
-    if (wrong != NULL)
-        return wrong;
+    if (wrong != NULL) return wrong;
     image->entry = h.entry;
-    if (version == 0)
-        return "no note with an ABI version: not an image for Paravane";
+    if (version == 0) return "no note with an ABI version: not an image for Paravane";
     if (version >> 16 != HV_ABI_MAJOR || (version & 0xffff) > HV_ABI_MINOR)
         return "built for another version of the ABI";
     return entry_ok(image) ? NULL : "the entry is not in an executable segment";

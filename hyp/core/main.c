@@ -13,8 +13,7 @@
 #include "sched.h"
 #include "vcpu.h"
 
-_Noreturn void hyp_main(const struct boot_info *boot)
-{
+_Noreturn void hyp_main(const struct boot_info *boot) {
     frame_init(boot);
     sched_init();
     timer_init();

@@ -11,58 +11,42 @@
 STATIC_ASSERT(HV_MAX_RAM_PAGES >> 18 <= ARRAY_LEN(((struct domain *)0)->p2m_ram));
 
 /* A zeroed frame of d's for records; NULL: none left. */
-static void *meta_alloc(struct domain *d)
-{
+static void *meta_alloc(struct domain *d) {
     mfn_t m = frame_alloc(d, FRAME_META);
 
     return mfn_is_none(m) ? NULL : frame_va(m);
 }
 
-static int create_ram(struct domain *d, uint64_t pages)
-{
+static int create_ram(struct domain *d, uint64_t pages) {
     for (uint64_t g = 0; g < pages; g += 512) {
         uint64_t ***top = &d->p2m_ram[g >> 18];
 
-        if (*top == NULL && (*top = meta_alloc(d)) == NULL) {
-            return -HV_ENOMEM;
-        }
-        if (((*top)[(g >> 9) & 511] = meta_alloc(d)) == NULL) {
-            return -HV_ENOMEM;
-        }
+        if (*top == NULL && (*top = meta_alloc(d)) == NULL) return -HV_ENOMEM;
+        if (((*top)[(g >> 9) & 511] = meta_alloc(d)) == NULL) return -HV_ENOMEM;
     }
     return 0;
 }
 
-static int create_windows(struct domain *d, uint64_t pages)
-{
+static int create_windows(struct domain *d, uint64_t pages) {
     struct window ***top = NULL;
 
-    if (pages != 0 && (d->windows = top = meta_alloc(d)) == NULL) {
-        return -HV_ENOMEM;
-    }
+    if (pages != 0 && (d->windows = top = meta_alloc(d)) == NULL) return -HV_ENOMEM;
     for (uint64_t n = 0; n < pages; n += 64) {
         struct window ***middle = &top[n >> 15];
 
-        if (*middle == NULL && (*middle = meta_alloc(d)) == NULL) {
-            return -HV_ENOMEM;
-        }
-        if (((*middle)[(n >> 6) & 511] = meta_alloc(d)) == NULL) {
-            return -HV_ENOMEM;
-        }
+        if (*middle == NULL && (*middle = meta_alloc(d)) == NULL) return -HV_ENOMEM;
+        if (((*middle)[(n >> 6) & 511] = meta_alloc(d)) == NULL) return -HV_ENOMEM;
     }
     return 0;
 }
 
-int p2m_create(struct domain *d, uint64_t ram_pages, uint64_t window_pages)
-{
+int p2m_create(struct domain *d, uint64_t ram_pages, uint64_t window_pages) {
     int error;
 
     /* No look-up before all of both arrays is there. */
     d->ram_pages = d->window_pages = 0;
     error = create_ram(d, ram_pages);
-    if (error == 0) {
-        error = create_windows(d, window_pages);
-    }
+    if (error == 0) error = create_windows(d, window_pages);
     if (error == 0) {
         d->ram_pages = ram_pages;
         d->window_pages = window_pages;
@@ -72,53 +56,39 @@ int p2m_create(struct domain *d, uint64_t ram_pages, uint64_t window_pages)
 
 /* ---- look-up ---- */
 
-void p2m_set_ram(struct domain *d, gfn_t g, mfn_t m)
-{
+void p2m_set_ram(struct domain *d, gfn_t g, mfn_t m) {
     BUG_ON(g.n >= d->ram_pages);
     d->p2m_ram[g.n >> 18][(g.n >> 9) & 511][g.n & 511] = mfn_is_none(m) ? 0 : m.n;
 }
 
-static int resolve_window(struct domain *d, gfn_t g, struct p2m_target *t)
-{
+static int resolve_window(struct domain *d, gfn_t g, struct p2m_target *t) {
     struct window *w = p2m_window(d, g);
 
-    if (w == NULL || w->ref == 0) {
-        return -HV_EINVAL;
-    }
-    if (w->revoked) {
-        return -HV_EFAULT;
-    }
+    if (w == NULL || w->ref == 0) return -HV_EINVAL;
+    if (w->revoked) return -HV_EFAULT;
     *t = (struct p2m_target){ .mfn = w->mfn, .rights = w->rights, .window = w };
     return 0;
 }
 
-static int resolve_shared(struct domain *d, gfn_t g, struct p2m_target *t)
-{
+static int resolve_shared(struct domain *d, gfn_t g, struct p2m_target *t) {
     uint64_t n = g.n - HV_GFN_SHARED;
 
-    if (n >= HV_MAX_VCPUS || d->vcpu[n] == NULL) {
-        return -HV_EINVAL;
-    }
+    if (n >= HV_MAX_VCPUS || d->vcpu[n] == NULL) return -HV_EINVAL;
     *t = (struct p2m_target){ .mfn = d->vcpu[n]->page_mfn,
                               .rights = HV_MAP_READ | HV_MAP_WRITE,
                               .shared = true };
     return 0;
 }
 
-int p2m_resolve(struct domain *d, gfn_t g, struct p2m_target *t)
-{
+int p2m_resolve(struct domain *d, gfn_t g, struct p2m_target *t) {
     mfn_t m = p2m_ram(d, g);
 
     if (!mfn_is_none(m)) {
         *t = (struct p2m_target){ .mfn = m, .rights = HV_MAP_READ | HV_MAP_WRITE | HV_MAP_EXEC };
         return 0;
     }
-    if (g.n < HV_GFN_SHARED) {
-        return resolve_window(d, g, t);
-    }
-    if (g.n < HV_GFN_MMIO) {
-        return resolve_shared(d, g, t);
-    }
+    if (g.n < HV_GFN_SHARED) return resolve_window(d, g, t);
+    if (g.n < HV_GFN_MMIO) return resolve_shared(d, g, t);
     *t = (struct p2m_target){ .mfn = { g.n - HV_GFN_MMIO },
                               .rights = HV_MAP_READ | HV_MAP_WRITE,
                               .mmio = true };
@@ -127,69 +97,48 @@ int p2m_resolve(struct domain *d, gfn_t g, struct p2m_target *t)
 
 /* ---- populate and give back ---- */
 
-static bool range_ok(const struct domain *d, gfn_t g, uint64_t count)
-{
+static bool range_ok(const struct domain *d, gfn_t g, uint64_t count) {
     return count != 0 && g.n < d->ram_pages && count <= d->ram_pages - g.n;
 }
 
-static int populate_one(struct domain *d, gfn_t g)
-{
+static int populate_one(struct domain *d, gfn_t g) {
     mfn_t m;
 
-    if (!mfn_is_none(p2m_ram(d, g))) {
-        return -HV_EINVAL;
-    }
+    if (!mfn_is_none(p2m_ram(d, g))) return -HV_EINVAL;
     m = frame_alloc(d, FRAME_RAM);
-    if (mfn_is_none(m)) {
-        return -HV_ENOMEM;
-    }
+    if (mfn_is_none(m)) return -HV_ENOMEM;
     p2m_set_ram(d, g, m);
     return 0;
 }
 
-int64_t p2m_populate(struct domain *d, gfn_t g, uint64_t count)
-{
-    if (!range_ok(d, g, count)) {
-        return -HV_EINVAL;
-    }
+int64_t p2m_populate(struct domain *d, gfn_t g, uint64_t count) {
+    if (!range_ok(d, g, count)) return -HV_EINVAL;
     for (uint64_t i = 0; i < count && i < HV_MAX_POPULATE_PAGES; i++) {
         int error = populate_one(d, (gfn_t){ g.n + i });
 
-        if (error != 0) {
-            return i != 0 ? (int64_t)i : error;
-        }
+        if (error != 0) return i != 0 ? (int64_t)i : error;
     }
     return (int64_t)(count < HV_MAX_POPULATE_PAGES ? count : HV_MAX_POPULATE_PAGES);
 }
 
-static int give_back_one(struct domain *d, gfn_t g)
-{
+static int give_back_one(struct domain *d, gfn_t g) {
     mfn_t m = p2m_ram(d, g);
     const struct frame *f;
 
-    if (mfn_is_none(m)) {
-        return -HV_EINVAL;
-    }
+    if (mfn_is_none(m)) return -HV_EINVAL;
     f = frame_of(m);
-    if (f->maps != 0 || f->grants != 0 || f->pins != 0 || f->holds != 0) {
-        return -HV_EBUSY;
-    }
+    if (f->maps != 0 || f->grants != 0 || f->pins != 0 || f->holds != 0) return -HV_EBUSY;
     p2m_set_ram(d, g, MFN_NONE);
     frame_free(d, m);
     return 0;
 }
 
-int64_t p2m_give_back(struct domain *d, gfn_t g, uint64_t count)
-{
-    if (!range_ok(d, g, count)) {
-        return -HV_EINVAL;
-    }
+int64_t p2m_give_back(struct domain *d, gfn_t g, uint64_t count) {
+    if (!range_ok(d, g, count)) return -HV_EINVAL;
     for (uint64_t i = 0; i < count && i < HV_MAX_POPULATE_PAGES; i++) {
         int error = give_back_one(d, (gfn_t){ g.n + i });
 
-        if (error != 0) {
-            return i != 0 ? (int64_t)i : error;
-        }
+        if (error != 0) return i != 0 ? (int64_t)i : error;
     }
     return (int64_t)(count < HV_MAX_POPULATE_PAGES ? count : HV_MAX_POPULATE_PAGES);
 }
@@ -197,24 +146,18 @@ int64_t p2m_give_back(struct domain *d, gfn_t g, uint64_t count)
 /* ---- destroy ---- */
 
 /* The last record that a frame of pointers holds, or -1. */
-static int last_of(void *const *pointers)
-{
+static int last_of(void *const *pointers) {
     int i = 511;
 
-    while (i >= 0 && pointers[i] == NULL) {
-        i--;
-    }
+    while (i >= 0 && pointers[i] == NULL) i--;
     return i;
 }
 
-static void free_ram(struct domain *d, uint64_t *leaf)
-{
+static void free_ram(struct domain *d, uint64_t *leaf) {
     for (unsigned int i = 0; i < 512; i++) {
         mfn_t m = { leaf[i] };
 
-        if (m.n == 0) {
-            continue;
-        }
+        if (m.n == 0) continue;
         leaf[i] = 0;
         /* The domain is dead and its spaces are gone. What still holds the frame is its own device.
          */
@@ -229,15 +172,12 @@ static void free_ram(struct domain *d, uint64_t *leaf)
 }
 
 /* Frees one leaf of 512 entries, or one empty middle. */
-static bool destroy_ram_step(struct domain *d)
-{
+static bool destroy_ram_step(struct domain *d) {
     for (unsigned int t = ARRAY_LEN(d->p2m_ram); t-- > 0;) {
         uint64_t **middle = d->p2m_ram[t];
         int i;
 
-        if (middle == NULL) {
-            continue;
-        }
+        if (middle == NULL) continue;
         i = last_of((void *const *)middle);
         if (i >= 0) {
             free_ram(d, middle[i]);
@@ -252,8 +192,7 @@ static bool destroy_ram_step(struct domain *d)
 }
 
 /* The same for windows, whose leaves hold nothing any more: up to 64 of them. */
-static bool destroy_windows_step(struct domain *d)
-{
+static bool destroy_windows_step(struct domain *d) {
     struct window ***top = d->windows;
     int t = top != NULL ? last_of((void *const *)top) : -1;
 
@@ -275,16 +214,11 @@ static bool destroy_windows_step(struct domain *d)
     return d->windows != NULL;
 }
 
-bool p2m_destroy_step(struct domain *d)
-{
+bool p2m_destroy_step(struct domain *d) {
     d->ram_pages = 0;
-    if (destroy_ram_step(d)) {
-        return true;
-    }
+    if (destroy_ram_step(d)) return true;
     /* Pinned windows are needed by their grants' owners until dma_reset_step has unpinned them. */
-    if (dma_in_use(d)) {
-        return false;
-    }
+    if (dma_in_use(d)) return false;
     d->window_pages = 0;
     return destroy_windows_step(d);
 }

@@ -25,8 +25,7 @@ struct prefixes {
  * DS, ES and SS overrides are null prefixes in 64-bit mode: they do not undo an FS or GS before
  * them.
  */
-static bool take_legacy(struct prefixes *p, uint8_t byte)
-{
+static bool take_legacy(struct prefixes *p, uint8_t byte) {
     switch (byte) {
     case 0xf0:
         p->lock = true;
@@ -58,8 +57,7 @@ static bool take_legacy(struct prefixes *p, uint8_t byte)
 }
 
 /* Consume all prefixes; returns the index of the opcode, or n when the bytes ran out. */
-static size_t take_prefixes(struct prefixes *p, const uint8_t *bytes, size_t n)
-{
+static size_t take_prefixes(struct prefixes *p, const uint8_t *bytes, size_t n) {
     size_t i = 0;
 
     for (; i < n; i++) {
@@ -77,34 +75,27 @@ static size_t take_prefixes(struct prefixes *p, const uint8_t *bytes, size_t n)
  * The twelve opcodes: E4-E7 take an immediate, EC-EF take DX, 6C-6F are the string forms. In each
  * group bit 1 says OUT and bit 0 says "operand size", else a byte.
  */
-static bool opcode_is_port(uint8_t opcode)
-{
+static bool opcode_is_port(uint8_t opcode) {
     return (opcode & 0xfc) == 0xe4 || (opcode & 0xfc) == 0xec || (opcode & 0xfc) == 0x6c;
 }
 
 /* No port access is wider than 32 bits: REX.W overrides 66 as everywhere, and then means 32. */
-static uint8_t element_size(const struct prefixes *p, uint8_t opcode)
-{
-    if (!(opcode & 1))
-        return 1;
+static uint8_t element_size(const struct prefixes *p, uint8_t opcode) {
+    if (!(opcode & 1)) return 1;
     return p->operand16 && !p->rex_w ? 2 : 4;
 }
 
-bool port_decode(const uint8_t *bytes, size_t n, struct port_insn *out)
-{
+bool port_decode(const uint8_t *bytes, size_t n, struct port_insn *out) {
     struct prefixes p = { .segment = PORT_SEG_FLAT };
 
-    if (n > PORT_INSN_MAX)
-        n = PORT_INSN_MAX;
+    if (n > PORT_INSN_MAX) n = PORT_INSN_MAX;
     size_t at = take_prefixes(&p, bytes, n);
-    if (at == n || p.lock || !opcode_is_port(bytes[at]))
-        return false;
+    if (at == n || p.lock || !opcode_is_port(bytes[at])) return false;
 
     uint8_t opcode = bytes[at++];
     bool immediate = (opcode & 0xfc) == 0xe4;
     bool string = (opcode & 0xfc) == 0x6c;
-    if (immediate && at == n)
-        return false;
+    if (immediate && at == n) return false;
 
     *out = (struct port_insn){
         .in = !(opcode & 2),
@@ -120,14 +111,12 @@ bool port_decode(const uint8_t *bytes, size_t n, struct port_insn *out)
     return true;
 }
 
-uint16_t port_number(const struct port_insn *insn, uint64_t rdx)
-{
+uint16_t port_number(const struct port_insn *insn, uint64_t rdx) {
     return insn->port_dx ? (uint16_t)rdx : insn->port_imm;
 }
 
 /* The bits of a register that the address size lets the instruction see. */
-static uint64_t address_mask(const struct port_insn *insn)
-{
+static uint64_t address_mask(const struct port_insn *insn) {
     return insn->address_size == 4 ? UINT32_MAX : UINT64_MAX;
 }
 
@@ -137,13 +126,11 @@ static uint64_t address_mask(const struct port_insn *insn)
  * which is another page, and with an odd base it does so in the middle of one.
  */
 static uint64_t elements_in_page(const struct port_insn *insn, uint64_t linear, uint64_t offset,
-                                 bool df)
-{
+                                 bool df) {
     uint64_t in_page = linear % PAGE_BYTES;
     uint64_t fit, before_wrap;
 
-    if (in_page + insn->size > PAGE_BYTES)
-        return 1;
+    if (in_page + insn->size > PAGE_BYTES) return 1;
     if (df) {
         fit = in_page / insn->size + 1;
         before_wrap = offset / insn->size + 1;
@@ -155,43 +142,36 @@ static uint64_t elements_in_page(const struct port_insn *insn, uint64_t linear, 
 }
 
 struct port_run port_run_next(const struct port_insn *insn, const struct port_regs *regs,
-                              uint64_t base, bool df)
-{
+                              uint64_t base, bool df) {
     uint64_t offset = (insn->in ? regs->rdi : regs->rsi) & address_mask(insn);
     uint64_t linear = base + offset;
     uint64_t wanted = insn->rep ? regs->rcx & address_mask(insn) : 1;
     uint64_t count = elements_in_page(insn, linear, offset, df);
 
-    if (count > wanted)
-        count = wanted;
+    if (count > wanted) count = wanted;
     struct port_run run = {
         .lowest = linear,
         .count = (uint32_t)count,
         .bytes = (uint32_t)count * insn->size,
     };
-    if (df && count > 0)
-        run.lowest = linear - (count - 1) * insn->size;
+    if (df && count > 0) run.lowest = linear - (count - 1) * insn->size;
     return run;
 }
 
-bool port_regs_advance(const struct port_insn *insn, struct port_regs *regs, bool df, uint32_t done)
-{
+bool port_regs_advance(const struct port_insn *insn, struct port_regs *regs, bool df,
+                       uint32_t done) {
     uint64_t *index = insn->in ? &regs->rdi : &regs->rsi;
     uint64_t step = (uint64_t)done * insn->size;
     uint64_t mask = address_mask(insn);
 
     /* Like any write of a 32-bit register, an advance by 32 bits clears the upper half. */
-    if (done > 0)
-        *index = (df ? *index - step : *index + step) & mask;
-    if (!insn->rep)
-        return done > 0;
-    if (done > 0)
-        regs->rcx = (regs->rcx - done) & mask;
+    if (done > 0) *index = (df ? *index - step : *index + step) & mask;
+    if (!insn->rep) return done > 0;
+    if (done > 0) regs->rcx = (regs->rcx - done) & mask;
     return (regs->rcx & mask) == 0;
 }
 
-void port_elements_reverse(void *elements, uint32_t count, unsigned size)
-{
+void port_elements_reverse(void *elements, uint32_t count, unsigned size) {
     uint8_t *bytes = elements;
 
     for (uint32_t low = 0, high = count; low + 1 < high; low++) {

@@ -22,19 +22,15 @@ static const struct {
 } hyp_ports[] = { { 0x20, 0x21 }, { 0x40, 0x43 },   { 0x61, 0x61 },  { 0xa0, 0xa1 },
                   { 0xf4, 0xf7 }, { 0x3f8, 0x3ff }, { 0x4d0, 0x4d1 } };
 
-int resource_init_domain(struct domain *d)
-{
+int resource_init_domain(struct domain *d) {
     mfn_t m = frame_alloc(d, FRAME_META);
 
-    if (mfn_is_none(m)) {
-        return -HV_ENOMEM;
-    }
+    if (mfn_is_none(m)) return -HV_ENOMEM;
     d->resources = frame_va(m);
     return 0;
 }
 
-void resource_destroy(struct domain *d)
-{
+void resource_destroy(struct domain *d) {
     for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap); i++) {
         if (d->io_bitmap[i] != NULL) {
             frame_free(d, frame_mfn_of(d->io_bitmap[i]));
@@ -52,64 +48,43 @@ void resource_destroy(struct domain *d)
 
 /* ---- ports ---- */
 
-static bool make_bitmap(struct domain *d)
-{
+static bool make_bitmap(struct domain *d) {
     for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap); i++) {
         mfn_t m;
 
-        if (d->io_bitmap[i] != NULL) {
-            continue;
-        }
+        if (d->io_bitmap[i] != NULL) continue;
         m = frame_alloc(d, FRAME_META);
-        if (mfn_is_none(m)) {
-            return false;
-        }
+        if (mfn_is_none(m)) return false;
         d->io_bitmap[i] = frame_va(m);
         memset(d->io_bitmap[i], 0xff, PAGE_SIZE);
     }
     return true;
 }
 
-static uint8_t *port_byte(const struct domain *d, uint64_t port)
-{
+static uint8_t *port_byte(const struct domain *d, uint64_t port) {
     return &d->io_bitmap[(port / 8 / PAGE_SIZE) & 1][port / 8 % PAGE_SIZE];
 }
 
-static void set_port(struct domain *d, uint64_t port, bool held)
-{
+static void set_port(struct domain *d, uint64_t port, bool held) {
     uint8_t bit = (uint8_t)(1u << port % 8), *byte = port_byte(d, port);
 
     *byte = held ? (uint8_t)(*byte & ~bit) : (uint8_t)(*byte | bit);
 }
 
-bool resource_holds_ports(const struct domain *d, uint64_t first, uint64_t count)
-{
+bool resource_holds_ports(const struct domain *d, uint64_t first, uint64_t count) {
     /* The second half is made last: without it nothing was ever assigned. */
-    if (d->io_bitmap[1] == NULL) {
-        return false;
-    }
+    if (d->io_bitmap[1] == NULL) return false;
     for (uint64_t p = first; p < first + count; p++) {
-        if (*port_byte(d, p) & 1u << p % 8) {
-            return false;
-        }
+        if (*port_byte(d, p) & 1u << p % 8) return false;
     }
     return true;
 }
 
-static int assign_ports(struct domain *from, struct domain *to, uint64_t first, uint64_t count)
-{
-    if (first >= PORTS || count == 0 || count > PORTS - first) {
-        return -HV_EINVAL;
-    }
-    if (!resource_holds_ports(from, first, count)) {
-        return -HV_EPERM;
-    }
-    if (!make_bitmap(to)) {
-        return -HV_ENOMEM;
-    }
-    for (uint64_t p = first; p < first + count; p++) {
-        set_port(to, p, true);
-    }
+static int assign_ports(struct domain *from, struct domain *to, uint64_t first, uint64_t count) {
+    if (first >= PORTS || count == 0 || count > PORTS - first) return -HV_EINVAL;
+    if (!resource_holds_ports(from, first, count)) return -HV_EPERM;
+    if (!make_bitmap(to)) return -HV_ENOMEM;
+    for (uint64_t p = first; p < first + count; p++) set_port(to, p, true);
     to->io_version++;
     return 0;
 }
@@ -117,58 +92,42 @@ static int assign_ports(struct domain *from, struct domain *to, uint64_t first, 
 /* ---- MMIO ---- */
 
 /* The difference wraps below the range. */
-static bool overlaps(uint64_t first, uint64_t count, paddr_t page)
-{
+static bool overlaps(uint64_t first, uint64_t count, paddr_t page) {
     return (page >> PAGE_SHIFT) - first < count;
 }
 
 /* May these machine frames be held by any domain? RAM and hyp's own registers may not. What no
  * address reaches is in no range: root's, of which all others are parts, ends there. */
-static bool mmio_holdable(uint64_t first, uint64_t count)
-{
-    if (frame_is_memory(first, count))
-        return false;
+static bool mmio_holdable(uint64_t first, uint64_t count) {
+    if (frame_is_memory(first, count)) return false;
     for (uint32_t i = 0; i < platform.ioapic_count; i++)
-        if (overlaps(first, count, platform.ioapics[i].base))
-            return false;
+        if (overlaps(first, count, platform.ioapics[i].base)) return false;
     return !overlaps(first, count, platform.lapic);
 }
 
-static bool holds_range(const struct domain *d, uint64_t first, uint64_t count)
-{
+static bool holds_range(const struct domain *d, uint64_t first, uint64_t count) {
     const struct resources *r = d->resources;
 
     for (uint32_t i = 0; r != NULL && i < r->nr_mmio; i++) {
         if (first >= r->mmio[i].first && first - r->mmio[i].first < r->mmio[i].count &&
-            count <= r->mmio[i].count - (first - r->mmio[i].first)) {
+            count <= r->mmio[i].count - (first - r->mmio[i].first))
             return true;
-        }
     }
     return false;
 }
 
-bool resource_holds_mmio(const struct domain *d, uint64_t mfn)
-{
+bool resource_holds_mmio(const struct domain *d, uint64_t mfn) {
     return holds_range(d, mfn, 1) && mmio_holdable(mfn, 1);
 }
 
-static int assign_mmio(struct domain *from, struct domain *to, uint64_t gfn, uint64_t count)
-{
+static int assign_mmio(struct domain *from, struct domain *to, uint64_t gfn, uint64_t count) {
     struct resources *r = to->resources;
     uint64_t first = gfn - HV_GFN_MMIO;
 
-    if (gfn < HV_GFN_MMIO || count == 0 || first + count < first) {
-        return -HV_EINVAL;
-    }
-    if (!holds_range(from, first, count) || !mmio_holdable(first, count)) {
-        return -HV_EPERM;
-    }
-    if (holds_range(to, first, count)) {
-        return 0;
-    }
-    if (r->nr_mmio == RESOURCE_RANGES) {
-        return -HV_ENOSPC;
-    }
+    if (gfn < HV_GFN_MMIO || count == 0 || first + count < first) return -HV_EINVAL;
+    if (!holds_range(from, first, count) || !mmio_holdable(first, count)) return -HV_EPERM;
+    if (holds_range(to, first, count)) return 0;
+    if (r->nr_mmio == RESOURCE_RANGES) return -HV_ENOSPC;
     r->mmio[r->nr_mmio].first = first;
     r->mmio[r->nr_mmio].count = count;
     r->nr_mmio++;
@@ -177,68 +136,45 @@ static int assign_mmio(struct domain *from, struct domain *to, uint64_t gfn, uin
 
 /* ---- interrupt lines and devices ---- */
 
-bool resource_holds_irq(const struct domain *d, uint64_t gsi)
-{
+bool resource_holds_irq(const struct domain *d, uint64_t gsi) {
     const struct resources *r = d->resources;
 
     /* The console's own line stays hyp's. */
-    if (r == NULL || gsi >= RESOURCE_IRQS || gsi == irq_line_of_isa(UART_COM1_IRQ)) {
-        return false;
-    }
+    if (r == NULL || gsi >= RESOURCE_IRQS || gsi == irq_line_of_isa(UART_COM1_IRQ)) return false;
     return r->all_irqs || (r->irqs[gsi / 64] >> gsi % 64 & 1) != 0;
 }
 
-static int assign_irq(struct domain *from, struct domain *to, uint64_t gsi)
-{
-    if (gsi >= RESOURCE_IRQS) {
-        return -HV_EINVAL;
-    }
-    if (!resource_holds_irq(from, gsi)) {
-        return -HV_EPERM;
-    }
+static int assign_irq(struct domain *from, struct domain *to, uint64_t gsi) {
+    if (gsi >= RESOURCE_IRQS) return -HV_EINVAL;
+    if (!resource_holds_irq(from, gsi)) return -HV_EPERM;
     to->resources->irqs[gsi / 64] |= (uint64_t)1 << gsi % 64;
     return 0;
 }
 
-bool resource_holds_device(const struct domain *d, uint64_t device)
-{
+bool resource_holds_device(const struct domain *d, uint64_t device) {
     const struct resources *r = d->resources;
 
-    if (r == NULL || device > UINT16_MAX) {
-        return false;
-    }
+    if (r == NULL || device > UINT16_MAX) return false;
     for (uint32_t i = 0; i < r->nr_devices; i++) {
-        if (r->device[i] == device) {
-            return true;
-        }
+        if (r->device[i] == device) return true;
     }
     return r->all_devices;
 }
 
-static int assign_device(struct domain *from, struct domain *to, uint64_t device)
-{
+static int assign_device(struct domain *from, struct domain *to, uint64_t device) {
     struct resources *r = to->resources;
 
-    if (device > UINT16_MAX) {
-        return -HV_EINVAL;
-    }
-    if (!resource_holds_device(from, device)) {
-        return -HV_EPERM;
-    }
-    if (resource_holds_device(to, device)) {
-        return 0;
-    }
-    if (r->nr_devices == RESOURCE_DEVICES) {
-        return -HV_ENOSPC;
-    }
+    if (device > UINT16_MAX) return -HV_EINVAL;
+    if (!resource_holds_device(from, device)) return -HV_EPERM;
+    if (resource_holds_device(to, device)) return 0;
+    if (r->nr_devices == RESOURCE_DEVICES) return -HV_ENOSPC;
     r->device[r->nr_devices++] = (uint16_t)device;
     return 0;
 }
 
 /* ---- all kinds ---- */
 
-int resource_assign(struct domain *from, struct domain *to, uint64_t kind, uint64_t a, uint64_t b)
-{
+int resource_assign(struct domain *from, struct domain *to, uint64_t kind, uint64_t a, uint64_t b) {
     switch (kind) {
     case HV_ASSIGN_PORTS:
         return assign_ports(from, to, a, b);
@@ -253,19 +189,14 @@ int resource_assign(struct domain *from, struct domain *to, uint64_t kind, uint6
     }
 }
 
-int resource_give_all(struct domain *root)
-{
+int resource_give_all(struct domain *root) {
     struct resources *r = root->resources;
 
-    if (!make_bitmap(root)) {
-        return -HV_ENOMEM;
-    }
+    if (!make_bitmap(root)) return -HV_ENOMEM;
     memset(root->io_bitmap[0], 0, PAGE_SIZE);
     memset(root->io_bitmap[1], 0, PAGE_SIZE);
     for (unsigned int i = 0; i < ARRAY_LEN(hyp_ports); i++) {
-        for (uint32_t p = hyp_ports[i].first; p <= hyp_ports[i].last; p++) {
-            set_port(root, p, false);
-        }
+        for (uint32_t p = hyp_ports[i].first; p <= hyp_ports[i].last; p++) set_port(root, p, false);
     }
     root->io_version++;
     r->mmio[0].first = 0;

@@ -46,25 +46,19 @@ struct plan {
     uint64_t start_gfn, devices_gfn, shared_gfn;
 };
 
-static _Noreturn void give_up(const char *why)
-{
+static _Noreturn void give_up(const char *why) {
     printk("cannot start root: %s", why);
     machine_shutdown(CANNOT_BOOT_REASON);
 }
 
-static uint64_t image_address(uint64_t gfn)
-{
-    return HV_KERNEL_IMAGE + gfn * HV_PAGE_SIZE;
-}
+static uint64_t image_address(uint64_t gfn) { return HV_KERNEL_IMAGE + gfn * HV_PAGE_SIZE; }
 
-static uint64_t pages_of(const struct boot_module *m)
-{
+static uint64_t pages_of(const struct boot_module *m) {
     return (m->end - m->start + HV_PAGE_SIZE - 1) / HV_PAGE_SIZE;
 }
 
 /* A decimal number, all of the text; 0 when it is none. */
-static uint64_t number(const char *text)
-{
+static uint64_t number(const char *text) {
     uint64_t n = 0;
 
     for (; *text >= '0' && *text <= '9' && n < UINT32_MAX; text++)
@@ -74,33 +68,28 @@ static uint64_t number(const char *text)
 
 /* ---- planning ---- */
 
-static void plan_memory(struct plan *p)
-{
+static void plan_memory(struct plan *p) {
     uint64_t half = frame_free_count() / 2 / PAGES_PER_MIB;
     uint64_t mib = half < ROOT_MEM_DEFAULT ? half : ROOT_MEM_DEFAULT;
     char value[16];
 
-    if (boot_option(p->boot, "root-mem", value, sizeof(value)))
-        mib = number(value);
+    if (boot_option(p->boot, "root-mem", value, sizeof(value))) mib = number(value);
     p->ram_pages = mib * PAGES_PER_MIB;
     if (mib < ROOT_MEM_MIN || p->ram_pages > frame_free_count() / 4 * 3)
         give_up("root-mem is not a number of MiB from 4 to three quarters of the memory");
-    if (p->shared_gfn >= p->ram_pages)
-        give_up("root-mem is too small for its image");
+    if (p->shared_gfn >= p->ram_pages) give_up("root-mem is too small for its image");
     for (uint32_t i = 1; i < p->boot->module_count; i++)
         p->module_pages += pages_of(&p->boot->modules[i]);
     if (p->ram_pages + p->module_pages > HV_MAX_RAM_PAGES)
         give_up("too much memory for one domain");
 }
 
-static void plan_make(struct plan *p, const struct boot_info *boot)
-{
+static void plan_make(struct plan *p, const struct boot_info *boot) {
     const struct boot_module *m = &boot->modules[0];
     const char *wrong;
 
     p->boot = boot;
-    if (boot->module_count == 0)
-        give_up("no boot module; the first one is root's image");
+    if (boot->module_count == 0) give_up("no boot module; the first one is root's image");
     p->file = phys_to_virt(m->start);
     wrong = loader_read(p->file, m->end - m->start, &p->image);
     if (wrong != NULL) {
@@ -115,8 +104,7 @@ static void plan_make(struct plan *p, const struct boot_info *boot)
 
 /* ---- memory ---- */
 
-static void populate(struct domain *d, const struct plan *p)
-{
+static void populate(struct domain *d, const struct plan *p) {
     uint64_t begun = arch_counter();
     int64_t n;
 
@@ -131,15 +119,12 @@ static void populate(struct domain *d, const struct plan *p)
 }
 
 /* A module's frames become root's RAM. What is behind its end in the last one is not for root. */
-static uint64_t adopt_module(struct domain *d, const struct boot_module *m, uint64_t gfn)
-{
+static uint64_t adopt_module(struct domain *d, const struct boot_module *m, uint64_t gfn) {
     uint64_t pages = pages_of(m);
     uint64_t tail = (m->end - m->start) % HV_PAGE_SIZE;
 
-    if (m->start % HV_PAGE_SIZE != 0)
-        give_up("a boot module does not start on a page");
-    if (tail != 0)
-        memset(phys_to_virt(m->end), 0, HV_PAGE_SIZE - tail);
+    if (m->start % HV_PAGE_SIZE != 0) give_up("a boot module does not start on a page");
+    if (tail != 0) memset(phys_to_virt(m->end), 0, HV_PAGE_SIZE - tail);
     for (uint64_t i = 0; i < pages; i++) {
         mfn_t f = { m->start / HV_PAGE_SIZE + i };
 
@@ -151,8 +136,7 @@ static uint64_t adopt_module(struct domain *d, const struct boot_module *m, uint
     return gfn + pages;
 }
 
-static void adopt_modules(struct domain *d, const struct plan *p)
-{
+static void adopt_modules(struct domain *d, const struct plan *p) {
     uint64_t gfn = p->ram_pages;
 
     for (uint32_t i = 1; i < p->boot->module_count; i++)
@@ -160,8 +144,7 @@ static void adopt_modules(struct domain *d, const struct plan *p)
 }
 
 /* Copies to guest physical memory, which is populated, page by page. */
-static void copy_in(const struct domain *d, uint64_t gpa, const void *from, uint64_t bytes)
-{
+static void copy_in(const struct domain *d, uint64_t gpa, const void *from, uint64_t bytes) {
     const uint8_t *at = from;
 
     while (bytes > 0) {
@@ -176,8 +159,7 @@ static void copy_in(const struct domain *d, uint64_t gpa, const void *from, uint
     }
 }
 
-static void map(struct domain *d, uint64_t address, uint64_t gfn, uint64_t pages, uint32_t rights)
-{
+static void map(struct domain *d, uint64_t address, uint64_t gfn, uint64_t pages, uint32_t rights) {
     struct hv_map_run run = {
         .address = address, .gfn = gfn, .count = (uint32_t)pages, .rights = rights
     };
@@ -192,8 +174,7 @@ static void map(struct domain *d, uint64_t address, uint64_t gfn, uint64_t pages
     }
 }
 
-static void load_image(struct domain *d, const struct plan *p)
-{
+static void load_image(struct domain *d, const struct plan *p) {
     for (uint32_t i = 0; i < p->image.count; i++) {
         const struct loader_segment *s = &p->image.segment[i];
 
@@ -213,8 +194,7 @@ struct page_writer {
     uint32_t used;
 };
 
-static void *record(struct page_writer *w, uint32_t tag, size_t bytes)
-{
+static void *record(struct page_writer *w, uint32_t tag, size_t bytes) {
     uint32_t size = (uint32_t)((bytes + 7) & ~(size_t)7);
     struct hv_start_record *r = (void *)(w->page + w->used);
 
@@ -226,15 +206,13 @@ static void *record(struct page_writer *w, uint32_t tag, size_t bytes)
     return r;
 }
 
-static void record_u64(struct page_writer *w, uint32_t tag, uint64_t value)
-{
+static void record_u64(struct page_writer *w, uint32_t tag, uint64_t value) {
     struct hv_start_u64 *r = record(w, tag, sizeof(*r));
 
     r->value = value;
 }
 
-static void record_range(struct page_writer *w, uint32_t kind, uint64_t gfn, uint64_t count)
-{
+static void record_range(struct page_writer *w, uint32_t kind, uint64_t gfn, uint64_t count) {
     struct hv_start_memory *r = record(w, HV_START_MEMORY, sizeof(*r));
 
     r->kind = kind;
@@ -242,8 +220,7 @@ static void record_range(struct page_writer *w, uint32_t kind, uint64_t gfn, uin
     r->count = count;
 }
 
-static void record_page(struct page_writer *w, uint32_t tag, uint64_t gfn, uint64_t address)
-{
+static void record_page(struct page_writer *w, uint32_t tag, uint64_t gfn, uint64_t address) {
     struct hv_start_page *r = record(w, tag, sizeof(*r));
 
     r->gfn = gfn;
@@ -251,15 +228,13 @@ static void record_page(struct page_writer *w, uint32_t tag, uint64_t gfn, uint6
 }
 
 /* What follows the file's name in a module's string. */
-static const char *arguments(const char *string)
-{
+static const char *arguments(const char *string) {
     const char *space = strchr(string, ' ');
 
     return space != NULL ? space + 1 : "";
 }
 
-static void record_cmdline(struct page_writer *w, const char *text)
-{
+static void record_cmdline(struct page_writer *w, const char *text) {
     size_t bytes = strlen(text) + 1;
     struct hv_start_string *r =
         record(w, HV_START_CMDLINE, offsetof(struct hv_start_string, text) + bytes);
@@ -267,8 +242,7 @@ static void record_cmdline(struct page_writer *w, const char *text)
     memcpy(r->text, text, bytes);
 }
 
-static void record_modules(struct page_writer *w, const struct plan *p)
-{
+static void record_modules(struct page_writer *w, const struct plan *p) {
     uint64_t gfn = p->ram_pages;
 
     for (uint32_t i = 1; i < p->boot->module_count; i++) {
@@ -284,8 +258,7 @@ static void record_modules(struct page_writer *w, const struct plan *p)
     }
 }
 
-static void record_memory(struct page_writer *w, const struct domain *d, const struct plan *p)
-{
+static void record_memory(struct page_writer *w, const struct domain *d, const struct plan *p) {
     uint64_t first = p->image.segment[0].gfn;
 
     record_range(w, HV_RANGE_RAM, 0, d->ram_pages);
@@ -295,13 +268,11 @@ static void record_memory(struct page_writer *w, const struct domain *d, const s
     record_range(w, HV_RANGE_MMIO, HV_GFN_MMIO, (uint64_t)1 << 40);
 }
 
-static uint64_t wall_clock_at_boot(const struct boot_info *boot)
-{
+static uint64_t wall_clock_at_boot(const struct boot_info *boot) {
     return (uint64_t)(boot->wall_clock * NANOSECONDS) - boot->wall_clock_ns;
 }
 
-static void write_start_page(const struct domain *d, const struct plan *p)
-{
+static void write_start_page(const struct domain *d, const struct plan *p) {
     struct page_writer w = { .page = frame_va(p2m_ram(d, (gfn_t){ p->start_gfn })),
                              .used = sizeof(struct hv_start_header) };
     struct hv_start_header *h = (void *)w.page;
@@ -324,16 +295,14 @@ static void write_start_page(const struct domain *d, const struct plan *p)
     h->bytes = w.used;
 }
 
-void root_build(const struct boot_info *boot)
-{
+void root_build(const struct boot_info *boot) {
     static struct plan p;
     struct domain *d;
 
     plan_make(&p, boot);
     d = domain_create_root(frame_free_count() + p.module_pages, p.ram_pages + p.module_pages,
                            ROOT_WINDOWS);
-    if (resource_give_all(d) < 0)
-        give_up("no memory for its resources");
+    if (resource_give_all(d) < 0) give_up("no memory for its resources");
     spin_lock(&memory_lock);
     populate(d, &p);
     adopt_modules(d, &p);

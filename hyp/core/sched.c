@@ -42,13 +42,9 @@ struct run_queue {
 
 static struct run_queue queues[CPU_MAX];
 
-static struct run_queue *queue_of(const struct cpu *c)
-{
-    return &queues[c->id];
-}
+static struct run_queue *queue_of(const struct cpu *c) { return &queues[c->id]; }
 
-void sched_init(void)
-{
+void sched_init(void) {
     for (uint32_t i = 0; i < CPU_MAX; i++) {
         queues[i] = (struct run_queue){ .head = NULL };
         spin_lock_init(&queues[i].lock, LOCK_SCHED);
@@ -61,8 +57,7 @@ void sched_init(void)
  * Enters a run-state, with the record in the shared page: readers see an odd version while it is
  * being written. Nothing is read back from the page, which its guest may write.
  */
-static void run_state_set(struct vcpu *v, uint32_t state, uint64_t now)
-{
+static void run_state_set(struct vcpu *v, uint32_t state, uint64_t now) {
     struct hv_runstate *r = &v->page->run;
 
     v->run_time[v->run_state] += now - v->run_since;
@@ -70,8 +65,7 @@ static void run_state_set(struct vcpu *v, uint32_t state, uint64_t now)
     v->run_since = now;
     WRITE_ONCE(r->version, v->run_version + 1);
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    for (uint32_t i = 0; i < ARRAY_LEN(v->run_time); i++)
-        WRITE_ONCE(r->time[i], v->run_time[i]);
+    for (uint32_t i = 0; i < ARRAY_LEN(v->run_time); i++) WRITE_ONCE(r->time[i], v->run_time[i]);
     WRITE_ONCE(r->state, state);
     WRITE_ONCE(r->since, now);
     WRITE_ONCE(r->weight, v->weight);
@@ -81,15 +75,13 @@ static void run_state_set(struct vcpu *v, uint32_t state, uint64_t now)
 }
 
 /* What the wait bits mean for the record. */
-static uint32_t waiting_state(const struct vcpu *v)
-{
+static uint32_t waiting_state(const struct vcpu *v) {
     return v->wait & (VCPU_PAUSED | VCPU_OFFLINE) ? HV_RUN_OFFLINE : HV_RUN_BLOCKED;
 }
 
 /* ---- the queue; all with its lock held ---- */
 
-static void queue_insert(struct run_queue *q, struct vcpu *v)
-{
+static void queue_insert(struct run_queue *q, struct vcpu *v) {
     struct vcpu *before = NULL, *after = q->head;
 
     /* Behind its equals: who waited longer goes first. */
@@ -103,26 +95,22 @@ static void queue_insert(struct run_queue *q, struct vcpu *v)
         before->rq_next = v;
     else
         q->head = v;
-    if (after != NULL)
-        after->rq_prev = v;
+    if (after != NULL) after->rq_prev = v;
     v->queued = 1;
 }
 
-static void queue_remove(struct run_queue *q, struct vcpu *v)
-{
+static void queue_remove(struct run_queue *q, struct vcpu *v) {
     if (v->rq_prev != NULL)
         v->rq_prev->rq_next = v->rq_next;
     else
         q->head = v->rq_next;
-    if (v->rq_next != NULL)
-        v->rq_next->rq_prev = v->rq_prev;
+    if (v->rq_next != NULL) v->rq_next->rq_prev = v->rq_prev;
     v->rq_next = v->rq_prev = NULL;
     v->queued = 0;
 }
 
 /* Charges the running vCPU up to now, and moves the queue's standing. */
-static void queue_charge(struct run_queue *q, uint64_t now)
-{
+static void queue_charge(struct run_queue *q, uint64_t now) {
     struct vcpu *v = q->current;
     uint64_t least;
 
@@ -133,20 +121,17 @@ static void queue_charge(struct run_queue *q, uint64_t now)
         v->vruntime += ran * WEIGHT_PAR / v->weight;
         v->started = now;
         least = v->vruntime;
-        if (q->head != NULL && q->head->vruntime < least)
-            least = q->head->vruntime;
+        if (q->head != NULL && q->head->vruntime < least) least = q->head->vruntime;
     } else if (q->head != NULL) {
         least = q->head->vruntime;
     } else {
         return;
     }
-    if (least > q->least)
-        q->least = least;
+    if (least > q->least) q->least = least;
 }
 
 /* With somebody waiting the running vCPU has a slice; alone it runs without a tick. */
-static void slice_update(struct run_queue *q, uint64_t now)
-{
+static void slice_update(struct run_queue *q, uint64_t now) {
     if (q->head == NULL || q->current == NULL)
         q->slice_end = 0;
     else if (q->slice_end == 0)
@@ -154,16 +139,14 @@ static void slice_update(struct run_queue *q, uint64_t now)
 }
 
 /* Is the head so far behind that it is to run at once? */
-static bool should_preempt(const struct run_queue *q)
-{
+static bool should_preempt(const struct run_queue *q) {
     return q->current != NULL && q->head != NULL &&
            q->head->vruntime + WAKE_NS < q->current->vruntime;
 }
 
 /* ---- vCPUs ---- */
 
-void sched_add(struct vcpu *v)
-{
+void sched_add(struct vcpu *v) {
     v->wait |= VCPU_OFFLINE;
     v->weight = v->domain->weight;
     v->cpu = cpus[0];
@@ -173,29 +156,24 @@ void sched_add(struct vcpu *v)
     run_state_set(v, HV_RUN_OFFLINE, v->run_since);
 }
 
-void sched_set_weight(struct vcpu *v, uint32_t weight)
-{
+void sched_set_weight(struct vcpu *v, uint32_t weight) {
     struct run_queue *q = queue_of(v->cpu);
 
     spin_lock(&q->lock);
     /* What it ran so far it ran at the old weight. */
-    if (q->current == v)
-        queue_charge(q, clock_now_ns());
+    if (q->current == v) queue_charge(q, clock_now_ns());
     v->weight = weight;
     spin_unlock(&q->lock);
 }
 
-void sched_remove(struct vcpu *v)
-{
-    if (v->cpu == NULL)
-        return;
+void sched_remove(struct vcpu *v) {
+    if (v->cpu == NULL) return;
     sched_sleep(v, VCPU_OFFLINE);
     timer_set(v, 0);
     BUG_ON(queue_of(v->cpu)->current == v);
 }
 
-void sched_wake(struct vcpu *v, uint32_t why)
-{
+void sched_wake(struct vcpu *v, uint32_t why) {
     struct cpu *c = v->cpu;
     struct run_queue *q = queue_of(c);
     uint64_t now = clock_now_ns();
@@ -204,13 +182,11 @@ void sched_wake(struct vcpu *v, uint32_t why)
     v->wait &= ~why;
     if (v->wait == 0 && !v->queued && q->current != v) {
         queue_charge(q, now);
-        if (v->vruntime + LAG_NS < q->least)
-            v->vruntime = q->least - LAG_NS;
+        if (v->vruntime + LAG_NS < q->least) v->vruntime = q->least - LAG_NS;
         queue_insert(q, v);
         run_state_set(v, HV_RUN_RUNNABLE, now);
         slice_update(q, now);
-        if (should_preempt(q))
-            cpu_raise_work(c, CPU_WORK_RESCHED);
+        if (should_preempt(q)) cpu_raise_work(c, CPU_WORK_RESCHED);
     } else if (v->wait != 0 && v->run_state != waiting_state(v) && q->current != v) {
         run_state_set(v, waiting_state(v), now);
     }
@@ -218,8 +194,7 @@ void sched_wake(struct vcpu *v, uint32_t why)
     timer_program(c);
 }
 
-void sched_sleep(struct vcpu *v, uint32_t why)
-{
+void sched_sleep(struct vcpu *v, uint32_t why) {
     struct cpu *c = v->cpu;
     struct run_queue *q = queue_of(c);
 
@@ -229,37 +204,32 @@ void sched_sleep(struct vcpu *v, uint32_t why)
         /* It leaves at its next exit, which sets its state. */
         cpu_raise_work(c, CPU_WORK_RESCHED);
     } else {
-        if (v->queued)
-            queue_remove(q, v);
+        if (v->queued) queue_remove(q, v);
         run_state_set(v, waiting_state(v), clock_now_ns());
     }
     spin_unlock(&q->lock);
 }
 
-void sched_pass(struct vcpu *v)
-{
+void sched_pass(struct vcpu *v) {
     struct run_queue *q = queue_of(v->cpu);
 
     spin_lock(&q->lock);
     if (q->head != NULL) {
         /* Behind the first that waits; what it gives up is not given back. */
         queue_charge(q, clock_now_ns());
-        if (v->vruntime < q->head->vruntime)
-            v->vruntime = q->head->vruntime;
+        if (v->vruntime < q->head->vruntime) v->vruntime = q->head->vruntime;
         cpu_raise_work(v->cpu, CPU_WORK_RESCHED);
     }
     spin_unlock(&q->lock);
 }
 
 /* Puts the vCPU that ran where it belongs now. */
-static void put_previous(struct run_queue *q, uint64_t now)
-{
+static void put_previous(struct run_queue *q, uint64_t now) {
     struct vcpu *v = q->current;
 
     queue_charge(q, now);
     q->current = NULL;
-    if (v == NULL)
-        return;
+    if (v == NULL) return;
     if (v->wait == 0) {
         queue_insert(q, v);
         run_state_set(v, HV_RUN_RUNNABLE, now);
@@ -269,8 +239,7 @@ static void put_previous(struct run_queue *q, uint64_t now)
 }
 
 /* Takes the head, if there is one, and lets it run. */
-static struct vcpu *take_next(struct cpu *c, struct run_queue *q)
-{
+static struct vcpu *take_next(struct cpu *c, struct run_queue *q) {
     struct vcpu *v;
     uint64_t now = clock_now_ns();
 
@@ -290,8 +259,7 @@ static struct vcpu *take_next(struct cpu *c, struct run_queue *q)
     return v;
 }
 
-struct vcpu *sched_pick(struct cpu *c)
-{
+struct vcpu *sched_pick(struct cpu *c) {
     struct run_queue *q = queue_of(c);
     struct vcpu *previous = q->current, *v;
 
@@ -308,8 +276,7 @@ struct vcpu *sched_pick(struct cpu *c)
     return v;
 }
 
-void sched_tick(struct cpu *c)
-{
+void sched_tick(struct cpu *c) {
     struct run_queue *q = queue_of(c);
 
     spin_lock(&q->lock);
@@ -320,13 +287,9 @@ void sched_tick(struct cpu *c)
     spin_unlock(&q->lock);
 }
 
-uint64_t sched_slice_end(const struct cpu *c)
-{
-    return READ_ONCE(queue_of(c)->slice_end);
-}
+uint64_t sched_slice_end(const struct cpu *c) { return READ_ONCE(queue_of(c)->slice_end); }
 
-uint64_t sched_cpu_ns(const struct vcpu *v)
-{
+uint64_t sched_cpu_ns(const struct vcpu *v) {
     const struct run_queue *q = queue_of(v->cpu);
     uint64_t ran = q->current == v ? clock_now_ns() - v->started : 0;
 

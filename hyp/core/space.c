@@ -18,29 +18,21 @@
 #define PAGE_LIMIT ((uint64_t)1 << (64 - PAGE_SHIFT)) /* page number behind the last address */
 
 /* The value of the root register for a top-level table. The only place that makes one. */
-static uint64_t root_of(mfn_t top)
-{
-    return top.n << PAGE_SHIFT;
-}
+static uint64_t root_of(mfn_t top) { return top.n << PAGE_SHIFT; }
 
 /* ---- create ---- */
 
-static void fill_tops(struct space *s)
-{
+static void fill_tops(struct space *s) {
     const uint64_t *root = hyp_root_table();
     pte_t *user = frame_va(s->l4_user), *kernel = frame_va(s->l4_kernel);
 
-    for (unsigned int i = HYP_SLOT_FIRST; i <= HYP_SLOT_LAST; i++) {
-        user[i] = kernel[i] = root[i];
-    }
-    for (unsigned int i = PTE_KERNEL_SLOT; i < PTE_SLOTS; i++) {
+    for (unsigned int i = HYP_SLOT_FIRST; i <= HYP_SLOT_LAST; i++) user[i] = kernel[i] = root[i];
+    for (unsigned int i = PTE_KERNEL_SLOT; i < PTE_SLOTS; i++)
         kernel[i] = pte_make(s->domain->kernel_l3[i - PTE_KERNEL_SLOT].n, PTE_TABLE);
-    }
 }
 
 /* Frees what is there of a space without any lower table. A processor may still walk the tops. */
-static void free_space(struct domain *d, struct space *s)
-{
+static void free_space(struct domain *d, struct space *s) {
     const mfn_t tops[2] = { s->l4_user, s->l4_kernel };
 
     for (unsigned int i = 0; i < 2; i++) {
@@ -53,14 +45,11 @@ static void free_space(struct domain *d, struct space *s)
     frame_free(d, s->mfn);
 }
 
-static int make_space(struct domain *d, uint32_t id)
-{
+static int make_space(struct domain *d, uint32_t id) {
     mfn_t m = frame_alloc(d, FRAME_META);
     struct space *s;
 
-    if (mfn_is_none(m)) {
-        return -HV_ENOMEM;
-    }
+    if (mfn_is_none(m)) return -HV_ENOMEM;
     s = frame_va(m);
     /* p2m_create came first, and a domain has RAM. */
     BUG_ON(d->p2m_ram[0] == NULL);
@@ -78,22 +67,16 @@ static int make_space(struct domain *d, uint32_t id)
     return 0;
 }
 
-int space_init_domain(struct domain *d)
-{
-    for (unsigned int i = 0; i < ARRAY_LEN(d->kernel_l3); i++) {
-        d->kernel_l3[i] = MFN_NONE;
-    }
+int space_init_domain(struct domain *d) {
+    for (unsigned int i = 0; i < ARRAY_LEN(d->kernel_l3); i++) d->kernel_l3[i] = MFN_NONE;
     for (unsigned int i = 0; i < ARRAY_LEN(d->kernel_l3); i++) {
         d->kernel_l3[i] = frame_alloc(d, FRAME_TABLE);
-        if (mfn_is_none(d->kernel_l3[i])) {
-            return -HV_ENOMEM;
-        }
+        if (mfn_is_none(d->kernel_l3[i])) return -HV_ENOMEM;
     }
     return make_space(d, 0);
 }
 
-int64_t space_create(struct domain *d)
-{
+int64_t space_create(struct domain *d) {
     for (uint32_t id = 1; id < HV_MAX_SPACES; id++) {
         if (d->spaces[id] == NULL) {
             int error = make_space(d, id);
@@ -106,18 +89,14 @@ int64_t space_create(struct domain *d)
 
 /* ---- find ---- */
 
-struct space *space_find_any(struct domain *d, uint64_t id)
-{
+struct space *space_find_any(struct domain *d, uint64_t id) {
     return id < HV_MAX_SPACES ? d->spaces[id] : NULL;
 }
 
-bool space_range_ok(const struct space *s, uint64_t address, uint64_t count)
-{
+bool space_range_ok(const struct space *s, uint64_t address, uint64_t count) {
     uint64_t page = address >> PAGE_SHIFT;
 
-    if ((address & PAGE_MASK) != 0 || count == 0) {
-        return false;
-    }
+    if ((address & PAGE_MASK) != 0 || count == 0) return false;
     if (s->id != 0) {
         const uint64_t end = HV_USER_END >> PAGE_SHIFT;
 
@@ -128,56 +107,41 @@ bool space_range_ok(const struct space *s, uint64_t address, uint64_t count)
 
 /* ---- load ---- */
 
-void space_unload(struct vcpu *v)
-{
+void space_unload(struct vcpu *v) {
     if (v->space != NULL) {
         v->space->loaded--;
         v->space = NULL;
     }
 }
 
-void space_load(struct vcpu *v, struct space *s)
-{
+void space_load(struct vcpu *v, struct space *s) {
     uint64_t root = root_of(s->l4_kernel);
 
-    if (v->space != NULL) {
-        v->space->loaded--;
-    }
+    if (v->space != NULL) v->space->loaded--;
     s->loaded++;
     v->space = s;
     v->root_user = root_of(s->l4_user);
     v->root_kernel = root;
-    if (v->cpu->vcpu == v) {
-        epoch_load_root(v->cpu, root);
-    }
+    if (v->cpu->vcpu == v) epoch_load_root(v->cpu, root);
 }
 
 /* ---- destroy ---- */
 
-int space_destroy_step(struct domain *d, struct space *s)
-{
-    if (s->loaded != 0) {
-        return -HV_EBUSY;
-    }
+int space_destroy_step(struct domain *d, struct space *s) {
+    if (s->loaded != 0) return -HV_EBUSY;
     s->dying = 1;
-    if (table_clear_step(s, HV_USER_END >> PAGE_SHIFT)) {
-        return 1;
-    }
+    if (table_clear_step(s, HV_USER_END >> PAGE_SHIFT)) return 1;
     free_space(d, s);
     return 0;
 }
 
-static void unload_all(struct domain *d)
-{
+static void unload_all(struct domain *d) {
     for (unsigned int i = 0; i < HV_MAX_VCPUS; i++) {
-        if (d->vcpu[i] != NULL) {
-            space_unload(d->vcpu[i]);
-        }
+        if (d->vcpu[i] != NULL) space_unload(d->vcpu[i]);
     }
 }
 
-static void free_kernel_half(struct domain *d)
-{
+static void free_kernel_half(struct domain *d) {
     for (unsigned int i = 0; i < ARRAY_LEN(d->kernel_l3); i++) {
         mfn_t m = d->kernel_l3[i];
 
@@ -190,8 +154,7 @@ static void free_kernel_half(struct domain *d)
     }
 }
 
-bool space_destroy_domain_step(struct domain *d)
-{
+bool space_destroy_domain_step(struct domain *d) {
     struct space *s = d->spaces[0];
 
     unload_all(d);
@@ -206,9 +169,7 @@ bool space_destroy_domain_step(struct domain *d)
             s->dying = 1;
             s->destroy_at = HV_KERNEL_START >> PAGE_SHIFT;
         }
-        if (table_clear_step(s, PAGE_LIMIT)) {
-            return true;
-        }
+        if (table_clear_step(s, PAGE_LIMIT)) return true;
         free_space(d, s);
     }
     free_kernel_half(d);
@@ -217,22 +178,15 @@ bool space_destroy_domain_step(struct domain *d)
 
 /* ---- walk ---- */
 
-int space_walk(struct vcpu *v, uint64_t va, bool write, mfn_t *m)
-{
+int space_walk(struct vcpu *v, uint64_t va, bool write, mfn_t *m) {
     bool kernel = va >= HV_KERNEL_START;
     struct space *s = kernel ? v->domain->spaces[0] : v->space;
     pte_t e;
 
-    if (!kernel && va >= HV_USER_END) {
-        return -HV_EFAULT;
-    }
+    if (!kernel && va >= HV_USER_END) return -HV_EFAULT;
     e = leaf_at(s, va);
-    if (e == 0 || (e & PTE_KIND) == PTE_MMIO) {
-        return -HV_EFAULT;
-    }
-    if (write && (e & PTE_WRITE) == 0) {
-        return -HV_EPERM;
-    }
+    if (e == 0 || (e & PTE_KIND) == PTE_MMIO) return -HV_EFAULT;
+    if (write && (e & PTE_WRITE) == 0) return -HV_EPERM;
     *m = (mfn_t){ pte_frame(e) };
     return 0;
 }

@@ -21,38 +21,29 @@
  * The record of a window leaf. The entry keeps the low bits of the window's index; at most 64
  * windows share them, and the record says exactly which one it is.
  */
-static struct window *window_of_leaf(const struct space *s, uint64_t va, pte_t e)
-{
+static struct window *window_of_leaf(const struct space *s, uint64_t va, pte_t e) {
     const struct domain *d = s->domain;
 
     for (uint64_t n = pte_tag_of(e); n < d->window_pages; n += PTE_TAG_MASK + 1) {
         struct window *w = p2m_window_at(d, n);
 
-        if (w->space == s && w->address == va) {
-            return w;
-        }
+        if (w->space == s && w->address == va) return w;
     }
     panic("BUG: a window leaf without its window");
 }
 
-static void forget_window(const struct space *s, uint64_t va, pte_t e)
-{
+static void forget_window(const struct space *s, uint64_t va, pte_t e) {
     window_of_leaf(s, va, e)->space = NULL;
 }
 
 /* Uncounts a leaf that was taken out of its table. */
-static inline void leaf_put(struct space *s, uint64_t va, pte_t old)
-{
+static inline void leaf_put(struct space *s, uint64_t va, pte_t old) {
     pte_t kind = old & PTE_KIND;
 
     s->stale++;
     s->stale_at = va;
-    if (kind == PTE_MMIO) {
-        return;
-    }
-    if (kind == PTE_WINDOW) {
-        forget_window(s, va, old);
-    }
+    if (kind == PTE_MMIO) return;
+    if (kind == PTE_WINDOW) forget_window(s, va, old);
     frame_map_put(frame_of((mfn_t){ pte_frame(old) }));
 }
 
@@ -67,8 +58,7 @@ const pte_t leaf_bits[2][8] = {
 #undef BITS
 
 /* Rights as bits, or 0: refused. */
-static inline pte_t right_bits(const struct space *s, uint64_t rights)
-{
+static inline pte_t right_bits(const struct space *s, uint64_t rights) {
     return rights < 8 ? s->bits[rights] : 0;
 }
 
@@ -77,40 +67,26 @@ static inline pte_t right_bits(const struct space *s, uint64_t rights)
  * carry the rights? 3. A shared page: in the kernel half? 4. A window page: not mapped elsewhere?
  */
 static int resolve_other(const struct space *s, uint64_t va, gfn_t g, uint64_t rights,
-                         struct p2m_target *t)
-{
+                         struct p2m_target *t) {
     int error = p2m_resolve(s->domain, g, t);
 
-    if (error != 0) {
-        return error;
-    }
-    if ((rights & ~(uint64_t)(t->rights | HV_MAP_READ)) != 0) {
-        return -HV_EINVAL;
-    }
-    if (t->shared && s->id != 0) {
-        return -HV_EINVAL;
-    }
+    if (error != 0) return error;
+    if ((rights & ~(uint64_t)(t->rights | HV_MAP_READ)) != 0) return -HV_EINVAL;
+    if (t->shared && s->id != 0) return -HV_EINVAL;
     if (t->window != NULL && t->window->space != NULL &&
-        (t->window->space != s || t->window->address != va)) {
+        (t->window->space != s || t->window->address != va))
         return -HV_EBUSY;
-    }
     return 0;
 }
 
-static pte_t kind_bits(const struct p2m_target *t, gfn_t g)
-{
-    if (t->mmio) {
-        return PTE_MMIO | PTE_UNCACHED;
-    }
-    if (t->window != NULL) {
-        return PTE_WINDOW | pte_tag(g.n - HV_GFN_WINDOW);
-    }
+static pte_t kind_bits(const struct p2m_target *t, gfn_t g) {
+    if (t->mmio) return PTE_MMIO | PTE_UNCACHED;
+    if (t->window != NULL) return PTE_WINDOW | pte_tag(g.n - HV_GFN_WINDOW);
     return t->shared ? PTE_SHARED : PTE_RAM;
 }
 
 /* Puts a leaf into its table and uncounts what was there. */
-static inline void leaf_set(struct space *s, pte_t *table, uint64_t va, pte_t e)
-{
+static inline void leaf_set(struct space *s, pte_t *table, uint64_t va, pte_t e) {
     pte_t old = __atomic_exchange_n(&table[pte_index(va, 1)], e, __ATOMIC_RELAXED);
 
     if (old != 0) {
@@ -121,45 +97,34 @@ static inline void leaf_set(struct space *s, pte_t *table, uint64_t va, pte_t e)
 }
 
 static __attribute__((noinline)) int map_other(struct space *s, uint64_t va, gfn_t g,
-                                               uint64_t rights)
-{
+                                               uint64_t rights) {
     struct p2m_target t;
     pte_t *table;
     int error = resolve_other(s, va, g, rights, &t);
 
-    if (error != 0) {
-        return error;
-    }
+    if (error != 0) return error;
     table = leaf_table(s, va);
-    if (table == NULL && (table = table_make(s, va)) == NULL) {
-        return -HV_ENOMEM;
-    }
+    if (table == NULL && (table = table_make(s, va)) == NULL) return -HV_ENOMEM;
     leaf_set(s, table, va, pte_make(t.mfn.n, right_bits(s, rights) | kind_bits(&t, g)));
     /* After leaf_set, which clears the record when the page was mapped here before. */
     if (t.window != NULL) {
         t.window->space = s;
         t.window->address = va;
     }
-    if (!t.mmio) {
-        frame_map_get(frame_of(t.mfn));
-    }
+    if (!t.mmio) frame_map_get(frame_of(t.mfn));
     return 0;
 }
 
-static inline int map_page(struct space *s, uint64_t va, gfn_t g, uint64_t rights)
-{
+static inline int map_page(struct space *s, uint64_t va, gfn_t g, uint64_t rights) {
     mfn_t m = p2m_ram(s->domain, g);
     struct frame *f;
     pte_t *table;
 
-    if (__builtin_expect(mfn_is_none(m), 0)) {
-        return map_other(s, va, g, rights);
-    }
+    if (__builtin_expect(mfn_is_none(m), 0)) return map_other(s, va, g, rights);
     f = frame_of(m);
     table = leaf_table(s, va);
-    if (__builtin_expect(table == NULL, 0) && (table = table_make(s, va)) == NULL) {
+    if (__builtin_expect(table == NULL, 0) && (table = table_make(s, va)) == NULL)
         return -HV_ENOMEM;
-    }
     leaf_set(s, table, va, pte_make(m.n, right_bits(s, rights) | PTE_RAM));
     frame_map_get(f);
     return 0;
@@ -167,33 +132,25 @@ static inline int map_page(struct space *s, uint64_t va, gfn_t g, uint64_t right
 
 /* ---- runs ---- */
 
-int64_t space_map(struct space *s, const struct hv_map_run *run, uint64_t budget)
-{
+int64_t space_map(struct space *s, const struct hv_map_run *run, uint64_t budget) {
     uint64_t n = run->count < budget ? run->count : budget;
     uint64_t va = run->address;
 
-    if (right_bits(s, run->rights) == 0) {
-        return -HV_EINVAL;
-    }
+    if (right_bits(s, run->rights) == 0) return -HV_EINVAL;
     for (uint64_t i = 0; i < n; i++, va += PAGE_SIZE) {
         int error = map_page(s, va, (gfn_t){ run->gfn + i }, run->rights);
 
-        if (__builtin_expect(error != 0, 0)) {
-            return i != 0 ? (int64_t)i : error;
-        }
+        if (__builtin_expect(error != 0, 0)) return i != 0 ? (int64_t)i : error;
     }
     return (int64_t)n;
 }
 
 /* A run of a batch, asked and mapped the general way; the P2M's leaf is remembered. */
 static __attribute__((noinline)) int64_t map_run(struct space *s, const struct hv_map_run *run,
-                                                 uint64_t budget)
-{
+                                                 uint64_t budget) {
     const struct domain *d = s->domain;
 
-    if (!space_range_ok(s, run->address, run->count)) {
-        return -HV_EINVAL;
-    }
+    if (!space_range_ok(s, run->address, run->count)) return -HV_EINVAL;
     if (run->gfn < d->ram_pages) {
         s->ram_first = run->gfn & ~(uint64_t)511;
         s->ram = d->p2m_ram[(run->gfn >> 18) & 31][(run->gfn >> 9) & 511];
@@ -203,8 +160,7 @@ static __attribute__((noinline)) int64_t map_run(struct space *s, const struct h
 
 /* Rotated by the page shift, an address that is not aligned, or below the first, is a large number.
  */
-static inline uint64_t page_offset(uint64_t address, uint64_t first)
-{
+static inline uint64_t page_offset(uint64_t address, uint64_t first) {
     uint64_t offset = address - first;
 
     return offset >> PAGE_SHIFT | offset << (64 - PAGE_SHIFT);
@@ -215,20 +171,16 @@ typedef uint64_t __attribute__((may_alias)) word_t;
 /* The general way for a batch, from `run` on, which was read from runs[i]. */
 static __attribute__((noinline)) int64_t map_runs(struct space *s, const struct hv_map_run *runs,
                                                   uint64_t i, uint64_t count,
-                                                  struct hv_map_run *run)
-{
+                                                  struct hv_map_run *run) {
     uint64_t pages = i;
 
     for (;;) {
         int64_t done = map_run(s, run, HV_MAX_MAP_PAGES - pages);
 
-        if (done < 0) {
-            return pages != 0 ? (int64_t)pages : done;
-        }
+        if (done < 0) return pages != 0 ? (int64_t)pages : done;
         pages += (uint64_t)done;
-        if ((uint64_t)done < run->count || pages == HV_MAX_MAP_PAGES || ++i == count) {
+        if ((uint64_t)done < run->count || pages == HV_MAX_MAP_PAGES || ++i == count)
             return (int64_t)pages;
-        }
         memcpy(run, &runs[i], sizeof(*run));
         compiler_barrier();
     }
@@ -241,8 +193,7 @@ static __attribute__((noinline)) int64_t map_runs(struct space *s, const struct 
  * that it may not (range, alignment); leaf_bits refuses rights; a P2M leaf has 0 in what is empty
  * or beyond the end. An entry that is no common case goes on, as it was read, the general way.
  */
-static inline int64_t map_fast(struct space *s, const struct hv_map_run *runs, uint64_t count)
-{
+static inline int64_t map_fast(struct space *s, const struct hv_map_run *runs, uint64_t count) {
     uint64_t i = 0;
 
     do {
@@ -269,8 +220,7 @@ static inline int64_t map_fast(struct space *s, const struct hv_map_run *runs, u
     return (int64_t)i;
 }
 
-int64_t space_map_batch(struct space *s, const struct hv_map_run *runs, uint64_t count)
-{
+int64_t space_map_batch(struct space *s, const struct hv_map_run *runs, uint64_t count) {
     int64_t done;
 
     spin_lock(&memory_lock);
@@ -280,39 +230,30 @@ int64_t space_map_batch(struct space *s, const struct hv_map_run *runs, uint64_t
     return done;
 }
 
-static inline void unmap_page(struct space *s, uint64_t va)
-{
+static inline void unmap_page(struct space *s, uint64_t va) {
     pte_t *table = leaf_table(s, va);
     pte_t old;
 
-    if (table == NULL) {
-        return;
-    }
+    if (table == NULL) return;
     old = __atomic_exchange_n(&table[pte_index(va, 1)], 0, __ATOMIC_RELAXED);
     if (old != 0) {
         struct frame *f = frame_of_table(table);
 
         leaf_put(s, va, old);
         f->live--;
-        if (f->live == 0) {
-            table_prune(s, va);
-        }
+        if (f->live == 0) table_prune(s, va);
     }
 }
 
-int64_t space_unmap(struct space *s, const struct hv_map_run *run, uint64_t budget)
-{
+int64_t space_unmap(struct space *s, const struct hv_map_run *run, uint64_t budget) {
     uint64_t n = run->count < budget ? run->count : budget;
 
-    for (uint64_t i = 0; i < n; i++) {
-        unmap_page(s, run->address + i * PAGE_SIZE);
-    }
+    for (uint64_t i = 0; i < n; i++) unmap_page(s, run->address + i * PAGE_SIZE);
     return (int64_t)n;
 }
 
 /* The rights that the frame behind a leaf carries. */
-static uint64_t leaf_rights(const struct space *s, uint64_t va, pte_t e)
-{
+static uint64_t leaf_rights(const struct space *s, uint64_t va, pte_t e) {
     switch (e & PTE_KIND) {
     case PTE_RAM:
         return HV_MAP_READ | HV_MAP_WRITE | HV_MAP_EXEC;
@@ -323,51 +264,39 @@ static uint64_t leaf_rights(const struct space *s, uint64_t va, pte_t e)
     }
 }
 
-static inline int protect_page(struct space *s, uint64_t va, uint64_t rights)
-{
+static inline int protect_page(struct space *s, uint64_t va, uint64_t rights) {
     const pte_t changed = PTE_PRESENT | PTE_USER | PTE_WRITE | PTE_NX;
     pte_t *table = leaf_table(s, va);
     pte_t *e = table != NULL ? &table[pte_index(va, 1)] : NULL;
 
-    if (e == NULL || *e == 0) {
-        return 0;
-    }
-    if ((rights & ~leaf_rights(s, va, *e)) != 0) {
-        return -HV_EINVAL;
-    }
+    if (e == NULL || *e == 0) return 0;
+    if ((rights & ~leaf_rights(s, va, *e)) != 0) return -HV_EINVAL;
     *e = (*e & ~changed) | right_bits(s, rights);
     s->stale++;
     s->stale_at = va;
     return 0;
 }
 
-int64_t space_protect(struct space *s, const struct hv_map_run *run, uint64_t budget)
-{
+int64_t space_protect(struct space *s, const struct hv_map_run *run, uint64_t budget) {
     uint64_t n = run->count < budget ? run->count : budget;
 
-    if (right_bits(s, run->rights) == 0) {
-        return -HV_EINVAL;
-    }
+    if (right_bits(s, run->rights) == 0) return -HV_EINVAL;
     for (uint64_t i = 0; i < n; i++) {
         int error = protect_page(s, run->address + i * PAGE_SIZE, run->rights);
 
-        if (error != 0) {
-            return i != 0 ? (int64_t)i : error;
-        }
+        if (error != 0) return i != 0 ? (int64_t)i : error;
     }
     return (int64_t)n;
 }
 
-void space_zap(struct space *s, uint64_t address, mfn_t m)
-{
+void space_zap(struct space *s, uint64_t address, mfn_t m) {
     BUG_ON(pte_frame(leaf_at(s, address)) != m.n);
     unmap_page(s, address);
 }
 
 /* ---- taking apart ---- */
 
-bool table_clear_step(struct space *s, uint64_t end)
-{
+bool table_clear_step(struct space *s, uint64_t end) {
     for (unsigned int i = 0; i < PTE_SLOTS && s->destroy_at < end; i++) {
         uint64_t skip = table_hole(s, s->destroy_at);
 

@@ -14,75 +14,55 @@
 
 /* ---- tables ---- */
 
-static pte_t *table_of(pte_t e)
-{
-    return frame_va((mfn_t){ pte_frame(e) });
-}
+static pte_t *table_of(pte_t e) { return frame_va((mfn_t){ pte_frame(e) }); }
 
-static pte_t *next_table(const pte_t *table, uint64_t va, unsigned int level)
-{
+static pte_t *next_table(const pte_t *table, uint64_t va, unsigned int level) {
     pte_t e = table[pte_index(va, level)];
 
     return e != 0 ? table_of(e) : NULL;
 }
 
 /* The L3 table: of the kernel half always there, of the user half perhaps not. */
-static pte_t *top_table(const struct space *s, uint64_t va)
-{
+static pte_t *top_table(const struct space *s, uint64_t va) {
     unsigned int slot = pte_index(va, 4);
 
-    if (slot >= PTE_KERNEL_SLOT) {
-        return frame_va(s->domain->kernel_l3[slot - PTE_KERNEL_SLOT]);
-    }
+    if (slot >= PTE_KERNEL_SLOT) return frame_va(s->domain->kernel_l3[slot - PTE_KERNEL_SLOT]);
     return next_table(frame_va(s->l4_user), va, 4);
 }
 
 /* The last page below the canonical hole is not part of what it remembers. */
-static pte_t *remember(struct space *s, uint64_t va, pte_t *leaf)
-{
+static pte_t *remember(struct space *s, uint64_t va, pte_t *leaf) {
     s->leaf_first = va & ~(LEAF_SPAN - 1);
     s->leaf_pages = s->leaf_first == (HV_USER_END & ~(LEAF_SPAN - 1)) ? 511 : 512;
     s->leaf = leaf;
     return leaf;
 }
 
-pte_t *table_find(struct space *s, uint64_t va)
-{
+pte_t *table_find(struct space *s, uint64_t va) {
     pte_t *table = top_table(s, va);
 
-    if (table != NULL) {
-        table = next_table(table, va, 3);
-    }
-    if (table != NULL) {
-        table = next_table(table, va, 2);
-    }
+    if (table != NULL) table = next_table(table, va, 3);
+    if (table != NULL) table = next_table(table, va, 2);
     return table != NULL ? remember(s, va, table) : NULL;
 }
 
-static unsigned int missing_tables(const struct space *s, uint64_t va)
-{
+static unsigned int missing_tables(const struct space *s, uint64_t va) {
     const pte_t *table = top_table(s, va);
 
-    if (table == NULL) {
-        return 3;
-    }
+    if (table == NULL) return 3;
     table = next_table(table, va, 3);
-    if (table == NULL) {
-        return 2;
-    }
+    if (table == NULL) return 2;
     return next_table(table, va, 2) == NULL ? 1 : 0;
 }
 
-static pte_t *link_table(pte_t *table, uint64_t va, unsigned int level, mfn_t m)
-{
+static pte_t *link_table(pte_t *table, uint64_t va, unsigned int level, mfn_t m) {
     table[pte_index(va, level)] = pte_make(m.n, PTE_TABLE);
     frame_of_table(table)->live++;
     return frame_va(m);
 }
 
 /* Both views share what is below; users' pages are not executable in the kernel view. */
-static void set_top(struct space *s, uint64_t va, pte_t e)
-{
+static void set_top(struct space *s, uint64_t va, pte_t e) {
     pte_t *user = frame_va(s->l4_user), *kernel = frame_va(s->l4_kernel);
 
     user[pte_index(va, 4)] = e;
@@ -91,8 +71,7 @@ static void set_top(struct space *s, uint64_t va, pte_t e)
 
 /* The leaf table, made when it is not there; NULL: no memory, and nothing has changed. All frames
  * are had before the first is linked, so that a failure leaves no empty table. */
-pte_t *table_make(struct space *s, uint64_t va)
-{
+pte_t *table_make(struct space *s, uint64_t va) {
     mfn_t spare[3];
     unsigned int want = missing_tables(s, va), have;
     pte_t *table;
@@ -100,15 +79,11 @@ pte_t *table_make(struct space *s, uint64_t va)
     for (have = 0; have < want; have++) {
         spare[have] = frame_alloc(s->domain, FRAME_TABLE);
         if (mfn_is_none(spare[have])) {
-            while (have-- > 0) {
-                frame_free(s->domain, spare[have]);
-            }
+            while (have-- > 0) frame_free(s->domain, spare[have]);
             return NULL;
         }
     }
-    if (have == 3) {
-        set_top(s, va, pte_make(spare[--have].n, PTE_TABLE));
-    }
+    if (have == 3) set_top(s, va, pte_make(spare[--have].n, PTE_TABLE));
     table = top_table(s, va);
     for (unsigned int level = 3; level >= 2; level--) {
         pte_t *next = next_table(table, va, level);
@@ -119,14 +94,12 @@ pte_t *table_make(struct space *s, uint64_t va)
 }
 
 /* Frees an unlinked table: a processor may still have it cached, hence the stamp. */
-static void free_table(struct space *s, const pte_t *table)
-{
+static void free_table(struct space *s, const pte_t *table) {
     frame_of_table(table)->epoch = epoch_now;
     frame_free(s->domain, frame_mfn_of(table));
 }
 
-static bool unlink_table(pte_t *table, uint64_t va, unsigned int level)
-{
+static bool unlink_table(pte_t *table, uint64_t va, unsigned int level) {
     struct frame *f = frame_of_table(table);
 
     table[pte_index(va, level)] = 0;
@@ -136,8 +109,7 @@ static bool unlink_table(pte_t *table, uint64_t va, unsigned int level)
 }
 
 /* The leaf table of `va` has become empty: it goes, and with it what becomes empty above. */
-void table_prune(struct space *s, uint64_t va)
-{
+void table_prune(struct space *s, uint64_t va) {
     pte_t *l3 = top_table(s, va);
     pte_t *l2 = next_table(l3, va, 3);
     pte_t *l1 = next_table(l2, va, 2);
@@ -146,9 +118,7 @@ void table_prune(struct space *s, uint64_t va)
     s->leaf_pages = 0;
     empty = unlink_table(l2, va, 2);
     free_table(s, l1);
-    if (!empty) {
-        return;
-    }
+    if (!empty) return;
     empty = unlink_table(l3, va, 3);
     free_table(s, l2);
     if (empty && pte_index(va, 4) < PTE_USER_SLOTS) {
@@ -159,15 +129,12 @@ void table_prune(struct space *s, uint64_t va)
 
 /* Pages from page number `page` to the next one that could have a leaf, 0: it has a table itself.
  */
-uint64_t table_hole(struct space *s, uint64_t page)
-{
+uint64_t table_hole(struct space *s, uint64_t page) {
     uint64_t va = page << PAGE_SHIFT;
     const pte_t *table;
     uint64_t span;
 
-    if (leaf_table(s, va) != NULL) {
-        return 0;
-    }
+    if (leaf_table(s, va) != NULL) return 0;
     table = top_table(s, va);
     if (table == NULL) {
         span = (uint64_t)1 << 27;

@@ -32,38 +32,30 @@ struct timer_heap {
 
 static struct timer_heap heaps[CPU_MAX];
 
-static struct timer_heap *heap_of(const struct cpu *c)
-{
-    return &heaps[c->id];
-}
+static struct timer_heap *heap_of(const struct cpu *c) { return &heaps[c->id]; }
 
-static void heap_put(struct timer_heap *h, uint32_t slot, struct vcpu *v)
-{
+static void heap_put(struct timer_heap *h, uint32_t slot, struct vcpu *v) {
     h->at[slot] = v;
     v->timer_slot = slot;
 }
 
 /* Moves the entry at `slot` up or down to where its deadline belongs. */
-static void heap_settle(struct timer_heap *h, uint32_t slot)
-{
+static void heap_settle(struct timer_heap *h, uint32_t slot) {
     struct vcpu *v = h->at[slot];
     uint32_t child;
 
     for (; slot > 1 && v->deadline < h->at[slot / 2]->deadline; slot /= 2)
         heap_put(h, slot, h->at[slot / 2]);
     while ((child = slot * 2) <= h->used) {
-        if (child < h->used && h->at[child + 1]->deadline < h->at[child]->deadline)
-            child++;
-        if (h->at[child]->deadline >= v->deadline)
-            break;
+        if (child < h->used && h->at[child + 1]->deadline < h->at[child]->deadline) child++;
+        if (h->at[child]->deadline >= v->deadline) break;
         heap_put(h, slot, h->at[child]);
         slot = child;
     }
     heap_put(h, slot, v);
 }
 
-static void heap_remove(struct timer_heap *h, struct vcpu *v)
-{
+static void heap_remove(struct timer_heap *h, struct vcpu *v) {
     uint32_t slot = v->timer_slot;
     struct vcpu *last = h->at[h->used--];
 
@@ -76,27 +68,23 @@ static void heap_remove(struct timer_heap *h, struct vcpu *v)
 }
 
 /* Arms the hardware for what comes first. */
-static void arm(struct timer_heap *h, const struct cpu *c)
-{
+static void arm(struct timer_heap *h, const struct cpu *c) {
     uint64_t slice = sched_slice_end(c);
     uint64_t first = h->used > 0 ? h->at[1]->deadline : NEVER;
 
-    if (slice != 0 && slice < first)
-        first = slice;
+    if (slice != 0 && slice < first) first = slice;
     if (first != h->armed) {
         h->armed = first;
         arch_timer_set(first);
     }
 }
 
-void timer_set(struct vcpu *v, uint64_t deadline_ns)
-{
+void timer_set(struct vcpu *v, uint64_t deadline_ns) {
     struct timer_heap *h = heap_of(v->cpu);
 
     spin_lock(&h->lock);
     if (deadline_ns == 0) {
-        if (v->timer_slot != 0)
-            heap_remove(h, v);
+        if (v->timer_slot != 0) heap_remove(h, v);
     } else {
         v->deadline = deadline_ns;
         if (v->timer_slot == 0) {
@@ -110,8 +98,7 @@ void timer_set(struct vcpu *v, uint64_t deadline_ns)
 }
 
 /* A vCPU whose time has come, taken off the heap; NULL: none. */
-static struct vcpu *heap_due(struct timer_heap *h, uint64_t now)
-{
+static struct vcpu *heap_due(struct timer_heap *h, uint64_t now) {
     struct vcpu *v = NULL;
 
     spin_lock(&h->lock);
@@ -123,21 +110,18 @@ static struct vcpu *heap_due(struct timer_heap *h, uint64_t now)
     return v;
 }
 
-void timer_interrupt(struct cpu *c)
-{
+void timer_interrupt(struct cpu *c) {
     struct timer_heap *h = heap_of(c);
     struct vcpu *v;
 
     trace(TRACE_TIMER, h->armed, h->used, 0);
     h->armed = NEVER;
-    while ((v = heap_due(h, clock_now_ns())) != NULL)
-        event_raise_timer(v);
+    while ((v = heap_due(h, clock_now_ns())) != NULL) event_raise_timer(v);
     sched_tick(c);
     timer_program(c);
 }
 
-void timer_program(struct cpu *c)
-{
+void timer_program(struct cpu *c) {
     struct timer_heap *h = heap_of(c);
 
     spin_lock(&h->lock);
@@ -145,14 +129,12 @@ void timer_program(struct cpu *c)
     spin_unlock(&h->lock);
 }
 
-static void timer_handler(void *arg)
-{
+static void timer_handler(void *arg) {
     (void)arg;
     timer_interrupt(this_cpu());
 }
 
-void timer_init(void)
-{
+void timer_init(void) {
     for (uint32_t i = 0; i < CPU_MAX; i++) {
         spin_lock_init(&heaps[i].lock, LOCK_SCHED);
         heaps[i].armed = NEVER;

@@ -18,14 +18,12 @@ static const char *const event_names[TRACE_EVENT_COUNT] = {
 #undef TRACE_NAME
 };
 
-void trace_record(enum trace_event event, uint64_t a, uint64_t b, uint64_t c)
-{
+void trace_record(enum trace_event event, uint64_t a, uint64_t b, uint64_t c) {
     struct trace_ring *ring = this_cpu()->trace;
     const struct vcpu *v = this_cpu()->vcpu;
     struct trace_entry *entry;
 
-    if (ring == NULL)
-        return;
+    if (ring == NULL) return;
     entry = &ring->entries[ring->next % TRACE_ENTRIES];
     entry->tsc = arch_counter();
     entry->event = event;
@@ -36,18 +34,15 @@ void trace_record(enum trace_event event, uint64_t a, uint64_t b, uint64_t c)
     ring->next++;
 }
 
-const char *trace_event_name(uint32_t event)
-{
+const char *trace_event_name(uint32_t event) {
     return event < TRACE_EVENT_COUNT ? event_names[event] : "?";
 }
 
-void trace_print(unsigned int count)
-{
+void trace_print(unsigned int count) {
     const struct trace_ring *ring = this_cpu()->trace;
     uint64_t first;
 
-    if (ring == NULL)
-        return;
+    if (ring == NULL) return;
     count = count < TRACE_ENTRIES ? count : TRACE_ENTRIES;
     first = ring->next > count ? ring->next - count : 0;
     for (uint64_t i = first; i < ring->next; i++) {
@@ -58,13 +53,11 @@ void trace_print(unsigned int count)
     }
 }
 
-uint32_t trace_copy(uint64_t seq, struct hv_trace_entry *to, uint64_t max)
-{
+uint32_t trace_copy(uint64_t seq, struct hv_trace_entry *to, uint64_t max) {
     const struct trace_ring *ring = this_cpu()->trace;
     uint32_t n = 0;
 
-    if (ring == NULL)
-        return 0;
+    if (ring == NULL) return 0;
     if (ring->next > TRACE_ENTRIES && seq < ring->next - TRACE_ENTRIES)
         seq = ring->next - TRACE_ENTRIES;
     for (; n < max && seq < ring->next; n++, seq++) {

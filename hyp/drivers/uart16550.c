@@ -35,23 +35,14 @@ enum {
 static bool uart_present;
 static uart_rx_t *uart_rx;
 
-static uint8_t reg_read(int reg)
-{
-    return inb((uint16_t)(UART_COM1_PORT + reg));
-}
+static uint8_t reg_read(int reg) { return inb((uint16_t)(UART_COM1_PORT + reg)); }
 
-static void reg_write(int reg, uint8_t value)
-{
-    outb((uint16_t)(UART_COM1_PORT + reg), value);
-}
+static void reg_write(int reg, uint8_t value) { outb((uint16_t)(UART_COM1_PORT + reg), value); }
 
-void uart_init(void)
-{
+void uart_init(void) {
     reg_write(REG_SCRATCH, 0x5a);
     uart_present = reg_read(REG_SCRATCH) == 0x5a && reg_read(REG_LSR) != 0xff;
-    if (!uart_present) {
-        return;
-    }
+    if (!uart_present) return;
     reg_write(REG_IER, 0);
     reg_write(REG_LCR, LCR_DLAB | LCR_8N1);
     reg_write(REG_DATA, DIVISOR);
@@ -62,57 +53,43 @@ void uart_init(void)
 }
 
 /* How many characters the UART takes now. */
-static unsigned int transmit_room(void)
-{
+static unsigned int transmit_room(void) {
     for (unsigned int i = 0; i < WAIT_MAX; i++) {
-        if (reg_read(REG_LSR) & LSR_EMPTY) {
-            return FIFO_SIZE;
-        }
+        if (reg_read(REG_LSR) & LSR_EMPTY) return FIFO_SIZE;
     }
     uart_present = false;
     return 0;
 }
 
-static void put(char c, unsigned int *room)
-{
-    if (*room == 0) {
-        *room = transmit_room();
-    }
+static void put(char c, unsigned int *room) {
+    if (*room == 0) *room = transmit_room();
     if (*room > 0) {
         reg_write(REG_DATA, (uint8_t)c);
         (*room)--;
     }
 }
 
-void uart_write(const char *text, size_t length)
-{
+void uart_write(const char *text, size_t length) {
     unsigned int room = 0;
 
     for (size_t i = 0; i < length && uart_present; i++) {
-        if (text[i] == '\n') {
-            put('\r', &room);
-        }
+        if (text[i] == '\n') put('\r', &room);
         put(text[i], &room);
     }
 }
 
 /* Bounded, so that a flood of input cannot hold the CPU: what is left raises the line again. */
-static void uart_interrupt(void *arg)
-{
+static void uart_interrupt(void *arg) {
     (void)arg;
-    for (int i = 0; i < RX_BURST && (reg_read(REG_LSR) & LSR_READY); i++) {
+    for (int i = 0; i < RX_BURST && (reg_read(REG_LSR) & LSR_READY); i++)
         uart_rx((char)reg_read(REG_DATA));
-    }
 }
 
-void uart_start_input(uart_rx_t *hook)
-{
+void uart_start_input(uart_rx_t *hook) {
     uint32_t line = irq_line_of_isa(UART_COM1_IRQ);
     int vector;
 
-    if (!uart_present) {
-        return;
-    }
+    if (!uart_present) return;
     uart_rx = hook;
     vector = irq_vector_alloc(uart_interrupt, NULL);
     BUG_ON(vector < 0);

@@ -58,13 +58,11 @@ enum hc_check_dense {
 };
 STATIC_ASSERT((int)HC_COUNT == (int)HV_NR_LIMIT);
 
-int64_t hc_fail_report(int64_t error, const char *file, int line, const char *why)
-{
+int64_t hc_fail_report(int64_t error, const char *file, int line, const char *why) {
     static struct bucket bucket;
 
-    if (bucket_take(&bucket, clock_now_ns(), 1, FAIL_PERIOD_NS, FAIL_BURST) > 0) {
+    if (bucket_take(&bucket, clock_now_ns(), 1, FAIL_PERIOD_NS, FAIL_BURST) > 0)
         printk("domain %lu: hypercall refused, error %ld: %s (%s:%d)", hc_caller()->id, -error, why,
                file, line);
-    }
     return error;
 }

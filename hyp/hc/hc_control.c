@@ -17,124 +17,105 @@
 #define WEIGHT_MAX 65535u
 
 /* A descendant of the caller, or NULL. */
-static struct domain *descendant(uint64_t dom)
-{
+static struct domain *descendant(uint64_t dom) {
     struct domain *caller = hc_caller();
     struct domain *d = domain_for_control(caller, dom);
 
     return d != caller ? d : NULL;
 }
 
-static bool create_ok(const struct hv_domain_create *c)
-{
+static bool create_ok(const struct hv_domain_create *c) {
     return c->quota > 0 && c->ram_pages > 0 && c->ram_pages <= HV_MAX_RAM_PAGES &&
            c->window_pages <= HV_MAX_WINDOW_PAGES && c->vcpus == 1 &&
            (c->flags & ~HV_CREATE_MAY_CREATE) == 0 && c->weight > 0 && c->weight <= WEIGHT_MAX &&
            c->cap == 0 && c->rsvd[0] == 0 && c->rsvd[1] == 0;
 }
 
-int64_t hc_domain_create(uint64_t gpa)
-{
+int64_t hc_domain_create(uint64_t gpa) {
     struct domain *caller = hc_caller();
     struct hv_domain_create c;
     int64_t r;
 
     /* 1. May the caller create, and pass on the right to? What it has itself it may pass on. */
-    if (!(caller->flags & HV_CREATE_MAY_CREATE))
-        return HC_FAIL(-HV_EPERM, "may not create");
+    if (!(caller->flags & HV_CREATE_MAY_CREATE)) return HC_FAIL(-HV_EPERM, "may not create");
     /* 2. Is the structure in its memory? */
     r = guest_copy_in(caller, &c, (gpa_t){ gpa }, sizeof(c));
-    if (r < 0)
-        return HC_FAIL(r, "struct hv_domain_create");
+    if (r < 0) return HC_FAIL(r, "struct hv_domain_create");
     /* 3. Is every field in range, and what is reserved zero? */
-    if (!create_ok(&c))
-        return HC_FAIL(-HV_EINVAL, "a field of struct hv_domain_create");
+    if (!create_ok(&c)) return HC_FAIL(-HV_EINVAL, "a field of struct hv_domain_create");
     /* 4. Has the caller the weight and the quota, and is there a number? domain_create asks. */
     r = domain_create(caller, &c);
     return r < 0 ? HC_FAIL(r, "weight, quota, or no domain number left") : r;
 }
 
-int64_t hc_vcpu_set_context(uint64_t dom, uint64_t vcpu, uint64_t gpa)
-{
+int64_t hc_vcpu_set_context(uint64_t dom, uint64_t vcpu, uint64_t gpa) {
     struct domain *caller = hc_caller();
     struct domain *d = domain_for_control(caller, dom);
     struct hv_vcpu_context c;
     int r;
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d))
-        return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no right over the domain");
     /* 2. Is it one of its vCPUs? */
-    if (vcpu >= d->nr_vcpus)
-        return HC_FAIL(-HV_EINVAL, "no such vCPU");
+    if (vcpu >= d->nr_vcpus) return HC_FAIL(-HV_EINVAL, "no such vCPU");
     /* 3. Has it never run? */
-    if (d->state != HV_DOMAIN_BUILDING)
-        return HC_FAIL(-HV_EBUSY, "the vCPU was started");
+    if (d->state != HV_DOMAIN_BUILDING) return HC_FAIL(-HV_EBUSY, "the vCPU was started");
     /* 4. Is the structure in the caller's memory? */
     r = guest_copy_in(caller, &c, (gpa_t){ gpa }, sizeof(c));
-    if (r < 0)
-        return HC_FAIL(r, "struct hv_vcpu_context");
+    if (r < 0) return HC_FAIL(r, "struct hv_vcpu_context");
     /* 5. Are the addresses a guest's? vcpu_set_context asks. */
     return vcpu_set_context(d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)], c.rip, c.rsp, c.rdi, c.rsi);
 }
 
-int64_t hc_domain_start(uint64_t dom)
-{
+int64_t hc_domain_start(uint64_t dom) {
     struct domain *d = descendant(dom);
 
     /* 1. Is it a descendant? 2. Is it built and not yet started? domain_start asks. */
     return d == NULL ? HC_FAIL(-HV_EPERM, "no descendant") : domain_start(d);
 }
 
-int64_t hc_domain_pause(uint64_t dom)
-{
+int64_t hc_domain_pause(uint64_t dom) {
     struct domain *d = descendant(dom);
 
     /* 1. Is it a descendant? 2. Does it run? */
     return d == NULL ? HC_FAIL(-HV_EPERM, "no descendant") : domain_pause(d);
 }
 
-int64_t hc_domain_unpause(uint64_t dom)
-{
+int64_t hc_domain_unpause(uint64_t dom) {
     struct domain *d = descendant(dom);
 
     /* 1. Is it a descendant? 2. Is it paused? */
     return d == NULL ? HC_FAIL(-HV_EPERM, "no descendant") : domain_unpause(d);
 }
 
-int64_t hc_domain_destroy(uint64_t dom)
-{
+int64_t hc_domain_destroy(uint64_t dom) {
     struct domain *d = descendant(dom);
 
     /* 1. Is it a descendant? 2. Has it none itself? */
     return d == NULL ? HC_FAIL(-HV_EPERM, "no descendant") : domain_destroy_step(d);
 }
 
-int64_t hc_devices_reset(uint64_t dom)
-{
+int64_t hc_devices_reset(uint64_t dom) {
     struct domain *d = descendant(dom);
 
     /* 1. Is it a descendant? 2. Is it dead? */
     return d == NULL ? HC_FAIL(-HV_EPERM, "no descendant") : domain_reset_devices(d);
 }
 
-int64_t hc_domain_info(uint64_t dom, uint64_t gpa)
-{
+int64_t hc_domain_info(uint64_t dom, uint64_t gpa) {
     struct domain *caller = hc_caller();
     struct domain *d = domain_for_control(caller, dom);
     struct hv_domain_info info;
 
     /* 1. May the caller ask about this domain? */
-    if (d == NULL)
-        return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
     domain_info(d, &info);
     return guest_copy_out(caller, (gpa_t){ gpa }, &info, sizeof(info));
 }
 
 /* One step of a copy: as far as both sides stay in their pages. Bytes, 0: a side is not there. */
 static uint64_t copy_step(struct domain *to, uint64_t to_gpa, struct domain *from,
-                          uint64_t from_gpa, uint64_t bytes)
-{
+                          uint64_t from_gpa, uint64_t bytes) {
     uint64_t to_left = HV_PAGE_SIZE - to_gpa % HV_PAGE_SIZE;
     uint64_t from_left = HV_PAGE_SIZE - from_gpa % HV_PAGE_SIZE;
     uint64_t n = bytes;
@@ -145,23 +126,20 @@ static uint64_t copy_step(struct domain *to, uint64_t to_gpa, struct domain *fro
     n = n < from_left ? n : from_left;
     dst = guest_page(to, (gpa_t){ to_gpa }, n, true);
     src = guest_page(from, (gpa_t){ from_gpa }, n, false);
-    if (dst == NULL || src == NULL)
-        return 0;
+    if (dst == NULL || src == NULL) return 0;
     /* The two may be one page, by a window. */
     memmove(dst, src, n);
     return n;
 }
 
 int64_t hc_domain_copy(uint64_t dom, uint64_t remote, uint64_t local, uint64_t bytes,
-                       uint64_t write)
-{
+                       uint64_t write) {
     struct domain *caller = hc_caller();
     struct domain *d = descendant(dom);
     uint64_t done = 0, n;
 
     /* 1. Is it a descendant, alive? */
-    if (d == NULL || !domain_alive(d))
-        return HC_FAIL(-HV_EPERM, "no living descendant");
+    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no living descendant");
     /* 2. Is the length in range and the direction one of the two? Does no address wrap? */
     if (bytes == 0 || bytes > COPY_MAX || write > 1 || remote + bytes < remote ||
         local + bytes < local)
@@ -170,22 +148,19 @@ int64_t hc_domain_copy(uint64_t dom, uint64_t remote, uint64_t local, uint64_t b
     for (; done < bytes; done += n) {
         n = write ? copy_step(d, remote + done, caller, local + done, bytes - done)
                   : copy_step(caller, local + done, d, remote + done, bytes - done);
-        if (n == 0)
-            break;
+        if (n == 0) break;
     }
     this_cpu()->vcpu->counters.bytes_copied += done;
     return done > 0 ? (int64_t)done : HC_FAIL(-HV_EFAULT, "a page of either side");
 }
 
-int64_t hc_assign(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b)
-{
+int64_t hc_assign(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b) {
     struct domain *caller = hc_caller();
     struct domain *d = descendant(dom);
     int r;
 
     /* 1. Is it a descendant, alive? */
-    if (d == NULL || !domain_alive(d))
-        return HC_FAIL(-HV_EPERM, "no living descendant");
+    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no living descendant");
     /* 2. Does the caller hold it itself, and can the descendant? resource_assign asks. */
     spin_lock(&memory_lock);
     r = resource_assign(caller, d, kind, a, b);

@@ -10,20 +10,15 @@
  * entry.S serves this number before it comes to the table. What comes here is a number with bits
  * above the low 32 that it took for another one: no call has that number.
  */
-int64_t hc_return_to_user(void)
-{
-    return -HV_ENOSYS;
-}
+int64_t hc_return_to_user(void) { return -HV_ENOSYS; }
 
-int64_t hc_set_entry(uint64_t gpa)
-{
+int64_t hc_set_entry(uint64_t gpa) {
     struct vcpu *v = this_cpu()->vcpu;
     struct hv_entry e;
     int r = guest_copy_in(v->domain, &e, (gpa_t){ gpa }, sizeof(e));
 
     /* 1. Is the structure in the caller's memory? */
-    if (r < 0)
-        return HC_FAIL(r, "struct hv_entry");
+    if (r < 0) return HC_FAIL(r, "struct hv_entry");
     /* 2. Are the addresses in it ones that a guest may have? vcpu_set_entry asks, all or nothing.
      */
     r = vcpu_set_entry(v, &e);

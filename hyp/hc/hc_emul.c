@@ -5,8 +5,7 @@
 #include "hc.h"
 #include "ioemul.h"
 
-int64_t hc_io_route(uint64_t dom, uint64_t first, uint64_t count, uint64_t port, uint64_t gfn)
-{
+int64_t hc_io_route(uint64_t dom, uint64_t first, uint64_t count, uint64_t port, uint64_t gfn) {
     struct domain *caller = hc_caller();
     struct domain *d = domain_for_control(caller, dom);
     int r;
@@ -20,8 +19,7 @@ int64_t hc_io_route(uint64_t dom, uint64_t first, uint64_t count, uint64_t port,
     return r < 0 ? HC_FAIL(r, "ports, event port or request pages") : 0;
 }
 
-int64_t hc_io_complete(uint64_t dom, uint64_t vcpu, uint64_t value, uint64_t gpa)
-{
+int64_t hc_io_complete(uint64_t dom, uint64_t vcpu, uint64_t value, uint64_t gpa) {
     struct domain *caller = hc_caller();
     struct domain *d = domain_for_control(caller, dom);
     int r;

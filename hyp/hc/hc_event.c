@@ -9,14 +9,12 @@
 #include "hc.h"
 #include "lock.h"
 
-int64_t hc_event_alloc(uint64_t dom, uint64_t peer)
-{
+int64_t hc_event_alloc(uint64_t dom, uint64_t peer) {
     struct domain *d = domain_for_control(hc_caller(), dom);
     int64_t r;
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d))
-        return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no right over the domain");
     spin_lock(&memory_lock);
     /* 2. Is the peer a domain, and is there a port left? event_alloc asks. */
     r = event_alloc(d, peer);
@@ -25,8 +23,7 @@ int64_t hc_event_alloc(uint64_t dom, uint64_t peer)
 }
 
 /* The source of a port. */
-static int64_t bind(struct domain *d, uint64_t kind, uint64_t a, uint64_t b, struct hv_msi *msi)
-{
+static int64_t bind(struct domain *d, uint64_t kind, uint64_t a, uint64_t b, struct hv_msi *msi) {
     switch (kind) {
     case HV_BIND_PEER:
         return event_bind_peer(d, a, b);
@@ -41,16 +38,14 @@ static int64_t bind(struct domain *d, uint64_t kind, uint64_t a, uint64_t b, str
     }
 }
 
-int64_t hc_event_bind(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b, uint64_t gpa)
-{
+int64_t hc_event_bind(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b, uint64_t gpa) {
     struct domain *caller = hc_caller();
     struct domain *d = domain_for_control(caller, dom);
     struct hv_msi msi;
     int64_t port;
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d))
-        return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no right over the domain");
     /* 2. With an answer to write, can it be written? Asked first: nothing is to be undone. */
     if (kind == HV_BIND_MSI && guest_page(caller, (gpa_t){ gpa }, sizeof(msi), true) == NULL)
         return HC_FAIL(-HV_EFAULT, "struct hv_msi");
@@ -58,73 +53,60 @@ int64_t hc_event_bind(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b, uint6
     spin_lock(&memory_lock);
     port = bind(d, kind, a, b, &msi);
     spin_unlock(&memory_lock);
-    if (port < 0)
-        return HC_FAIL(port, "source, or no port left");
-    if (kind == HV_BIND_MSI)
-        (void)guest_copy_out(caller, (gpa_t){ gpa }, &msi, sizeof(msi));
+    if (port < 0) return HC_FAIL(port, "source, or no port left");
+    if (kind == HV_BIND_MSI) (void)guest_copy_out(caller, (gpa_t){ gpa }, &msi, sizeof(msi));
     return port;
 }
 
-int64_t hc_event_send(uint64_t port)
-{
+int64_t hc_event_send(uint64_t port) {
     /* 1. Is it a port of the caller that has another end? event_send asks; nothing is printed: this
      *    is the one call that a peer's death can make fail at any rate. */
     return event_send(this_cpu()->vcpu, port);
 }
 
-int64_t hc_event_close(uint64_t dom, uint64_t port)
-{
+int64_t hc_event_close(uint64_t dom, uint64_t port) {
     struct domain *d = domain_for_control(hc_caller(), dom);
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d))
-        return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no right over the domain");
     /* 2. Is the port one in use? event_close asks. */
     return event_close(d, port);
 }
 
-int64_t hc_event_status(uint64_t dom, uint64_t port, uint64_t gpa)
-{
+int64_t hc_event_status(uint64_t dom, uint64_t port, uint64_t gpa) {
     struct domain *caller = hc_caller();
     struct domain *d = domain_for_control(caller, dom);
     struct hv_event_status s;
     int r;
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d))
-        return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no right over the domain");
     /* 2. Is it a port's number? */
     r = event_status(d, port, &s);
-    if (r < 0)
-        return HC_FAIL(r, "no such port");
+    if (r < 0) return HC_FAIL(r, "no such port");
     /* 3. Can the answer be written? */
     return guest_copy_out(caller, (gpa_t){ gpa }, &s, sizeof(s));
 }
 
-int64_t hc_event_unmask(uint64_t port)
-{
+int64_t hc_event_unmask(uint64_t port) {
     /* 1. Is it a port of the caller that is bound to a line? */
     return event_unmask(hc_caller(), port);
 }
 
-int64_t hc_event_set_vcpu(uint64_t dom, uint64_t port, uint64_t vcpu)
-{
+int64_t hc_event_set_vcpu(uint64_t dom, uint64_t port, uint64_t vcpu) {
     struct domain *d = domain_for_control(hc_caller(), dom);
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d))
-        return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no right over the domain");
     /* 2. Are port and vCPU in use, and may this kind of port move? */
     return event_set_vcpu(d, port, vcpu);
 }
 
-int64_t hc_event_set_priority(uint64_t dom, uint64_t port, uint64_t priority)
-{
+int64_t hc_event_set_priority(uint64_t dom, uint64_t port, uint64_t priority) {
     struct domain *d = domain_for_control(hc_caller(), dom);
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d))
-        return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no right over the domain");
     /* 2. Is the port in use, and is it one of the priorities? */
     return event_set_priority(d, port, priority);
 }

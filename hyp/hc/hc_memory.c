@@ -13,37 +13,28 @@
 #include "space.h"
 #include "vcpu.h"
 
-static int64_t locked(int64_t result)
-{
+static int64_t locked(int64_t result) {
     spin_unlock(&memory_lock);
     return result;
 }
 
 /* ---- spaces ---- */
 
-int64_t hc_space_create(uint64_t dom)
-{
+int64_t hc_space_create(uint64_t dom) {
     struct domain *d = hc_target(hc_caller(), dom);
 
-    if (d == NULL) {
-        return HC_FAIL(-HV_EPERM, "space_create: no such domain");
-    }
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "space_create: no such domain");
     spin_lock(&memory_lock);
     return locked(space_create(d));
 }
 
 /* 1. A domain of the caller's? 2. A space of it, not space 0? 3. Not loaded (core asks)? */
-int64_t hc_space_destroy(uint64_t dom, uint64_t space)
-{
+int64_t hc_space_destroy(uint64_t dom, uint64_t space) {
     struct domain *d = hc_target(hc_caller(), dom);
     struct space *s = d != NULL ? space_find_any(d, space) : NULL;
 
-    if (d == NULL) {
-        return HC_FAIL(-HV_EPERM, "space_destroy: no such domain");
-    }
-    if (s == NULL || space == 0) {
-        return HC_FAIL(-HV_EINVAL, "space_destroy: no such space");
-    }
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "space_destroy: no such domain");
+    if (s == NULL || space == 0) return HC_FAIL(-HV_EINVAL, "space_destroy: no such space");
     spin_lock(&memory_lock);
     return locked(space_destroy_step(d, s));
 }
@@ -52,13 +43,10 @@ int64_t hc_space_destroy(uint64_t dom, uint64_t space)
 
 /* The space that a call is about, in *s; 0 or the error. */
 static inline int64_t target_space(struct domain *caller, uint64_t dom, uint64_t space,
-                                   struct space **s)
-{
+                                   struct space **s) {
     struct domain *d = hc_target(caller, dom);
 
-    if (__builtin_expect(d == NULL, 0)) {
-        return HC_FAIL(-HV_EPERM, "map: no such domain");
-    }
+    if (__builtin_expect(d == NULL, 0)) return HC_FAIL(-HV_EPERM, "map: no such domain");
     *s = space_find(d, space);
     return *s != NULL ? 0 : -HV_EINVAL;
 }
@@ -66,24 +54,18 @@ static inline int64_t target_space(struct domain *caller, uint64_t dom, uint64_t
 /* 1. A domain of the caller's? 2. A live space of it? 3. 1..HV_MAX_MAP_RUNS runs? 4. Readable? Then
  * *runs lies in memory that the guest may write to. */
 static inline int64_t batch(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count,
-                            struct space **s, const struct hv_map_run **runs)
-{
+                            struct space **s, const struct hv_map_run **runs) {
     struct domain *caller = hc_caller();
     int64_t error = target_space(caller, dom, space, s);
 
-    if (error != 0) {
-        return error;
-    }
-    if (count - 1 >= HV_MAX_MAP_RUNS) {
-        return HC_FAIL(-HV_EINVAL, "map: number of runs");
-    }
+    if (error != 0) return error;
+    if (count - 1 >= HV_MAX_MAP_RUNS) return HC_FAIL(-HV_EINVAL, "map: number of runs");
     *runs = guest_page(caller, (gpa_t){ gpa }, count * sizeof(**runs), false);
     return *runs != NULL ? 0 : -HV_EFAULT;
 }
 
 static __attribute__((noinline)) int64_t map_general(uint64_t dom, uint64_t space, uint64_t gpa,
-                                                     uint64_t count)
-{
+                                                     uint64_t count) {
     const struct hv_map_run *runs;
     struct space *s;
     int64_t error = batch(dom, space, gpa, count, &s, &runs);
@@ -93,8 +75,7 @@ static __attribute__((noinline)) int64_t map_general(uint64_t dom, uint64_t spac
 
 /* The same questions for the common case: the caller itself (who lives, since it calls), and runs
  * in its RAM. Whatever is not that is asked again, and answered, the general way. */
-int64_t hc_map(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count)
-{
+int64_t hc_map(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
     struct domain *d = hc_caller();
     uint64_t offset = gpa & PAGE_MASK, m;
     struct space *s;
@@ -103,29 +84,22 @@ int64_t hc_map(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count)
         count * sizeof(struct hv_map_run) <= PAGE_SIZE - offset) {
         s = space_find(d, space);
         m = p2m_ram_word(d, gpa >> PAGE_SHIFT);
-        if (s != NULL && m != 0) {
+        if (s != NULL && m != 0)
             return space_map_batch(s, (void *)(frame_direct + (m << PAGE_SHIFT) + offset), count);
-        }
     }
     return map_general(dom, space, gpa, count);
 }
 
 /* 5. Does the run lie in the half that the space may map? 6. Are the fields of map zero? */
-static int64_t do_run(bool unmap, struct space *s, const struct hv_map_run *run, uint64_t budget)
-{
-    if (!space_range_ok(s, run->address, run->count) || run->gfn != 0) {
-        return -HV_EINVAL;
-    }
-    if (unmap) {
-        return run->rights == 0 ? space_unmap(s, run, budget) : -HV_EINVAL;
-    }
+static int64_t do_run(bool unmap, struct space *s, const struct hv_map_run *run, uint64_t budget) {
+    if (!space_range_ok(s, run->address, run->count) || run->gfn != 0) return -HV_EINVAL;
+    if (unmap) return run->rights == 0 ? space_unmap(s, run, budget) : -HV_EINVAL;
     return space_protect(s, run, budget);
 }
 
 /* Runs until one stops early, fails, or the bound is reached. One fetch: each run is copied into a
  * local before it is looked at. */
-static int64_t do_runs(bool unmap, struct space *s, const struct hv_map_run *runs, uint64_t count)
-{
+static int64_t do_runs(bool unmap, struct space *s, const struct hv_map_run *runs, uint64_t count) {
     uint64_t pages = 0;
 
     for (uint64_t i = 0; i < count && pages < HV_MAX_MAP_PAGES; i++) {
@@ -135,20 +109,15 @@ static int64_t do_runs(bool unmap, struct space *s, const struct hv_map_run *run
         __builtin_memcpy(&run, &runs[i], sizeof(run));
         compiler_barrier();
         done = do_run(unmap, s, &run, HV_MAX_MAP_PAGES - pages);
-        if (done < 0) {
-            return pages != 0 ? (int64_t)pages : done;
-        }
+        if (done < 0) return pages != 0 ? (int64_t)pages : done;
         pages += (uint64_t)done;
-        if ((uint64_t)done < run.count) {
-            break;
-        }
+        if ((uint64_t)done < run.count) break;
     }
     return (int64_t)pages;
 }
 
 static int64_t unmap_or_protect(bool unmap, uint64_t dom, uint64_t space, uint64_t gpa,
-                                uint64_t count)
-{
+                                uint64_t count) {
     const struct hv_map_run *runs;
     struct space *s;
     int64_t done = batch(dom, space, gpa, count, &s, &runs);
@@ -162,18 +131,15 @@ static int64_t unmap_or_protect(bool unmap, uint64_t dom, uint64_t space, uint64
     return done;
 }
 
-int64_t hc_unmap(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count)
-{
+int64_t hc_unmap(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
     return unmap_or_protect(true, dom, space, gpa, count);
 }
 
-int64_t hc_protect(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count)
-{
+int64_t hc_protect(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
     return unmap_or_protect(false, dom, space, gpa, count);
 }
 
-int64_t hc_switch(uint64_t space, uint64_t kernel_stack)
-{
+int64_t hc_switch(uint64_t space, uint64_t kernel_stack) {
     struct vcpu *v = this_cpu()->vcpu;
 
     return vcpu_switch(v, space, kernel_stack);
@@ -181,24 +147,18 @@ int64_t hc_switch(uint64_t space, uint64_t kernel_stack)
 
 /* ---- populate and give back ---- */
 
-int64_t hc_populate(uint64_t dom, uint64_t gfn, uint64_t count)
-{
+int64_t hc_populate(uint64_t dom, uint64_t gfn, uint64_t count) {
     struct domain *d = hc_target(hc_caller(), dom);
 
-    if (d == NULL) {
-        return HC_FAIL(-HV_EPERM, "populate: no such domain");
-    }
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "populate: no such domain");
     spin_lock(&memory_lock);
     return locked(p2m_populate(d, (gfn_t){ gfn }, count));
 }
 
-int64_t hc_give_back(uint64_t dom, uint64_t gfn, uint64_t count)
-{
+int64_t hc_give_back(uint64_t dom, uint64_t gfn, uint64_t count) {
     struct domain *d = hc_target(hc_caller(), dom);
 
-    if (d == NULL) {
-        return HC_FAIL(-HV_EPERM, "give_back: no such domain");
-    }
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "give_back: no such domain");
     spin_lock(&memory_lock);
     return locked(p2m_give_back(d, (gfn_t){ gfn }, count));
 }
@@ -207,21 +167,16 @@ int64_t hc_give_back(uint64_t dom, uint64_t gfn, uint64_t count)
 
 /* 1. The caller's device? 2. 1..HV_MAX_DMA_PAGES pages? 3. Room for as many runs, writable? Asked
  * before anything is pinned, so that the answer always reaches the caller. */
-int64_t hc_dma_map(uint64_t device, uint64_t gfn, uint64_t count, uint64_t gpa)
-{
+int64_t hc_dma_map(uint64_t device, uint64_t gfn, uint64_t count, uint64_t gpa) {
     struct domain *d = hc_caller();
     struct hv_dma_run runs[HV_MAX_DMA_PAGES];
     int64_t used;
 
-    if (!resource_holds_device(d, device)) {
+    if (!resource_holds_device(d, device))
         return HC_FAIL(-HV_EPERM, "dma_map: not a device of the caller");
-    }
-    if (count == 0 || count > HV_MAX_DMA_PAGES) {
-        return HC_FAIL(-HV_EINVAL, "dma_map: page count");
-    }
-    if (guest_page(d, (gpa_t){ gpa }, count * sizeof(runs[0]), true) == NULL) {
+    if (count == 0 || count > HV_MAX_DMA_PAGES) return HC_FAIL(-HV_EINVAL, "dma_map: page count");
+    if (guest_page(d, (gpa_t){ gpa }, count * sizeof(runs[0]), true) == NULL)
         return HC_FAIL(-HV_EFAULT, "dma_map: runs cannot be written");
-    }
     spin_lock(&memory_lock);
     used = dma_map(d, device, (gfn_t){ gfn }, count, runs);
     if (used > 0) {
@@ -230,13 +185,11 @@ int64_t hc_dma_map(uint64_t device, uint64_t gfn, uint64_t count, uint64_t gpa)
     return locked(used);
 }
 
-int64_t hc_dma_unmap(uint64_t device, uint64_t address, uint64_t count)
-{
+int64_t hc_dma_unmap(uint64_t device, uint64_t address, uint64_t count) {
     struct domain *d = hc_caller();
 
-    if (!resource_holds_device(d, device)) {
+    if (!resource_holds_device(d, device))
         return HC_FAIL(-HV_EPERM, "dma_unmap: not a device of the caller");
-    }
     spin_lock(&memory_lock);
     return locked(dma_unmap(d, device, address, count));
 }

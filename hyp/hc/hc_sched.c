@@ -10,14 +10,12 @@
 
 #define REASON_MAX 15u
 
-int64_t hc_yield(void)
-{
+int64_t hc_yield(void) {
     sched_pass(this_cpu()->vcpu);
     return 0;
 }
 
-int64_t hc_block(void)
-{
+int64_t hc_block(void) {
     struct cpu *c = this_cpu();
     struct vcpu *v = c->vcpu;
 
@@ -35,17 +33,14 @@ int64_t hc_block(void)
     return 0;
 }
 
-int64_t hc_set_timer(uint64_t deadline)
-{
+int64_t hc_set_timer(uint64_t deadline) {
     timer_set(this_cpu()->vcpu, deadline);
     return 0;
 }
 
-int64_t hc_shutdown(uint64_t reason)
-{
+int64_t hc_shutdown(uint64_t reason) {
     /* 1. Is it a reason? */
-    if (reason > REASON_MAX)
-        return HC_FAIL(-HV_EINVAL, "reason");
+    if (reason > REASON_MAX) return HC_FAIL(-HV_EINVAL, "reason");
     domain_shutdown(hc_caller(), (uint32_t)reason);
     return 0;
 }

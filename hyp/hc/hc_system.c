@@ -10,74 +10,58 @@
 
 #define TRACE_MAX (HV_PAGE_SIZE / sizeof(struct hv_trace_entry))
 
-int64_t hc_version(void)
-{
-    return HV_ABI_VERSION;
-}
+int64_t hc_version(void) { return HV_ABI_VERSION; }
 
-int64_t hc_console_write(uint64_t gpa, uint64_t bytes)
-{
+int64_t hc_console_write(uint64_t gpa, uint64_t bytes) {
     struct domain *d = hc_caller();
     const char *text;
 
     /* 1. Is the length one that fits into a page? */
-    if (bytes == 0 || bytes > HV_PAGE_SIZE)
-        return HC_FAIL(-HV_EINVAL, "length");
+    if (bytes == 0 || bytes > HV_PAGE_SIZE) return HC_FAIL(-HV_EINVAL, "length");
     /* 2. Is the text in the caller's memory? It is read once, where it is. */
     text = guest_page(d, (gpa_t){ gpa }, bytes, false);
-    if (text == NULL)
-        return HC_FAIL(-HV_EFAULT, "text");
+    if (text == NULL) return HC_FAIL(-HV_EFAULT, "text");
     return console_domain_write(d, text, bytes);
 }
 
-int64_t hc_console_read(uint64_t gpa, uint64_t bytes)
-{
+int64_t hc_console_read(uint64_t gpa, uint64_t bytes) {
     struct domain *d = hc_caller();
     char *to;
     size_t n;
 
     /* 1. Does the caller hold the console? */
-    if (d != domain_root)
-        return HC_FAIL(-HV_EPERM, "not the console's holder");
+    if (d != domain_root) return HC_FAIL(-HV_EPERM, "not the console's holder");
     /* 2. Is the length one that fits into a page? */
-    if (bytes == 0 || bytes > HV_PAGE_SIZE)
-        return HC_FAIL(-HV_EINVAL, "length");
+    if (bytes == 0 || bytes > HV_PAGE_SIZE) return HC_FAIL(-HV_EINVAL, "length");
     /* 3. Is the buffer in the caller's memory? Asked before input is taken, so that none is lost.
      */
     to = guest_page(d, (gpa_t){ gpa }, bytes, true);
-    if (to == NULL)
-        return HC_FAIL(-HV_EFAULT, "buffer");
+    if (to == NULL) return HC_FAIL(-HV_EFAULT, "buffer");
     n = console_read(to, bytes);
     return (int64_t)n;
 }
 
-int64_t hc_counters(uint64_t dom, uint64_t gpa)
-{
+int64_t hc_counters(uint64_t dom, uint64_t gpa) {
     struct domain *caller = hc_caller();
     struct domain *d = domain_for_control(caller, dom);
     struct hv_counters sum;
 
     /* 1. May the caller ask about this domain? */
-    if (d == NULL)
-        return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
     counters_read(d, &sum);
     return guest_copy_out(caller, (gpa_t){ gpa }, &sum, sizeof(sum));
 }
 
-int64_t hc_trace_read(uint64_t seq, uint64_t gpa, uint64_t count)
-{
+int64_t hc_trace_read(uint64_t seq, uint64_t gpa, uint64_t count) {
     struct domain *d = hc_caller();
     struct hv_trace_entry *to;
 
     /* 1. Is it root? A trace tells about all domains. */
-    if (d != domain_root)
-        return HC_FAIL(-HV_EPERM, "not root");
+    if (d != domain_root) return HC_FAIL(-HV_EPERM, "not root");
     /* 2. Is the count in range? */
-    if (count == 0 || count > TRACE_MAX)
-        return HC_FAIL(-HV_EINVAL, "count");
+    if (count == 0 || count > TRACE_MAX) return HC_FAIL(-HV_EINVAL, "count");
     /* 3. Is the buffer in the caller's memory? */
     to = guest_page(d, (gpa_t){ gpa }, count * sizeof(*to), true);
-    if (to == NULL)
-        return HC_FAIL(-HV_EFAULT, "buffer");
+    if (to == NULL) return HC_FAIL(-HV_EFAULT, "buffer");
     return (int64_t)trace_copy(seq, to, count);
 }

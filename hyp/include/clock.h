@@ -24,8 +24,7 @@ extern struct clock clock;
 uint64_t arch_counter(void);
 
 /** Scales a counter difference to nanoseconds. */
-static inline uint64_t clock_scale(const struct clock *c, uint64_t delta)
-{
+static inline uint64_t clock_scale(const struct clock *c, uint64_t delta) {
     return (uint64_t)(((unsigned __int128)delta * c->mult) >> c->shift);
 }
 

@@ -61,16 +61,14 @@ extern uint32_t cpu_count;
 #ifdef HYP_UNIT
 struct cpu *this_cpu(void); /* on a host's stack there is none: tests bring their own */
 #else
-static inline struct cpu *this_cpu(void)
-{
+static inline struct cpu *this_cpu(void) {
     uintptr_t here = (uintptr_t)__builtin_frame_address(0) | (CPU_STACK_SIZE - 1);
 
     return *(struct cpu **)(here - 7);
 }
 #endif
 
-static inline void cpu_raise_work(struct cpu *c, uint32_t bits)
-{
+static inline void cpu_raise_work(struct cpu *c, uint32_t bits) {
     __atomic_fetch_or(&c->work, bits, __ATOMIC_RELAXED);
 }
 

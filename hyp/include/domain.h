@@ -132,10 +132,7 @@ struct domain *domain_find(uint64_t id);
  */
 struct domain *domain_for_control(struct domain *caller, uint64_t id);
 
-static inline bool domain_alive(const struct domain *d)
-{
-    return d->state != HV_DOMAIN_DYING;
-}
+static inline bool domain_alive(const struct domain *d) { return d->state != HV_DOMAIN_DYING; }
 
 /* Ends a domain that broke its own contract: it stops at once, its parent is told, `why` and the
  * registers are kept. */

@@ -22,8 +22,7 @@ bool epoch_passed(uint32_t stamp);
 void epoch_flush(void);
 /* The same by loading another root on `c`, the running pCPU. The counter moves on before the flush:
  * what is stamped from now on waits for the next one. */
-static inline void epoch_load_root(struct cpu *c, uint64_t root)
-{
+static inline void epoch_load_root(struct cpu *c, uint64_t root) {
     uint32_t next = ++epoch_now;
 
     tlb_load_root(root);

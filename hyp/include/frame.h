@@ -62,24 +62,14 @@ extern const struct boot_info *frame_boot;
 void frame_init(const struct boot_info *boot);
 
 /* Is this frame inside the table? Outside of it nothing is RAM. */
-static inline bool frame_valid(uint64_t mfn)
-{
-    return mfn < frame_table_count;
-}
+static inline bool frame_valid(uint64_t mfn) { return mfn < frame_table_count; }
 
-static inline struct frame *frame_of(mfn_t m)
-{
-    return &frame_table[m.n];
-}
+static inline struct frame *frame_of(mfn_t m) { return &frame_table[m.n]; }
 
 /* The frame in the direct map, and the inverse. */
-static inline void *frame_va(mfn_t m)
-{
-    return frame_direct + (m.n << PAGE_SHIFT);
-}
+static inline void *frame_va(mfn_t m) { return frame_direct + (m.n << PAGE_SHIFT); }
 
-static inline mfn_t frame_mfn_of(const void *va)
-{
+static inline mfn_t frame_mfn_of(const void *va) {
     return (mfn_t){ (uint64_t)((const uint8_t *)va - frame_direct) >> PAGE_SHIFT };
 }
 
@@ -112,26 +102,18 @@ uint64_t frame_limbo_count(void);
 uint64_t frame_total_count(void);
 
 /* Cannot wrap: frame_alloc never gives out so many tables that they could have 2^32 leaves. */
-static inline void frame_map_get(struct frame *f)
-{
-    f->maps++;
-}
+static inline void frame_map_get(struct frame *f) { f->maps++; }
 
 /* Stamps the epoch that reuse has to wait for. */
-static inline void frame_map_put(struct frame *f)
-{
+static inline void frame_map_put(struct frame *f) {
     BUG_ON(f->maps == 0);
     f->maps--;
     f->epoch = epoch_now;
 }
 
-static inline void frame_hold(struct frame *f)
-{
-    f->holds++;
-}
+static inline void frame_hold(struct frame *f) { f->holds++; }
 
-static inline void frame_unhold(struct frame *f)
-{
+static inline void frame_unhold(struct frame *f) {
     BUG_ON(f->holds == 0);
     f->holds--;
 }

@@ -24,14 +24,11 @@ void *guest_window(struct domain *d, gpa_t at, bool write);
  * a window? 3. the window revoked, or not writable and written? Shared pages and MMIO are no
  * buffers.
  */
-static inline void *guest_page(struct domain *d, gpa_t at, size_t bytes, bool write)
-{
+static inline void *guest_page(struct domain *d, gpa_t at, size_t bytes, bool write) {
     uint64_t offset = at.a & PAGE_MASK;
     mfn_t m = p2m_ram(d, (gfn_t){ at.a >> PAGE_SHIFT });
 
-    if (bytes > PAGE_SIZE - offset) {
-        return NULL;
-    }
+    if (bytes > PAGE_SIZE - offset) return NULL;
     return mfn_is_none(m) ? guest_window(d, at, write) : (uint8_t *)frame_va(m) + offset;
 }
 

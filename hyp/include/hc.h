@@ -37,14 +37,10 @@ typedef void hc_entry_t(void);
 extern hc_entry_t *const hc_table[HV_NR_LIMIT];
 
 /* The domain that made the call. */
-static inline struct domain *hc_caller(void)
-{
-    return this_cpu()->vcpu->domain;
-}
+static inline struct domain *hc_caller(void) { return this_cpu()->vcpu->domain; }
 
 /* The domain that a call is about: may the caller act on it, and does it live? NULL: -HV_EPERM. */
-static inline struct domain *hc_target(struct domain *caller, uint64_t dom)
-{
+static inline struct domain *hc_target(struct domain *caller, uint64_t dom) {
     struct domain *d = dom == HV_SELF ? caller : domain_for_control(caller, dom);
 
     return d != NULL && domain_alive(d) ? d : NULL;

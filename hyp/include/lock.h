@@ -32,9 +32,7 @@ struct spinlock {
 };
 
 #define SPINLOCK_INIT(lock_rank)                                                                   \
-    {                                                                                              \
-        0, 0, (lock_rank)                                                                          \
-    }
+    { 0, 0, (lock_rank) }
 
 void spin_lock_init(struct spinlock *lock, enum lock_rank rank);
 
@@ -43,33 +41,23 @@ void lock_rank_push(uint32_t rank);
 void lock_rank_pop(uint32_t rank);
 
 /* The acquire in ticket_take() pairs with the release in ticket_pass(). */
-static inline void ticket_take(struct spinlock *lock)
-{
+static inline void ticket_take(struct spinlock *lock) {
     uint16_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
 
-    while (load_acquire(&lock->owner) != ticket) {
-        cpu_relax();
-    }
+    while (load_acquire(&lock->owner) != ticket) cpu_relax();
 }
 
-static inline void ticket_pass(struct spinlock *lock)
-{
+static inline void ticket_pass(struct spinlock *lock) {
     store_release(&lock->owner, (uint16_t)(lock->owner + 1));
 }
 
-static inline void spin_lock(struct spinlock *lock)
-{
-    if (HYP_DEBUG) {
-        lock_rank_push(lock->rank);
-    }
+static inline void spin_lock(struct spinlock *lock) {
+    if (HYP_DEBUG) lock_rank_push(lock->rank);
     ticket_take(lock);
 }
 
-static inline void spin_unlock(struct spinlock *lock)
-{
-    if (HYP_DEBUG) {
-        lock_rank_pop(lock->rank);
-    }
+static inline void spin_unlock(struct spinlock *lock) {
+    if (HYP_DEBUG) lock_rank_pop(lock->rank);
     ticket_pass(lock);
 }
 

@@ -48,14 +48,12 @@ int p2m_create(struct domain *d, uint64_t ram_pages, uint64_t window_pages);
 bool p2m_destroy_step(struct domain *d);
 
 /* The word of a GFN below d->ram_pages: its MFN, 0: empty. */
-static inline uint64_t p2m_ram_word(const struct domain *d, uint64_t g)
-{
+static inline uint64_t p2m_ram_word(const struct domain *d, uint64_t g) {
     return d->p2m_ram[(g >> 18) & 31][(g >> 9) & 511][g & 511];
 }
 
 /* MFN_NONE: empty or no RAM GFN. */
-static inline mfn_t p2m_ram(const struct domain *d, gfn_t g)
-{
+static inline mfn_t p2m_ram(const struct domain *d, gfn_t g) {
     uint64_t m = g.n < d->ram_pages ? p2m_ram_word(d, g.n) : 0;
 
     return m != 0 ? (mfn_t){ m } : MFN_NONE;
@@ -64,16 +62,14 @@ static inline mfn_t p2m_ram(const struct domain *d, gfn_t g)
 void p2m_set_ram(struct domain *d, gfn_t g, mfn_t m); /* MFN_NONE: empty */
 
 /* Window record n of d, which must be in range. */
-static inline struct window *p2m_window_at(const struct domain *d, uint64_t n)
-{
+static inline struct window *p2m_window_at(const struct domain *d, uint64_t n) {
     struct window ***top = d->windows;
 
     return &top[(n >> 15) & 511][(n >> 6) & 511][n & 63];
 }
 
 /* NULL: no window GFN of d. */
-static inline struct window *p2m_window(const struct domain *d, gfn_t g)
-{
+static inline struct window *p2m_window(const struct domain *d, gfn_t g) {
     uint64_t n = g.n - HV_GFN_WINDOW;
 
     return n < d->window_pages ? p2m_window_at(d, n) : NULL;

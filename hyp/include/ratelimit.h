@@ -17,8 +17,7 @@ struct bucket {
  * `burst` are kept; a bucket that was never used is full.
  */
 static inline uint64_t bucket_take(struct bucket *b, uint64_t now, uint64_t want, uint64_t period,
-                                   uint64_t burst)
-{
+                                   uint64_t burst) {
     uint64_t come = (now - b->refilled) / period;
     uint64_t taken;
 

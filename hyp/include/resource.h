@@ -67,8 +67,7 @@ struct dma_table {
     uint32_t count;               /* pins now */
 };
 
-static inline struct pin *dma_pin(const struct dma_table *t, uint32_t n)
-{
+static inline struct pin *dma_pin(const struct dma_table *t, uint32_t n) {
     return &t->page[n / 128][n % 128];
 }
 

@@ -64,15 +64,13 @@ int64_t space_protect(struct space *s, const struct hv_map_run *run, uint64_t bu
 /* Can the TLB of the pCPU that runs `v` hold translations of the space? Those of a space that was
  * loaded before went when the root was written. Space 0's leaves are in the kernel view of every
  * space of the domain. */
-static inline bool space_in_tlb(const struct space *s, const struct vcpu *v)
-{
+static inline bool space_in_tlb(const struct space *s, const struct vcpu *v) {
     return v == NULL || v->space == s || (s->id == 0 && v->domain == s->domain);
 }
 
 /* After a batch: no vCPU of the domain can still use an old right when this returns. One page is
  * flushed without asking whether the TLB can have it: that costs less than the question. */
-static inline void space_flush(struct space *s)
-{
+static inline void space_flush(struct space *s) {
     uint32_t stale = s->stale;
 
     s->stale = 0;

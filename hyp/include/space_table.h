@@ -25,13 +25,11 @@ void table_prune(struct space *s, uint64_t va);
 uint64_t table_hole(struct space *s, uint64_t page);
 
 /* The leaf table, with the memory of the one that was used last. */
-static inline pte_t *leaf_table(struct space *s, uint64_t va)
-{
+static inline pte_t *leaf_table(struct space *s, uint64_t va) {
     return (va - s->leaf_first) >> PAGE_SHIFT < s->leaf_pages ? s->leaf : table_find(s, va);
 }
 
-static inline struct frame *frame_of_table(const pte_t *table)
-{
+static inline struct frame *frame_of_table(const pte_t *table) {
     return frame_of(frame_mfn_of(table));
 }
 
@@ -40,8 +38,7 @@ static inline struct frame *frame_of_table(const pte_t *table)
 bool table_clear_step(struct space *s, uint64_t end);
 
 /* The leaf entry at this address, 0: none. */
-static inline pte_t leaf_at(struct space *s, uint64_t va)
-{
+static inline pte_t leaf_at(struct space *s, uint64_t va) {
     const pte_t *table = leaf_table(s, va);
 
     return table != NULL ? table[pte_index(va, 1)] : 0;

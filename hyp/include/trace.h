@@ -63,10 +63,7 @@ uint32_t trace_copy(uint64_t seq, struct hv_trace_entry *to, uint64_t max);
 void trace_print(unsigned int count);
 
 /** Records an event if its bit is set; one test and a branch otherwise. */
-static inline void trace(enum trace_event event, uint64_t a, uint64_t b, uint64_t c)
-{
-    if (trace_mask & (UINT64_C(1) << event)) {
-        trace_record(event, a, b, c);
-    }
+static inline void trace(enum trace_event event, uint64_t a, uint64_t b, uint64_t c) {
+    if (trace_mask & (UINT64_C(1) << event)) trace_record(event, a, b, c);
 }
 #endif

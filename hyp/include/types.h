@@ -26,10 +26,7 @@ typedef struct {
 
 #define MFN_NONE ((mfn_t){ ~(uint64_t)0 })
 
-static inline bool mfn_is_none(mfn_t m)
-{
-    return m.n == ~(uint64_t)0;
-}
+static inline bool mfn_is_none(mfn_t m) { return m.n == ~(uint64_t)0; }
 
 #define ARRAY_LEN(a)                  (sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))

@@ -21,35 +21,22 @@ struct spec {
     int longs;            /* number of l's; z counts as one */
 };
 
-static void emit(struct spec *s, char c)
-{
+static void emit(struct spec *s, char c) {
     s->sink(c, s->arg);
     s->written++;
 }
 
-static void emit_field(struct spec *s, const char *sign, const char *text, size_t length)
-{
+static void emit_field(struct spec *s, const char *sign, const char *text, size_t length) {
     int pad = s->width - (int)strlen(sign) - (int)length;
 
-    for (; !s->left && !s->zero && pad > 0; pad--) {
-        emit(s, ' ');
-    }
-    while (*sign != '\0') {
-        emit(s, *sign++);
-    }
-    for (; !s->left && pad > 0; pad--) {
-        emit(s, '0');
-    }
-    for (size_t i = 0; i < length; i++) {
-        emit(s, text[i]);
-    }
-    for (; pad > 0; pad--) {
-        emit(s, ' ');
-    }
+    for (; !s->left && !s->zero && pad > 0; pad--) emit(s, ' ');
+    while (*sign != '\0') emit(s, *sign++);
+    for (; !s->left && pad > 0; pad--) emit(s, '0');
+    for (size_t i = 0; i < length; i++) emit(s, text[i]);
+    for (; pad > 0; pad--) emit(s, ' ');
 }
 
-static void emit_number(struct spec *s, uint64_t value, unsigned int base, const char *sign)
-{
+static void emit_number(struct spec *s, uint64_t value, unsigned int base, const char *sign) {
     char digits[20];
     size_t start = sizeof(digits);
 
@@ -60,17 +47,13 @@ static void emit_number(struct spec *s, uint64_t value, unsigned int base, const
     emit_field(s, sign, digits + start, sizeof(digits) - start);
 }
 
-static void emit_string(struct spec *s, const char *text)
-{
-    if (text == NULL) {
-        text = "(null)";
-    }
+static void emit_string(struct spec *s, const char *text) {
+    if (text == NULL) text = "(null)";
     s->zero = false;
     emit_field(s, "", text, strnlen(text, s->precision < 0 ? SIZE_MAX : (size_t)s->precision));
 }
 
-static void emit_signed(struct spec *s, int64_t value)
-{
+static void emit_signed(struct spec *s, int64_t value) {
     if (value < 0) {
         emit_number(s, 0 - (uint64_t)value, 10, "-");
     } else {
@@ -78,17 +61,13 @@ static void emit_signed(struct spec *s, int64_t value)
     }
 }
 
-static const char *parse_number(const char *p, int *number)
-{
+static const char *parse_number(const char *p, int *number) {
     *number = 0;
-    while (*p >= '0' && *p <= '9') {
-        *number = *number * 10 + (*p++ - '0');
-    }
+    while (*p >= '0' && *p <= '9') *number = *number * 10 + (*p++ - '0');
     return p;
 }
 
-static const char *parse_flags(struct spec *s, const char *p)
-{
+static const char *parse_flags(struct spec *s, const char *p) {
     s->left = s->zero = false;
     s->precision = -1;
     s->longs = 0;
@@ -103,14 +82,11 @@ static const char *parse_flags(struct spec *s, const char *p)
     } else if (*p == '.') {
         p = parse_number(p + 1, &s->precision);
     }
-    for (; *p == 'l' || *p == 'z' || *p == 'h'; p++) {
-        s->longs += *p != 'h';
-    }
+    for (; *p == 'l' || *p == 'z' || *p == 'h'; p++) s->longs += *p != 'h';
     return p;
 }
 
-int format_to(format_sink_t *sink, void *arg, const char *format, va_list args)
-{
+int format_to(format_sink_t *sink, void *arg, const char *format, va_list args) {
     struct spec s = { .sink = sink, .arg = arg };
     char c;
 
@@ -120,9 +96,7 @@ int format_to(format_sink_t *sink, void *arg, const char *format, va_list args)
             continue;
         }
         p = parse_flags(&s, p + 1);
-        if (s.precision == PRECISION_ARGUMENT) {
-            s.precision = va_arg(args, int);
-        }
+        if (s.precision == PRECISION_ARGUMENT) s.precision = va_arg(args, int);
         switch (*p) {
         case 'c':
             c = (char)va_arg(args, int);
@@ -166,28 +140,21 @@ struct buffer {
     size_t size, used;
 };
 
-static void buffer_sink(char c, void *arg)
-{
+static void buffer_sink(char c, void *arg) {
     struct buffer *b = arg;
 
-    if (b->used + 1 < b->size) {
-        b->to[b->used++] = c;
-    }
+    if (b->used + 1 < b->size) b->to[b->used++] = c;
 }
 
-int vsnprintf(char *buffer, size_t size, const char *format, va_list args)
-{
+int vsnprintf(char *buffer, size_t size, const char *format, va_list args) {
     struct buffer b = { buffer, size, 0 };
     int length = format_to(buffer_sink, &b, format, args);
 
-    if (size > 0) {
-        buffer[b.used] = '\0';
-    }
+    if (size > 0) buffer[b.used] = '\0';
     return length;
 }
 
-int snprintf(char *buffer, size_t size, const char *format, ...)
-{
+int snprintf(char *buffer, size_t size, const char *format, ...) {
     va_list args;
     int length;
 

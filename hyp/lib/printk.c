@@ -19,39 +19,28 @@ struct line {
     char text[128];
 };
 
-static void line_flush(struct line *line)
-{
+static void line_flush(struct line *line) {
     uart_write(line->text, line->used);
     line->used = 0;
 }
 
-static void line_sink(char c, void *arg)
-{
+static void line_sink(char c, void *arg) {
     struct line *line = arg;
 
-    if (line->used == sizeof(line->text)) {
-        line_flush(line);
-    }
+    if (line->used == sizeof(line->text)) line_flush(line);
     line->text[line->used++] = c;
 }
 
-static void console_enter(bool *locked)
-{
+static void console_enter(bool *locked) {
     *locked = !this_cpu()->panicking;
-    if (*locked) {
-        spin_lock(&console_lock);
-    }
+    if (*locked) spin_lock(&console_lock);
 }
 
-static void console_leave(bool locked)
-{
-    if (locked) {
-        spin_unlock(&console_lock);
-    }
+static void console_leave(bool locked) {
+    if (locked) spin_unlock(&console_lock);
 }
 
-void printk(const char *format, ...)
-{
+void printk(const char *format, ...) {
     struct line line = { .used = 5, .text = "hyp: " };
     bool locked;
     va_list args;
@@ -65,8 +54,7 @@ void printk(const char *format, ...)
     console_leave(locked);
 }
 
-void console_write(const char *text, size_t length)
-{
+void console_write(const char *text, size_t length) {
     bool locked;
 
     console_enter(&locked);

@@ -10,107 +10,73 @@
 
 typedef uint64_t __attribute__((may_alias, aligned(1))) word_t;
 
-void *memset(void *to, int byte, size_t count)
-{
+void *memset(void *to, int byte, size_t count) {
     unsigned char *p = to;
     uint64_t pattern = UINT64_C(0x0101010101010101) * (unsigned char)byte;
 
-    for (; count >= sizeof(word_t); count -= sizeof(word_t), p += sizeof(word_t)) {
+    for (; count >= sizeof(word_t); count -= sizeof(word_t), p += sizeof(word_t))
         *(word_t *)p = pattern;
-    }
-    while (count-- > 0) {
-        *p++ = (unsigned char)byte;
-    }
+    while (count-- > 0) *p++ = (unsigned char)byte;
     return to;
 }
 
-void *memcpy(void *restrict to, const void *restrict from, size_t count)
-{
+void *memcpy(void *restrict to, const void *restrict from, size_t count) {
     unsigned char *p = to;
     const unsigned char *q = from;
 
-    for (; count >= sizeof(word_t); count -= sizeof(word_t), p += 8, q += 8) {
+    for (; count >= sizeof(word_t); count -= sizeof(word_t), p += 8, q += 8)
         *(word_t *)p = *(const word_t *)q;
-    }
-    while (count-- > 0) {
-        *p++ = *q++;
-    }
+    while (count-- > 0) *p++ = *q++;
     return to;
 }
 
-void *memmove(void *to, const void *from, size_t count)
-{
+void *memmove(void *to, const void *from, size_t count) {
     unsigned char *p = to;
     const unsigned char *q = from;
 
     if ((uintptr_t)to - (uintptr_t)from >= count) {
-        for (size_t i = 0; i < count; i++) {
-            p[i] = q[i];
-        }
+        for (size_t i = 0; i < count; i++) p[i] = q[i];
     } else {
-        while (count-- > 0) {
-            p[count] = q[count];
-        }
+        while (count-- > 0) p[count] = q[count];
     }
     return to;
 }
 
-int memcmp(const void *a, const void *b, size_t count)
-{
+int memcmp(const void *a, const void *b, size_t count) {
     const unsigned char *p = a, *q = b;
 
     for (size_t i = 0; i < count; i++) {
-        if (p[i] != q[i]) {
-            return p[i] - q[i];
-        }
+        if (p[i] != q[i]) return p[i] - q[i];
     }
     return 0;
 }
 
-size_t strnlen(const char *s, size_t limit)
-{
+size_t strnlen(const char *s, size_t limit) {
     size_t n = 0;
 
-    while (n < limit && s[n] != '\0') {
-        n++;
-    }
+    while (n < limit && s[n] != '\0') n++;
     return n;
 }
 
-size_t strlen(const char *s)
-{
-    return strnlen(s, SIZE_MAX);
-}
+size_t strlen(const char *s) { return strnlen(s, SIZE_MAX); }
 
-int strncmp(const char *a, const char *b, size_t limit)
-{
+int strncmp(const char *a, const char *b, size_t limit) {
     for (size_t i = 0; i < limit; i++) {
-        if (a[i] != b[i] || a[i] == '\0') {
-            return (unsigned char)a[i] - (unsigned char)b[i];
-        }
+        if (a[i] != b[i] || a[i] == '\0') return (unsigned char)a[i] - (unsigned char)b[i];
     }
     return 0;
 }
 
-int strcmp(const char *a, const char *b)
-{
-    return strncmp(a, b, SIZE_MAX);
-}
+int strcmp(const char *a, const char *b) { return strncmp(a, b, SIZE_MAX); }
 
-char *strchr(const char *s, int c)
-{
+char *strchr(const char *s, int c) {
     for (;; s++) {
-        if (*s == (char)c) {
-            return (char *)(uintptr_t)s;
-        }
-        if (*s == '\0') {
-            return NULL;
-        }
+        if (*s == (char)c) return (char *)(uintptr_t)s;
+        if (*s == '\0') return NULL;
     }
 }
 
-int string_copy(char *to, size_t size, const char *from)
-{
+int string_copy(char *to, size_t size, const char *from) {
     size_t length = strnlen(from, size - 1);
 
     memcpy(to, from, length);

@@ -38,59 +38,44 @@ _Static_assert(sizeof(struct sdt) == 36, "ACPI table header");
 
 struct platform platform;
 
-static bool checksum_good(const void *data, size_t length)
-{
+static bool checksum_good(const void *data, size_t length) {
     const uint8_t *p = data;
     uint8_t sum = 0;
 
-    for (size_t i = 0; i < length; i++) {
-        sum = (uint8_t)(sum + p[i]);
-    }
+    for (size_t i = 0; i < length; i++) sum = (uint8_t)(sum + p[i]);
     return sum == 0;
 }
 
 /* Little-endian field at an offset of a table; 0 if the table ends before it. */
-static uint64_t field(const struct sdt *t, uint32_t offset, unsigned int bytes)
-{
+static uint64_t field(const struct sdt *t, uint32_t offset, unsigned int bytes) {
     uint64_t value = 0;
 
-    if (offset + bytes <= t->length) {
-        memcpy(&value, (const char *)t + offset, bytes);
-    }
+    if (offset + bytes <= t->length) memcpy(&value, (const char *)t + offset, bytes);
     return value;
 }
 
 /* NULL unless the whole table can be read and sums up. */
-static const struct sdt *table_at(paddr_t pa)
-{
+static const struct sdt *table_at(paddr_t pa) {
     const struct sdt *t = phys_to_virt(pa);
 
-    if (pa == 0 || pa > MAP_END - LENGTH_MAX || t->length < sizeof(*t) || t->length > LENGTH_MAX) {
+    if (pa == 0 || pa > MAP_END - LENGTH_MAX || t->length < sizeof(*t) || t->length > LENGTH_MAX)
         return NULL;
-    }
     return checksum_good(t, t->length) ? t : NULL;
 }
 
-static bool rsdp_good(const struct rsdp *r)
-{
+static bool rsdp_good(const struct rsdp *r) {
     return memcmp(r->signature, "RSD PTR ", 8) == 0 && checksum_good(r, RSDP1_SIZE);
 }
 
-static const struct rsdp *rsdp_find(const struct boot_info *boot)
-{
-    if (boot->rsdp != 0 && rsdp_good(phys_to_virt(boot->rsdp))) {
-        return phys_to_virt(boot->rsdp);
-    }
+static const struct rsdp *rsdp_find(const struct boot_info *boot) {
+    if (boot->rsdp != 0 && rsdp_good(phys_to_virt(boot->rsdp))) return phys_to_virt(boot->rsdp);
     for (paddr_t pa = 0xe0000; pa < 0x100000; pa += 16) {
-        if (rsdp_good(phys_to_virt(pa))) {
-            return phys_to_virt(pa);
-        }
+        if (rsdp_good(phys_to_virt(pa))) return phys_to_virt(pa);
     }
     return NULL;
 }
 
-static void parse_isa_override(const struct sdt *madt, uint32_t at)
-{
+static void parse_isa_override(const struct sdt *madt, uint32_t at) {
     uint64_t flags = field(madt, at + 8, 2);
 
     if (platform.override_count < PLATFORM_OVERRIDES_MAX) {
@@ -103,13 +88,11 @@ static void parse_isa_override(const struct sdt *madt, uint32_t at)
     }
 }
 
-static void parse_madt_entry(const struct sdt *madt, uint32_t at)
-{
+static void parse_madt_entry(const struct sdt *madt, uint32_t at) {
     switch (field(madt, at, 1)) {
     case 0: /* a processor's LAPIC; bit 0: enabled */
-        if ((field(madt, at + 4, 4) & 1) && platform.cpu_count < PLATFORM_CPUS_MAX) {
+        if ((field(madt, at + 4, 4) & 1) && platform.cpu_count < PLATFORM_CPUS_MAX)
             platform.apic_ids[platform.cpu_count++] = (uint8_t)field(madt, at + 3, 1);
-        }
         break;
     case 1:
         if (platform.ioapic_count < PLATFORM_IOAPICS_MAX) {
@@ -131,22 +114,18 @@ static void parse_madt_entry(const struct sdt *madt, uint32_t at)
     }
 }
 
-static void parse_madt(const struct sdt *madt)
-{
+static void parse_madt(const struct sdt *madt) {
     platform.lapic = field(madt, 36, 4);
     for (uint32_t at = 44; at + 2 <= madt->length;) {
         uint32_t length = (uint32_t)field(madt, at + 1, 1);
 
-        if (length < 2 || at + length > madt->length) {
-            break;
-        }
+        if (length < 2 || at + length > madt->length) break;
         parse_madt_entry(madt, at);
         at += length;
     }
 }
 
-static void parse_mcfg(const struct sdt *mcfg)
-{
+static void parse_mcfg(const struct sdt *mcfg) {
     for (uint32_t at = 44; at + 16 <= mcfg->length; at += 16) {
         if (field(mcfg, at + 8, 2) == 0) {
             platform.ecam = field(mcfg, at, 8);
@@ -157,8 +136,7 @@ static void parse_mcfg(const struct sdt *mcfg)
 }
 
 /* A small integer constant of AML; advances past it. */
-static uint8_t aml_byte(const uint8_t **p)
-{
+static uint8_t aml_byte(const uint8_t **p) {
     const uint8_t *q = *p;
 
     if (*q == 0x0a) { /* BytePrefix */
@@ -170,8 +148,7 @@ static uint8_t aml_byte(const uint8_t **p)
 }
 
 /* Looks for Name(_S5_, Package(){a, b, ...}); the only AML that hyp reads. */
-static bool parse_dsdt(const struct sdt *dsdt)
-{
+static bool parse_dsdt(const struct sdt *dsdt) {
     const uint8_t *start = (const uint8_t *)dsdt, *end = start + dsdt->length - 16;
 
     for (const uint8_t *p = start + sizeof(*dsdt); p < end; p++) {
@@ -186,8 +163,7 @@ static bool parse_dsdt(const struct sdt *dsdt)
     return false;
 }
 
-static void parse_fadt(const struct sdt *fadt)
-{
+static void parse_fadt(const struct sdt *fadt) {
     const struct sdt *dsdt = table_at(field(fadt, 40, 4));
 
     platform.pm_timer_port = (uint16_t)field(fadt, 76, 4);
@@ -199,8 +175,7 @@ static void parse_fadt(const struct sdt *fadt)
     }
 }
 
-static void parse_table(const struct sdt *t)
-{
+static void parse_table(const struct sdt *t) {
     if (memcmp(t->signature, "APIC", 4) == 0) {
         parse_madt(t);
     } else if (memcmp(t->signature, "FACP", 4) == 0) {
@@ -210,8 +185,7 @@ static void parse_table(const struct sdt *t)
     }
 }
 
-void acpi_init(struct boot_info *boot)
-{
+void acpi_init(struct boot_info *boot) {
     const struct rsdp *rsdp = rsdp_find(boot);
     bool wide = rsdp != NULL && rsdp->revision >= 2 && table_at(rsdp->xsdt) != NULL;
     uint32_t step = wide ? 8 : 4;
@@ -219,18 +193,13 @@ void acpi_init(struct boot_info *boot)
 
     platform.lapic = LAPIC_USUAL;
     boot->rsdp = 0; /* the loader's copy goes with the loader's memory */
-    if (rsdp == NULL) {
+    if (rsdp == NULL)
         panic("no ACPI tables; Paravane needs them to find the interrupt controllers");
-    }
     root = table_at(wide ? rsdp->xsdt : rsdp->rsdt);
-    if (root == NULL) {
-        panic("the ACPI root table is damaged");
-    }
+    if (root == NULL) panic("the ACPI root table is damaged");
     for (uint32_t at = sizeof(*root); at + step <= root->length; at += step) {
         const struct sdt *t = table_at(field(root, at, step));
 
-        if (t != NULL) {
-            parse_table(t);
-        }
+        if (t != NULL) parse_table(t);
     }
 }

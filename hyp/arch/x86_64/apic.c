@@ -51,18 +51,11 @@ static struct {
     uint64_t max_ns; /* what the counter can hold */
 } timer;
 
-static uint32_t lapic_read(unsigned int reg)
-{
-    return lapic[reg / sizeof(*lapic)];
-}
+static uint32_t lapic_read(unsigned int reg) { return lapic[reg / sizeof(*lapic)]; }
 
-static void lapic_write(unsigned int reg, uint32_t value)
-{
-    lapic[reg / sizeof(*lapic)] = value;
-}
+static void lapic_write(unsigned int reg, uint32_t value) { lapic[reg / sizeof(*lapic)] = value; }
 
-void pic_init(void)
-{
+void pic_init(void) {
     /* ICW1-ICW4: vectors at VECTOR_PIC, slave on line 2, 8086 mode; then all lines masked. They
      * can still raise spurious interrupts, which land on vectors that nobody else uses. */
     outb(0x20, 0x11);
@@ -77,17 +70,12 @@ void pic_init(void)
     outb(0xa1, 0xff);
 }
 
-void apic_init(struct cpu *cpu)
-{
+void apic_init(struct cpu *cpu) {
     uint64_t base = rdmsr(MSR_APIC_BASE);
 
-    if (base & APIC_BASE_X2) {
-        panic("the firmware left the local APIC in x2APIC mode");
-    }
+    if (base & APIC_BASE_X2) panic("the firmware left the local APIC in x2APIC mode");
     wrmsr(MSR_APIC_BASE, base | APIC_BASE_ON);
-    if (lapic == NULL) {
-        lapic = mmio_map(platform.lapic, PAGE_SIZE);
-    }
+    if (lapic == NULL) lapic = mmio_map(platform.lapic, PAGE_SIZE);
     cpu->apic_id = lapic_read(LAPIC_ID) >> 24;
     lapic_write(LAPIC_TPR, 0);
     lapic_write(LAPIC_LVT_THERMAL, LVT_MASKED);
@@ -102,41 +90,24 @@ void apic_init(struct cpu *cpu)
     lapic_write(LAPIC_SPURIOUS, SPURIOUS_ON | VECTOR_SPURIOUS);
 }
 
-void apic_eoi(void)
-{
-    lapic_write(LAPIC_EOI, 0);
-}
+void apic_eoi(void) { lapic_write(LAPIC_EOI, 0); }
 
-uint32_t apic_timer_read(void)
-{
-    return lapic_read(LAPIC_TIMER_CURRENT);
-}
+uint32_t apic_timer_read(void) { return lapic_read(LAPIC_TIMER_CURRENT); }
 
-void apic_timer_start(uint32_t count)
-{
-    lapic_write(LAPIC_TIMER_INITIAL, count);
-}
+void apic_timer_start(uint32_t count) { lapic_write(LAPIC_TIMER_INITIAL, count); }
 
-uint64_t apic_timer_hz(void)
-{
-    return timer.hz;
-}
+uint64_t apic_timer_hz(void) { return timer.hz; }
 
-void apic_timer_set_hz(uint64_t hz)
-{
+void apic_timer_set_hz(uint64_t hz) {
     timer.hz = hz;
     timer.mult = (hz << TIMER_SHIFT) / 1000000000;
     BUG_ON(timer.mult == 0);
     timer.max_ns = (uint64_t)(((unsigned __int128)TIMER_MAX << TIMER_SHIFT) / timer.mult) - 1;
 }
 
-void arch_timer_init(irq_handler_t *handler)
-{
-    irq_vector_set(VECTOR_TIMER, handler, NULL);
-}
+void arch_timer_init(irq_handler_t *handler) { irq_vector_set(VECTOR_TIMER, handler, NULL); }
 
-void arch_timer_set(uint64_t deadline_ns)
-{
+void arch_timer_set(uint64_t deadline_ns) {
     uint64_t now = clock_now_ns(), ns = deadline_ns > now ? deadline_ns - now : 0, count;
 
     if (deadline_ns == UINT64_MAX) {

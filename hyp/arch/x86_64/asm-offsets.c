@@ -12,8 +12,7 @@
 
 void asm_offsets(void);
 
-void asm_offsets(void)
-{
+void asm_offsets(void) {
     VALUE(SIZEOF_CPU, sizeof(struct cpu));
     OFFSET(CPU_VCPU, struct cpu, vcpu);
     OFFSET(CPU_WORK, struct cpu, work);

@@ -21,14 +21,12 @@ struct hyp_symbol {
 extern const struct hyp_symbol hyp_symbols[];
 extern const uint64_t hyp_symbol_count;
 
-static bool is_text(uint64_t address)
-{
+static bool is_text(uint64_t address) {
     return address >= (uintptr_t)image_text_start && address < (uintptr_t)image_rodata_start;
 }
 
 /* The last symbol at or below the address. */
-static const struct hyp_symbol *symbol_of(uint64_t address)
-{
+static const struct hyp_symbol *symbol_of(uint64_t address) {
     uint64_t low = 0, high = hyp_symbol_count;
 
     while (low < high) {
@@ -43,8 +41,7 @@ static const struct hyp_symbol *symbol_of(uint64_t address)
     return low > 0 && is_text(address) ? &hyp_symbols[low - 1] : NULL;
 }
 
-void print_code_address(const char *prefix, uint64_t address)
-{
+void print_code_address(const char *prefix, uint64_t address) {
     const struct hyp_symbol *s = symbol_of(address);
 
     if (s != NULL) {
@@ -54,8 +51,7 @@ void print_code_address(const char *prefix, uint64_t address)
     }
 }
 
-void backtrace(const struct regs *regs)
-{
+void backtrace(const struct regs *regs) {
     /* After an overflow RSP is in the guard; the frame pointer is still on the stack above. */
     uint64_t fp = regs->rbp, here = paging_in_guard(regs->rsp) ? fp : regs->rsp;
     uint64_t end = (here | (STACK_SIZE - 1)) + 1;

@@ -17,20 +17,11 @@ extern char image_start[], image_text_start[], image_rodata_start[], image_data_
 extern char image_end[];
 
 /* The physical address of something in the image. */
-static inline paddr_t image_phys(const void *p)
-{
-    return (uintptr_t)p - HYP_IMAGE_BASE;
-}
+static inline paddr_t image_phys(const void *p) { return (uintptr_t)p - HYP_IMAGE_BASE; }
 
-static inline paddr_t page_down(paddr_t a)
-{
-    return a & ~PAGE_MASK;
-}
+static inline paddr_t page_down(paddr_t a) { return a & ~PAGE_MASK; }
 
-static inline paddr_t page_up(paddr_t a)
-{
-    return (a + PAGE_MASK) & ~PAGE_MASK;
-}
+static inline paddr_t page_up(paddr_t a) { return (a + PAGE_MASK) & ~PAGE_MASK; }
 
 /* First C of all, on the boot stack and the boot page tables. */
 _Noreturn void boot_start(uint32_t magic, uint32_t info);

@@ -19,15 +19,12 @@ static struct boot_info *info;
 static struct boot_range *pool; /* NULL: no allocation (any more) */
 
 /* Takes [start, end) out of free range i; the part above it becomes a range of its own. */
-static void cut(struct boot_info *boot, uint32_t i, paddr_t start, paddr_t end)
-{
+static void cut(struct boot_info *boot, uint32_t i, paddr_t start, paddr_t end) {
     struct boot_range *r = &boot->free[i];
     struct boot_range high = { end, r->end };
 
     r->end = start;
-    if (high.start >= high.end) {
-        return;
-    }
+    if (high.start >= high.end) return;
     if (r->start >= r->end) {
         *r = high;
         return;
@@ -38,49 +35,38 @@ static void cut(struct boot_info *boot, uint32_t i, paddr_t start, paddr_t end)
     boot->free_count++;
 }
 
-static void reserve(struct boot_info *boot, paddr_t start, paddr_t end)
-{
+static void reserve(struct boot_info *boot, paddr_t start, paddr_t end) {
     start = page_down(start);
     end = page_up(end);
     for (uint32_t i = 0; i < boot->free_count; i++) {
         struct boot_range *r = &boot->free[i];
 
-        if (start < r->end && end > r->start) {
+        if (start < r->end && end > r->start)
             cut(boot, i, start > r->start ? start : r->start, end);
-        }
     }
 }
 
 /* In ascending order, whatever the firmware's is. */
-static void add_free(struct boot_info *boot, paddr_t start, paddr_t end)
-{
+static void add_free(struct boot_info *boot, paddr_t start, paddr_t end) {
     uint32_t i = boot->free_count;
 
-    if (start >= end) {
-        return;
-    }
+    if (start >= end) return;
     BUG_ON(boot->free_count == BOOT_FREE_MAX);
-    for (; i > 0 && boot->free[i - 1].start > start; i--) {
-        boot->free[i] = boot->free[i - 1];
-    }
+    for (; i > 0 && boot->free[i - 1].start > start; i--) boot->free[i] = boot->free[i - 1];
     boot->free[i] = (struct boot_range){ start, end };
     boot->free_count++;
 }
 
-static void drop_empty(struct boot_info *boot)
-{
+static void drop_empty(struct boot_info *boot) {
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < boot->free_count; i++) {
-        if (boot->free[i].start < boot->free[i].end) {
-            boot->free[kept++] = boot->free[i];
-        }
+        if (boot->free[i].start < boot->free[i].end) boot->free[kept++] = boot->free[i];
     }
     boot->free_count = kept;
 }
 
-static void find_free(struct boot_info *boot)
-{
+static void find_free(struct boot_info *boot) {
     for (uint32_t i = 0; i < boot->mem_count; i++) {
         const struct boot_mem *m = &boot->mem[i];
 
@@ -91,25 +77,18 @@ static void find_free(struct boot_info *boot)
         }
     }
     for (uint32_t i = 0; i < boot->mem_count; i++) {
-        if (boot->mem[i].type != BOOT_MEM_RAM) {
-            reserve(boot, boot->mem[i].start, boot->mem[i].end);
-        }
+        if (boot->mem[i].type != BOOT_MEM_RAM) reserve(boot, boot->mem[i].start, boot->mem[i].end);
     }
     reserve(boot, 0, LOW_MEMORY_END);
     reserve(boot, boot->image_start, boot->image_end);
-    for (uint32_t i = 0; i < boot->module_count; i++) {
+    for (uint32_t i = 0; i < boot->module_count; i++)
         reserve(boot, boot->modules[i].start, boot->modules[i].end);
-    }
     drop_empty(boot);
 }
 
-static paddr_t clip(paddr_t a)
-{
-    return a < BOOT_MAP_END ? a : BOOT_MAP_END;
-}
+static paddr_t clip(paddr_t a) { return a < BOOT_MAP_END ? a : BOOT_MAP_END; }
 
-void bootmem_init(struct boot_info *boot)
-{
+void bootmem_init(struct boot_info *boot) {
     uint64_t largest = 0;
 
     info = boot;
@@ -124,31 +103,24 @@ void bootmem_init(struct boot_info *boot)
             pool = r;
         }
     }
-    if (pool == NULL || boot->ram_end > HYP_DIRECT_SIZE) {
+    if (pool == NULL || boot->ram_end > HYP_DIRECT_SIZE)
         panic("%lu bytes of RAM up to %lx: cannot run with that", boot->ram_bytes, boot->ram_end);
-    }
 }
 
-void *bootmem_alloc(uint64_t pages)
-{
+void *bootmem_alloc(uint64_t pages) {
     uint64_t start = rdtsc();
     void *p;
 
     BUG_ON(pool == NULL);
-    if ((clip(pool->end) - pool->start) / PAGE_SIZE < pages) {
-        panic("not enough memory to boot");
-    }
+    if ((clip(pool->end) - pool->start) / PAGE_SIZE < pages) panic("not enough memory to boot");
     p = phys_to_virt(pool->start);
     pool->start += pages * PAGE_SIZE;
-    for (uint64_t i = 0; i < pages; i++) {
-        page_clear((char *)p + i * PAGE_SIZE);
-    }
+    for (uint64_t i = 0; i < pages; i++) page_clear((char *)p + i * PAGE_SIZE);
     info->tsc_zeroing += rdtsc() - start;
     return p;
 }
 
-void bootmem_finish(struct boot_info *boot)
-{
+void bootmem_finish(struct boot_info *boot) {
     pool = NULL;
     drop_empty(boot);
 }

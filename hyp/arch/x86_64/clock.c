@@ -35,22 +35,17 @@ struct edge {
     uint64_t tsc, gap;
 };
 
-static uint32_t pm_timer_read(void)
-{
-    return inl(platform.pm_timer_port);
-}
+static uint32_t pm_timer_read(void) { return inl(platform.pm_timer_port); }
 
 /* Channel 2 counts down from 0xffff with its gate open; the speaker stays off. */
-static void pit_start(void)
-{
+static void pit_start(void) {
     outb(0x61, (uint8_t)((inb(0x61) & ~2u) | 1u));
     outb(0x43, 0xb0);
     outb(0x42, 0xff);
     outb(0x42, 0xff);
 }
 
-static uint32_t pit_read(void)
-{
+static uint32_t pit_read(void) {
     uint32_t low;
 
     outb(0x43, 0x80); /* latch */
@@ -58,8 +53,7 @@ static uint32_t pit_read(void)
     return 0xffffu - (low | (uint32_t)inb(0x42) << 8);
 }
 
-static struct reference choose_reference(void)
-{
+static struct reference choose_reference(void) {
     if (platform.pm_timer_port != 0) {
         uint32_t mask = platform.pm_timer_bits == 32 ? 0xffffffff : 0xffffff;
 
@@ -70,8 +64,7 @@ static struct reference choose_reference(void)
 }
 
 /* Waits until the reference is at least `ticks` past `from`. */
-static struct edge wait_edge(const struct reference *ref, uint32_t from, uint32_t ticks)
-{
+static struct edge wait_edge(const struct reference *ref, uint32_t from, uint32_t ticks) {
     uint64_t before = rdtsc(), after;
 
     for (uint32_t i = 0; i < POLLS_MAX; i++) {
@@ -87,21 +80,17 @@ static struct edge wait_edge(const struct reference *ref, uint32_t from, uint32_
 }
 
 /* The multiple of the largest power of ten that lies within `error` of hz. */
-static uint64_t round_to(uint64_t hz, uint64_t error)
-{
+static uint64_t round_to(uint64_t hz, uint64_t error) {
     for (uint64_t unit = 1000000; unit > 1; unit /= 10) {
         uint64_t rounded = (hz + unit / 2) / unit * unit;
 
-        if ((rounded > hz ? rounded - hz : hz - rounded) <= error) {
-            return rounded;
-        }
+        if ((rounded > hz ? rounded - hz : hz - rounded) <= error) return rounded;
     }
     return hz;
 }
 
 /* count * hz / span, and rounding by the doubt about the span. */
-static uint64_t frequency(uint64_t count, uint64_t hz, uint64_t span, uint64_t doubt, uint64_t of)
-{
+static uint64_t frequency(uint64_t count, uint64_t hz, uint64_t span, uint64_t doubt, uint64_t of) {
     uint64_t value = count * hz / span;
 
     return round_to(value, (doubt + 2) * value / of + 1);
@@ -113,8 +102,7 @@ struct look {
     uint64_t before, after;
 };
 
-static struct look look_at_lapic(bool start)
-{
+static struct look look_at_lapic(bool start) {
     struct look l = { .value = UINT32_MAX, .before = rdtsc() };
 
     if (start) {
@@ -126,8 +114,7 @@ static struct look look_at_lapic(bool start)
     return l;
 }
 
-static void calibrate(const struct reference *ref)
-{
+static void calibrate(const struct reference *ref) {
     struct edge start, end;
     struct look first, last;
 
@@ -147,8 +134,7 @@ static void calibrate(const struct reference *ref)
                                 last.after - first.after));
 }
 
-void clock_init(struct boot_info *boot)
-{
+void clock_init(struct boot_info *boot) {
     uint64_t begin = rdtsc();
     struct reference ref = choose_reference();
 
@@ -163,12 +149,6 @@ void clock_init(struct boot_info *boot)
            apic_timer_hz() / 1000000, apic_timer_hz() % 1000000, ref.name);
 }
 
-uint64_t arch_counter(void)
-{
-    return rdtsc();
-}
+uint64_t arch_counter(void) { return rdtsc(); }
 
-uint64_t clock_now_ns(void)
-{
-    return clock_scale(&clock, rdtsc() - clock.base);
-}
+uint64_t clock_now_ns(void) { return clock_scale(&clock, rdtsc() - clock.base); }

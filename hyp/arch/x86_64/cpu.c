@@ -28,8 +28,7 @@ struct cpu_features cpu_features;
 struct cpu *cpus[CPU_MAX];
 uint32_t cpu_count;
 
-static struct cpuid_regs leaf(uint32_t number, uint32_t subleaf)
-{
+static struct cpuid_regs leaf(uint32_t number, uint32_t subleaf) {
     /* Leaves beyond the highest return the highest basic one's data: treat them as empty. */
     if (cpuid(number & 0x80000000, 0).a < number) {
         return (struct cpuid_regs){ 0, 0, 0, 0 };
@@ -37,16 +36,14 @@ static struct cpuid_regs leaf(uint32_t number, uint32_t subleaf)
     return cpuid(number, subleaf);
 }
 
-static void require(uint32_t word, unsigned int bit, const char *name)
-{
+static void require(uint32_t word, unsigned int bit, const char *name) {
     if (!(word & (UINT32_C(1) << bit))) {
         printk("this CPU has no %s; Paravane cannot run here", name);
         machine_halt();
     }
 }
 
-void cpu_features_init(void)
-{
+void cpu_features_init(void) {
     struct cpuid_regs basic = leaf(1, 0), ext = leaf(7, 0), amd = leaf(0x80000001, 0);
 
     require(amd.d, 20, "NX");
@@ -66,8 +63,7 @@ void cpu_features_init(void)
     cpu_features.xcr0 = XCR0_X87 | XCR0_SSE | (cpu_features.avx ? XCR0_AVX : 0);
 }
 
-void cpu_control_init(void)
-{
+void cpu_control_init(void) {
     uint64_t cr4 = CR4_DE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT |
                    CR4_FSGSBASE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP;
 
@@ -88,8 +84,7 @@ void cpu_control_init(void)
 /* entry.S */
 void syscall_entry(void);
 
-void cpu_syscall_init(struct cpu *cpu)
-{
+void cpu_syscall_init(struct cpu *cpu) {
     wrmsr(MSR_STAR, ((uint64_t)SEL_SYSRET << 48) | ((uint64_t)SEL_HYP_CODE << 32));
     wrmsr(MSR_LSTAR, (uintptr_t)syscall_entry);
     wrmsr(MSR_CSTAR, 0);
@@ -99,8 +94,7 @@ void cpu_syscall_init(struct cpu *cpu)
     wrmsr(MSR_KERNEL_GS_BASE, (uintptr_t)cpu);
 }
 
-static void model_name(char name[49])
-{
+static void model_name(char name[49]) {
     for (uint32_t i = 0; i < 3; i++) {
         struct cpuid_regs r = leaf(0x80000002 + i, 0);
 
@@ -110,8 +104,7 @@ static void model_name(char name[49])
 }
 
 /* Nothing is mitigated; all there is to say is what the CPU itself reports. */
-static void report_speculation(void)
-{
+static void report_speculation(void) {
     uint64_t caps;
 
     if (!(leaf(7, 0).d & (1u << 29))) {
@@ -124,8 +117,7 @@ static void report_speculation(void)
            caps & 0x02 ? "enhanced IBRS (not used)" : "YES");
 }
 
-void cpu_report(void)
-{
+void cpu_report(void) {
     char name[49];
 
     model_name(name);

@@ -62,8 +62,7 @@ static struct gate idt[256] __attribute__((aligned(16)));
 
 static struct arch_cpu *arch_cpus[CPU_MAX];
 
-static uint8_t vector_ist(unsigned int vector)
-{
+static uint8_t vector_ist(unsigned int vector) {
     switch (vector) {
     case VECTOR_NMI:
         return IST_NMI;
@@ -78,16 +77,14 @@ static uint8_t vector_ist(unsigned int vector)
     }
 }
 
-static void load_idt(void)
-{
+static void load_idt(void) {
     struct table_register idtr = { sizeof(idt) - 1, (uintptr_t)idt };
 
     __asm__ volatile("lidt %0" : : "m"(idtr));
 }
 
 /* Until desc_load() there is no TSS: gates without IST, on the boot stack. */
-void idt_init(void)
-{
+void idt_init(void) {
     for (unsigned int v = 0; v < 256; v++) {
         uintptr_t stub = (uintptr_t)trap_stubs + v * STUB_SIZE;
         bool user = v == VECTOR_BP || v == VECTOR_OF;
@@ -100,8 +97,7 @@ void idt_init(void)
     load_idt();
 }
 
-static void gdt_fill(struct arch_cpu *arch)
-{
+static void gdt_fill(struct arch_cpu *arch) {
     uintptr_t base = (uintptr_t)&arch->tss;
     uint64_t limit = sizeof(arch->tss) - 1;
 
@@ -115,8 +111,7 @@ static void gdt_fill(struct arch_cpu *arch)
 }
 
 /* Maps one stack; returns where its pointer to struct cpu goes. */
-static struct cpu **map_stack(uint32_t id, unsigned int cell, uint64_t pages)
-{
+static struct cpu **map_stack(uint32_t id, unsigned int cell, uint64_t pages) {
     uintptr_t end = HYP_STACK_BASE + id * AREA_SIZE + (cell + 1) * CELL_SIZE;
 
     paging_map_stack(end - pages * PAGE_SIZE, pages);
@@ -124,16 +119,13 @@ static struct cpu **map_stack(uint32_t id, unsigned int cell, uint64_t pages)
 }
 
 /* Makes a CPU's stacks and tables. They are seen from paging_switch() on; not written before. */
-struct cpu *cpu_area_create(uint32_t id)
-{
+struct cpu *cpu_area_create(uint32_t id) {
     struct arch_cpu *arch = bootmem_alloc((sizeof(*arch) + PAGE_MASK) / PAGE_SIZE);
 
     arch_cpus[id] = arch;
     gdt_fill(arch);
     arch->tss.iomap_base = TSS_IOMAP_CLOSED;
-    for (unsigned int i = 0; i < IOMAP_SIZE; i++) {
-        arch->tss.iomap[i] = 0xff;
-    }
+    for (unsigned int i = 0; i < IOMAP_SIZE; i++) arch->tss.iomap[i] = 0xff;
     arch->tss.iomap_end = 0xff;
     map_stack(id, 0, STACK_SIZE / PAGE_SIZE);
     for (unsigned int ist = 1; ist < IST_COUNT; ist++) {
@@ -143,8 +135,7 @@ struct cpu *cpu_area_create(uint32_t id)
     return (struct cpu *)(HYP_STACK_BASE + id * AREA_SIZE + CELL_SIZE) - 1;
 }
 
-static void cpu_fill(struct cpu *cpu, uint32_t id, struct arch_cpu *arch)
-{
+static void cpu_fill(struct cpu *cpu, uint32_t id, struct arch_cpu *arch) {
     cpu->id = id;
     cpu->self = cpu;
     cpu->stack_top = (uintptr_t)cpu;
@@ -154,8 +145,7 @@ static void cpu_fill(struct cpu *cpu, uint32_t id, struct arch_cpu *arch)
     *cpu->tss_rsp0 = (uintptr_t)cpu;
 }
 
-static void load_gdt(struct arch_cpu *arch)
-{
+static void load_gdt(struct arch_cpu *arch) {
     struct table_register gdtr = { sizeof(arch->gdt) - 1, (uintptr_t)arch->gdt };
 
     __asm__ volatile("lgdt %0\n\t"
@@ -177,18 +167,14 @@ static void load_gdt(struct arch_cpu *arch)
 }
 
 /* On the new page tables, still on the boot stack. */
-void desc_load(struct cpu *cpu)
-{
+void desc_load(struct cpu *cpu) {
     uint32_t id = (uint32_t)(((uintptr_t)cpu - HYP_STACK_BASE) / AREA_SIZE);
     struct arch_cpu *arch = arch_cpus[id];
 
     cpu_fill(cpu, id, arch);
-    for (unsigned int ist = 1; ist < IST_COUNT; ist++) {
+    for (unsigned int ist = 1; ist < IST_COUNT; ist++)
         *(struct cpu **)(arch->tss.ist[ist - 1] + 8) = cpu;
-    }
     load_gdt(arch);
-    for (unsigned int v = 0; v < 256; v++) {
-        idt[v].ist = vector_ist(v);
-    }
+    for (unsigned int v = 0; v < 256; v++) idt[v].ist = vector_ist(v);
     load_idt();
 }

@@ -20,21 +20,18 @@
 static struct boot_info boot;
 static struct trace_ring boot_cpu_trace;
 
-static void report_memory(void)
-{
+static void report_memory(void) {
     uint64_t free_bytes = 0;
 
-    for (uint32_t i = 0; i < boot.free_count; i++) {
+    for (uint32_t i = 0; i < boot.free_count; i++)
         free_bytes += boot.free[i].end - boot.free[i].start;
-    }
     printk("memory: %lu MiB, %lu KiB free in %u ranges; image %lx-%lx; %u modules by %s",
            boot.ram_bytes >> 20, free_bytes >> 10, boot.free_count, boot.image_start,
            boot.image_end, boot.module_count, boot.loader);
 }
 
 /* On the boot CPU's own stack and the final page tables. */
-static void boot_finish(void)
-{
+static void boot_finish(void) {
     struct cpu *cpu = this_cpu();
 
     cpus[0] = cpu;
@@ -57,8 +54,7 @@ static void boot_finish(void)
     hyp_main(&boot);
 }
 
-void boot_start(uint32_t magic, uint32_t info)
-{
+void boot_start(uint32_t magic, uint32_t info) {
     struct cpu *cpu;
 
     uart_init();
@@ -77,17 +73,14 @@ void boot_start(uint32_t magic, uint32_t info)
     stack_switch_call((uintptr_t)cpu, boot_finish);
 }
 
-bool boot_option(const struct boot_info *info, const char *name, char *value, size_t size)
-{
+bool boot_option(const struct boot_info *info, const char *name, char *value, size_t size) {
     size_t length = strlen(name);
     const char *p = info->cmdline;
 
     while (*p != '\0') {
         size_t word = 0;
 
-        while (p[word] != '\0' && p[word] != ' ') {
-            word++;
-        }
+        while (p[word] != '\0' && p[word] != ' ') word++;
         if (word >= length && strncmp(p, name, length) == 0 &&
             (word == length || p[length] == '=')) {
             size_t skip = word == length ? length : length + 1;

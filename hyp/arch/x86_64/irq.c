@@ -21,14 +21,12 @@ struct vector_handler {
 static struct spinlock vector_lock = SPINLOCK_INIT(LOCK_IRQ);
 static struct vector_handler handlers[256];
 
-void irq_vector_set(unsigned int vector, irq_handler_t *handler, void *arg)
-{
+void irq_vector_set(unsigned int vector, irq_handler_t *handler, void *arg) {
     handlers[vector].arg = arg;
     handlers[vector].handler = handler;
 }
 
-int irq_vector_alloc(irq_handler_t *handler, void *arg)
-{
+int irq_vector_alloc(irq_handler_t *handler, void *arg) {
     int found = -1;
 
     spin_lock(&vector_lock);
@@ -42,16 +40,14 @@ int irq_vector_alloc(irq_handler_t *handler, void *arg)
     return found;
 }
 
-void irq_vector_free(int vector)
-{
+void irq_vector_free(int vector) {
     BUG_ON(vector < (int)VECTOR_IRQ || vector >= (int)VECTOR_IRQ_END);
     spin_lock(&vector_lock);
     irq_vector_set((unsigned int)vector, NULL, NULL);
     spin_unlock(&vector_lock);
 }
 
-void irq_dispatch(unsigned int vector)
-{
+void irq_dispatch(unsigned int vector) {
     const struct vector_handler *h = &handlers[vector & 255];
 
     this_cpu()->interrupts++;
@@ -59,21 +55,15 @@ void irq_dispatch(unsigned int vector)
         return; /* neither is in service: acknowledging would end somebody else's */
     }
     trace(TRACE_IRQ, vector, 0, 0);
-    if (h->handler != NULL) {
-        h->handler(h->arg);
-    }
+    if (h->handler != NULL) h->handler(h->arg);
     apic_eoi();
 }
 
-struct msi_message irq_msi_message(int vector, uint32_t cpu)
-{
+struct msi_message irq_msi_message(int vector, uint32_t cpu) {
     return (struct msi_message){
         .address = UINT64_C(0xfee00000) | (uint64_t)cpus[cpu]->apic_id << 12,
         .data = (uint32_t)vector,
     };
 }
 
-void arch_idle(void)
-{
-    irq_enable_and_halt();
-}
+void arch_idle(void) { irq_enable_and_halt(); }

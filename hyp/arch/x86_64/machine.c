@@ -20,38 +20,31 @@
 /* hyp.lds: the linker's build-id note. */
 extern const uint8_t build_id_note[];
 
-static void soft_off(void)
-{
-    if (platform.pm1_control_port != 0) {
+static void soft_off(void) {
+    if (platform.pm1_control_port != 0)
         outw(platform.pm1_control_port,
              (uint16_t)((uint32_t)platform.s5_type_a << 10 | PM1_SLP_EN));
-    }
-    if (platform.pm1b_control_port != 0) {
+    if (platform.pm1b_control_port != 0)
         outw(platform.pm1b_control_port,
              (uint16_t)((uint32_t)platform.s5_type_b << 10 | PM1_SLP_EN));
-    }
 }
 
-void machine_shutdown(unsigned int reason)
-{
+void machine_shutdown(unsigned int reason) {
     outb(EXIT_PORT, (uint8_t)(EXIT_ORDERLY + (reason & 15)));
     soft_off();
     cpu_stop();
 }
 
-void machine_halt(void)
-{
+void machine_halt(void) {
     outb(EXIT_PORT, EXIT_PANIC);
     cpu_stop();
 }
 
-const char *build_id(void)
-{
+const char *build_id(void) {
     static char text[2 * BUILD_ID_MAX + 1];
     uint32_t size = build_id_note[4] < BUILD_ID_MAX ? build_id_note[4] : BUILD_ID_MAX;
 
-    for (uint32_t i = 0; i < size; i++) {
+    for (uint32_t i = 0; i < size; i++)
         snprintf(text + 2 * i, 3, "%02x", build_id_note[NOTE_HEADER + i]);
-    }
     return text;
 }

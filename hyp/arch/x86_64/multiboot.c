@@ -60,79 +60,58 @@ struct mb2_mmap_entry {
     uint32_t type, rsvd;
 };
 
-static void add_memory(struct boot_info *boot, uint64_t base, uint64_t length, uint32_t type)
-{
-    if (length == 0 || base + length < base) {
-        return;
-    }
-    if (boot->mem_count == BOOT_MEM_MAX) {
+static void add_memory(struct boot_info *boot, uint64_t base, uint64_t length, uint32_t type) {
+    if (length == 0 || base + length < base) return;
+    if (boot->mem_count == BOOT_MEM_MAX)
         panic("the memory map has more than %u entries", BOOT_MEM_MAX);
-    }
     boot->mem[boot->mem_count++] = (struct boot_mem){ base, base + length, type, 0 };
 }
 
-static void add_module(struct boot_info *boot, uint64_t start, uint64_t end, const char *string)
-{
+static void add_module(struct boot_info *boot, uint64_t start, uint64_t end, const char *string) {
     struct boot_module *m = &boot->modules[boot->module_count];
 
-    if (boot->module_count == BOOT_MODULES_MAX) {
+    if (boot->module_count == BOOT_MODULES_MAX)
         panic("more than %u boot modules", BOOT_MODULES_MAX);
-    }
-    if (end < start || !string_copy(m->string, sizeof(m->string), string)) {
+    if (end < start || !string_copy(m->string, sizeof(m->string), string))
         panic("boot module %u is malformed or its string too long", boot->module_count);
-    }
     m->start = start;
     m->end = end;
     boot->module_count++;
 }
 
-static void set_cmdline(struct boot_info *boot, const char *cmdline)
-{
-    if (!string_copy(boot->cmdline, sizeof(boot->cmdline), cmdline)) {
+static void set_cmdline(struct boot_info *boot, const char *cmdline) {
+    if (!string_copy(boot->cmdline, sizeof(boot->cmdline), cmdline))
         panic("the command line is longer than %u characters", BOOT_STRING_MAX - 1);
-    }
 }
 
 /* Multiboot 1 puts the image's file name in front of the command line. */
-static const char *skip_word(const char *s)
-{
-    while (*s != '\0' && *s != ' ') {
-        s++;
-    }
-    while (*s == ' ') {
-        s++;
-    }
+static const char *skip_word(const char *s) {
+    while (*s != '\0' && *s != ' ') s++;
+    while (*s == ' ') s++;
     return s;
 }
 
-static void parse_mb1(struct boot_info *boot, paddr_t info)
-{
+static void parse_mb1(struct boot_info *boot, paddr_t info) {
     const struct mb1_info *mb = phys_to_virt(info);
 
     boot->loader = "multiboot 1";
-    if (!(mb->flags & MB1_HAS_MMAP)) {
-        panic("the boot loader gave no memory map");
-    }
+    if (!(mb->flags & MB1_HAS_MMAP)) panic("the boot loader gave no memory map");
     for (uint32_t at = 0; at < mb->mmap_bytes;) {
         const struct mb1_mmap *e = phys_to_virt((paddr_t)mb->mmap + at);
 
         add_memory(boot, e->base, e->length, e->type);
         at += e->size + (uint32_t)sizeof(e->size);
     }
-    if (mb->flags & MB1_HAS_CMDLINE) {
-        set_cmdline(boot, skip_word(phys_to_virt(mb->cmdline)));
-    }
+    if (mb->flags & MB1_HAS_CMDLINE) set_cmdline(boot, skip_word(phys_to_virt(mb->cmdline)));
     if (mb->flags & MB1_HAS_MODULES) {
         const struct mb1_module *m = phys_to_virt(mb->modules);
 
-        for (uint32_t i = 0; i < mb->module_count; i++) {
+        for (uint32_t i = 0; i < mb->module_count; i++)
             add_module(boot, m[i].start, m[i].end, phys_to_virt(m[i].string));
-        }
     }
 }
 
-static void parse_mb2_mmap(struct boot_info *boot, const struct mb2_tag *tag)
-{
+static void parse_mb2_mmap(struct boot_info *boot, const struct mb2_tag *tag) {
     const struct mb2_mmap *map = (const void *)tag;
 
     for (uint64_t at = sizeof(*map); at + map->entry_size <= tag->size; at += map->entry_size) {
@@ -142,8 +121,7 @@ static void parse_mb2_mmap(struct boot_info *boot, const struct mb2_tag *tag)
     }
 }
 
-static void parse_mb2_tag(struct boot_info *boot, const struct mb2_tag *tag)
-{
+static void parse_mb2_tag(struct boot_info *boot, const struct mb2_tag *tag) {
     const struct mb2_module *module = (const void *)tag;
 
     switch (tag->type) {
@@ -159,33 +137,27 @@ static void parse_mb2_tag(struct boot_info *boot, const struct mb2_tag *tag)
     case MB2_RSDP1:
     case MB2_RSDP2:
         /* The newer of the two wins; a copy, but one that nobody has reused yet. */
-        if (boot->rsdp == 0 || tag->type == MB2_RSDP2) {
-            boot->rsdp = virt_to_phys(tag + 1);
-        }
+        if (boot->rsdp == 0 || tag->type == MB2_RSDP2) boot->rsdp = virt_to_phys(tag + 1);
         break;
     default:
         break;
     }
 }
 
-static void parse_mb2(struct boot_info *boot, paddr_t info)
-{
+static void parse_mb2(struct boot_info *boot, paddr_t info) {
     uint32_t size = *(const uint32_t *)phys_to_virt(info);
 
     boot->loader = "multiboot 2";
     for (uint32_t at = 8; at + sizeof(struct mb2_tag) <= size;) {
         const struct mb2_tag *tag = phys_to_virt(info + at);
 
-        if (tag->type == MB2_END || tag->size < sizeof(*tag)) {
-            break;
-        }
+        if (tag->type == MB2_END || tag->size < sizeof(*tag)) break;
         parse_mb2_tag(boot, tag);
         at += (tag->size + 7) & ~7u;
     }
 }
 
-void multiboot_parse(struct boot_info *boot, uint32_t magic, paddr_t info)
-{
+void multiboot_parse(struct boot_info *boot, uint32_t magic, paddr_t info) {
     switch (magic) {
     case MB1_MAGIC:
         parse_mb1(boot, info);
@@ -196,7 +168,5 @@ void multiboot_parse(struct boot_info *boot, uint32_t magic, paddr_t info)
     default:
         panic("not started by a multiboot loader (magic %x)", magic);
     }
-    if (boot->mem_count == 0) {
-        panic("the boot loader gave no memory map");
-    }
+    if (boot->mem_count == 0) panic("the boot loader gave no memory map");
 }

@@ -30,29 +30,22 @@ static uintptr_t mmio_next = HYP_MMIO_BASE;
 static uintptr_t stack_end = HYP_STACK_BASE;
 
 /* The table that `entry` names, made if it is missing. */
-static pte_t *table_below(pte_t *entry)
-{
-    if (*entry == 0) {
-        *entry = virt_to_phys(bootmem_alloc(1)) | TABLE_RIGHTS;
-    }
+static pte_t *table_below(pte_t *entry) {
+    if (*entry == 0) *entry = virt_to_phys(bootmem_alloc(1)) | TABLE_RIGHTS;
     BUG_ON(*entry & PTE_LARGE);
     return phys_to_virt(*entry & PTE_FRAME);
 }
 
 /* The entry for va at a level: 1 for 4 KiB leaves, 2 for 2 MiB. */
-static pte_t *entry_for(uintptr_t va, unsigned int level)
-{
+static pte_t *entry_for(uintptr_t va, unsigned int level) {
     pte_t *table = root;
 
-    for (unsigned int l = 4; l > level; l--) {
-        table = table_below(&table[pte_index(va, l)]);
-    }
+    for (unsigned int l = 4; l > level; l--) table = table_below(&table[pte_index(va, l)]);
     return &table[pte_index(va, level)];
 }
 
 /* The one function through which hyp's mappings go in. */
-static void map(uintptr_t va, paddr_t pa, uint64_t size, pte_t rights)
-{
+static void map(uintptr_t va, paddr_t pa, uint64_t size, pte_t rights) {
     while (size > 0) {
         bool large = ((va | pa) & (LARGE_SIZE - 1)) == 0 && size >= LARGE_SIZE;
         uint64_t step = large ? LARGE_SIZE : PAGE_SIZE;
@@ -66,24 +59,18 @@ static void map(uintptr_t va, paddr_t pa, uint64_t size, pte_t rights)
     }
 }
 
-static void map_section(const char *start, const char *end, pte_t rights)
-{
+static void map_section(const char *start, const char *end, pte_t rights) {
     /* Page by page: a superpage could outgrow its section. */
-    for (const char *p = start; p < end; p += PAGE_SIZE) {
+    for (const char *p = start; p < end; p += PAGE_SIZE)
         map((uintptr_t)p, image_phys(p), PAGE_SIZE, rights);
-    }
 }
 
-static void map_direct(paddr_t start, paddr_t end)
-{
-    if (start < end) {
-        map(HYP_DIRECT_BASE + start, start, end - start, RIGHTS_RW);
-    }
+static void map_direct(paddr_t start, paddr_t end) {
+    if (start < end) map(HYP_DIRECT_BASE + start, start, end - start, RIGHTS_RW);
 }
 
 /* A RAM range, less the frames of .text and .rodata. */
-static void map_ram(paddr_t start, paddr_t end)
-{
+static void map_ram(paddr_t start, paddr_t end) {
     paddr_t hole_start = image_phys(image_start), hole_end = image_phys(image_data_start);
 
     if (end <= hole_start || start >= hole_end) {
@@ -94,8 +81,7 @@ static void map_ram(paddr_t start, paddr_t end)
     }
 }
 
-void paging_init(const struct boot_info *boot)
-{
+void paging_init(const struct boot_info *boot) {
     root = bootmem_alloc(1);
     map_section(image_text_start, image_rodata_start, RIGHTS_RX);
     map_section(image_rodata_start, image_data_start, RIGHTS_R);
@@ -103,40 +89,32 @@ void paging_init(const struct boot_info *boot)
     for (uint32_t i = 0; i < boot->mem_count; i++) {
         const struct boot_mem *m = &boot->mem[i];
 
-        if (m->type == BOOT_MEM_RAM) {
-            map_ram(page_up(m->start), page_down(m->end));
-        }
+        if (m->type == BOOT_MEM_RAM) map_ram(page_up(m->start), page_down(m->end));
     }
     /* Every table of the second level that hyp will ever use exists from now on. */
     table_below(&root[HYP_SLOT_MMIO]);
     table_below(&root[HYP_SLOT_STACK]);
 }
 
-void paging_map_stack(uintptr_t va, uint64_t pages)
-{
-    for (uint64_t i = 0; i < pages; i++) {
+void paging_map_stack(uintptr_t va, uint64_t pages) {
+    for (uint64_t i = 0; i < pages; i++)
         map(va + i * PAGE_SIZE, virt_to_phys(bootmem_alloc(1)), PAGE_SIZE, RIGHTS_RW);
-    }
     stack_end = va + pages * PAGE_SIZE;
 }
 
-bool paging_in_guard(uint64_t va)
-{
+bool paging_in_guard(uint64_t va) {
     return va >= HYP_STACK_BASE && va < stack_end && *entry_for(va, 1) == 0;
 }
 
 /* W^X, asked of the tables themselves: no leaf of one is writable and executable, and no frame
  * that is executable is writable through the direct map. */
-static void check_table(const pte_t *table, unsigned int level, const char *text, const char *end)
-{
+static void check_table(const pte_t *table, unsigned int level, const char *text, const char *end) {
     for (unsigned int i = 0; i < PTE_SLOTS; i++) {
         pte_t e = table[i];
         paddr_t pa = e & PTE_FRAME;
         uint64_t size = PAGE_SIZE << (9 * (level - 1));
 
-        if (!(e & PTE_PRESENT)) {
-            continue;
-        }
+        if (!(e & PTE_PRESENT)) continue;
         if (level > 1 && !(e & PTE_LARGE)) {
             check_table(phys_to_virt(pa), level - 1, text, end);
             continue;
@@ -146,20 +124,13 @@ static void check_table(const pte_t *table, unsigned int level, const char *text
     }
 }
 
-void paging_check(void)
-{
-    if (HYP_DEBUG) {
-        check_table(root, 4, image_text_start, image_data_start);
-    }
+void paging_check(void) {
+    if (HYP_DEBUG) check_table(root, 4, image_text_start, image_data_start);
 }
 
-void paging_switch(void)
-{
-    write_cr3(virt_to_phys(root));
-}
+void paging_switch(void) { write_cr3(virt_to_phys(root)); }
 
-void *mmio_map(paddr_t start, uint64_t size)
-{
+void *mmio_map(paddr_t start, uint64_t size) {
     paddr_t first = page_down(start), end = page_up(start + size);
     uintptr_t va = mmio_next;
 
@@ -168,7 +139,4 @@ void *mmio_map(paddr_t start, uint64_t size)
     return (void *)(va + (start - first));
 }
 
-const uint64_t *hyp_root_table(void)
-{
-    return root;
-}
+const uint64_t *hyp_root_table(void) { return root; }

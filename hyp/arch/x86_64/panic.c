@@ -27,8 +27,7 @@ static const char *const names[32] = {
 
 extern const struct extable_entry extable_start[], extable_end[];
 
-static void print_regs(const struct regs *r)
-{
+static void print_regs(const struct regs *r) {
     printk("rip %016lx rsp %016lx rbp %016lx rflags %lx", r->rip, r->rsp, r->rbp, r->rflags);
     printk("rax %016lx rbx %016lx rcx %016lx rdx %016lx", r->rax, r->rbx, r->rcx, r->rdx);
     printk("rsi %016lx rdi %016lx r8  %016lx r9  %016lx", r->rsi, r->rdi, r->r8, r->r9);
@@ -37,8 +36,7 @@ static void print_regs(const struct regs *r)
     printk("cr0 %lx cr2 %lx cr3 %lx cr4 %lx", read_cr0(), read_cr2(), read_cr3(), read_cr4());
 }
 
-static _Noreturn void stop(const struct regs *regs)
-{
+static _Noreturn void stop(const struct regs *regs) {
     struct cpu *cpu = this_cpu();
 
     printk("version " HYP_VERSION " (" HYP_COMPILER ", " HYP_BUILD ") build %s, cpu %u", build_id(),
@@ -49,8 +47,7 @@ static _Noreturn void stop(const struct regs *regs)
     machine_halt();
 }
 
-static void print_reason(const char *format, va_list args)
-{
+static void print_reason(const char *format, va_list args) {
     char reason[256];
 
     vsnprintf(reason, sizeof(reason), format, args);
@@ -58,18 +55,14 @@ static void print_reason(const char *format, va_list args)
 }
 
 /* Stops a CPU that panics while it panics. */
-static void enter_panic(void)
-{
+static void enter_panic(void) {
     struct cpu *cpu = this_cpu();
 
-    if (cpu->panicking) {
-        machine_halt();
-    }
+    if (cpu->panicking) machine_halt();
     cpu->panicking = 1;
 }
 
-void panic_regs(const struct regs *regs, const char *format, ...)
-{
+void panic_regs(const struct regs *regs, const char *format, ...) {
     va_list args;
 
     enter_panic();
@@ -79,8 +72,7 @@ void panic_regs(const struct regs *regs, const char *format, ...)
     stop(regs);
 }
 
-void panic(const char *format, ...)
-{
+void panic(const char *format, ...) {
     struct regs regs;
     va_list args;
 
@@ -93,8 +85,7 @@ void panic(const char *format, ...)
 }
 
 /* Goes on at the fixup of an instruction that is allowed to fault. */
-static bool fix_up(struct regs *regs)
-{
+static bool fix_up(struct regs *regs) {
     for (const struct extable_entry *e = extable_start; e < extable_end; e++) {
         if ((uintptr_t)&e->fault + (uintptr_t)(intptr_t)e->fault == regs->rip) {
             regs->rip = (uintptr_t)&e->fixup + (uintptr_t)(intptr_t)e->fixup;
@@ -104,14 +95,12 @@ static bool fix_up(struct regs *regs)
     return false;
 }
 
-static _Noreturn void fatal_trap(const struct regs *regs)
-{
+static _Noreturn void fatal_trap(const struct regs *regs) {
     const char *name = regs->vector < 32 && names[regs->vector] ? names[regs->vector] : "trap";
     uint64_t cr2 = read_cr2();
 
-    if (regs->vector == VECTOR_DF && paging_in_guard(cr2)) {
+    if (regs->vector == VECTOR_DF && paging_in_guard(cr2))
         panic_regs(regs, "stack overflow: %s after a fault on guard page %lx", name, cr2);
-    }
     if (regs->vector == VECTOR_PF) {
         panic_regs(regs, "%s in hyp: %s %lx, error %lx", name,
                    regs->error & 16  ? "executing"
@@ -122,8 +111,7 @@ static _Noreturn void fatal_trap(const struct regs *regs)
     panic_regs(regs, "%s in hyp: vector %lu, error %lx", name, regs->vector, regs->error);
 }
 
-void trap_from_hyp(struct regs *regs)
-{
+void trap_from_hyp(struct regs *regs) {
     if (regs->vector >= VECTOR_PIC) {
         irq_dispatch((unsigned int)regs->vector);
         return;
@@ -136,9 +124,7 @@ void trap_from_hyp(struct regs *regs)
     case VECTOR_NMI:
         return;
     default:
-        if (!fix_up(regs)) {
-            fatal_trap(regs);
-        }
+        if (!fix_up(regs)) fatal_trap(regs);
         return;
     }
 }

@@ -7,8 +7,7 @@
 #include "bug.h"
 #include "string.h"
 
-static int overflow_stack(volatile int *depth)
-{
+static int overflow_stack(volatile int *depth) {
     volatile char filler[512];
 
     filler[0] = (char)*depth;
@@ -16,14 +15,11 @@ static int overflow_stack(volatile int *depth)
     return *depth > 1000000 ? filler[0] : overflow_stack(depth) + filler[0];
 }
 
-void panic_test(const struct boot_info *boot)
-{
+void panic_test(const struct boot_info *boot) {
     char kind[16];
     volatile int depth = 0;
 
-    if (!HYP_DEBUG || !boot_option(boot, "panic-test", kind, sizeof(kind))) {
-        return;
-    }
+    if (!HYP_DEBUG || !boot_option(boot, "panic-test", kind, sizeof(kind))) return;
     if (strcmp(kind, "assert") == 0) {
         ASSERT(boot == NULL);
     } else if (strcmp(kind, "pf") == 0) {

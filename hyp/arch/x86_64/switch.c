@@ -12,16 +12,14 @@
 #include "string.h"
 #include "vcpu.h"
 
-static void state_save(struct cpu *c, struct vcpu *v)
-{
+static void state_save(struct cpu *c, struct vcpu *v) {
     xsave(v->xsave, cpu_features.xcr0);
     v->fs_base = rdfsbase();
     v->gs_base = rdgsbase();
     v->user_mode = c->user_mode;
 }
 
-static void state_load(struct cpu *c, struct vcpu *v)
-{
+static void state_load(struct cpu *c, struct vcpu *v) {
     /* Selectors mean nothing in 64-bit mode but can be read: null ones for everybody. Before the
      * bases, which loading FS and GS may clear. */
     clear_selectors();
@@ -33,8 +31,7 @@ static void state_load(struct cpu *c, struct vcpu *v)
 
 /* The bitmap in the TSS is copied only when another one is in it: ports are rare, the copy is two
  * pages. */
-static void ports_load(struct cpu *c, struct vcpu *v)
-{
+static void ports_load(struct cpu *c, struct vcpu *v) {
     struct domain *d = v->domain;
     bool holds = d->io_bitmap[0] && d->io_bitmap[1];
 
@@ -48,11 +45,8 @@ static void ports_load(struct cpu *c, struct vcpu *v)
     }
 }
 
-void arch_switch(struct cpu *c, struct vcpu *from, struct vcpu *to)
-{
-    if (from) {
-        state_save(c, from);
-    }
+void arch_switch(struct cpu *c, struct vcpu *from, struct vcpu *to) {
+    if (from) state_save(c, from);
     to->cpu = c;
     to->counters.switches++;
     state_load(c, to);

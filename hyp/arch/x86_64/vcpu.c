@@ -27,22 +27,17 @@ STATIC_ASSERT(offsetof(struct vcpu, regs) ==
               0); /* entry.S: a vCPU's address is that of its registers */
 
 /* The canonical addresses below the hypervisor's range, and those above it. */
-bool address_is_guests(uint64_t a)
-{
+bool address_is_guests(uint64_t a) {
     return a < HV_USER_END + HV_PAGE_SIZE || a >= HV_KERNEL_START;
 }
 
-bool address_in_kernel_half(uint64_t a)
-{
-    return a >= HV_KERNEL_START;
-}
+bool address_in_kernel_half(uint64_t a) { return a >= HV_KERNEL_START; }
 
 /* XRSTOR takes MXCSR from the area even when the area says that all state is initial. */
 #define XSAVE_MXCSR   24u
 #define MXCSR_INITIAL 0x1f80u
 
-static void page_init(struct vcpu *v)
-{
+static void page_init(struct vcpu *v) {
     v->page->masked = 1;
     v->page->clock.mult = clock.mult;
     v->page->clock.shift = clock.shift;
@@ -52,8 +47,7 @@ static void page_init(struct vcpu *v)
     v->page->run.state = HV_RUN_OFFLINE;
 }
 
-static void registers_init(struct vcpu *v)
-{
+static void registers_init(struct vcpu *v) {
     uint32_t mxcsr = MXCSR_INITIAL;
 
     v->regs.cs = SEL_GUEST_CODE;
@@ -62,8 +56,7 @@ static void registers_init(struct vcpu *v)
     memcpy((char *)v->xsave + XSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
 }
 
-struct vcpu *vcpu_create(struct domain *d, uint32_t id)
-{
+struct vcpu *vcpu_create(struct domain *d, uint32_t id) {
     const mfn_t self = frame_alloc(d, FRAME_META), page = frame_alloc(d, FRAME_SHARED),
                 xsave = frame_alloc(d, FRAME_META), all[] = { self, page, xsave };
     struct vcpu *v;
@@ -71,8 +64,7 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     BUG_ON(cpu_features.xsave_size > HV_PAGE_SIZE);
     if (mfn_is_none(self) || mfn_is_none(page) || mfn_is_none(xsave)) {
         for (unsigned int i = 0; i < ARRAY_LEN(all); i++) {
-            if (!mfn_is_none(all[i]))
-                frame_free(d, all[i]);
+            if (!mfn_is_none(all[i])) frame_free(d, all[i]);
         }
         return NULL;
     }
@@ -90,8 +82,7 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     return v;
 }
 
-void vcpu_destroy(struct vcpu *v)
-{
+void vcpu_destroy(struct vcpu *v) {
     struct domain *d = v->domain;
 
     BUG_ON(v == this_cpu()->vcpu);
@@ -100,11 +91,8 @@ void vcpu_destroy(struct vcpu *v)
     frame_free(d, frame_mfn_of(v));
 }
 
-int vcpu_set_context(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rdi, uint64_t rsi)
-{
-    if (!address_in_kernel_half(rip) || !address_is_guests(rsp)) {
-        return -HV_EINVAL;
-    }
+int vcpu_set_context(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rdi, uint64_t rsi) {
+    if (!address_in_kernel_half(rip) || !address_is_guests(rsp)) return -HV_EINVAL;
     v->regs.rip = rip;
     v->regs.rsp = rsp;
     v->regs.rdi = rdi;
@@ -112,18 +100,15 @@ int vcpu_set_context(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rdi, u
     return 0;
 }
 
-int vcpu_set_entry(struct vcpu *v, const struct hv_entry *e)
-{
+int vcpu_set_entry(struct vcpu *v, const struct hv_entry *e) {
     /* 1. Entry points: where SYSRET goes; the kernel half is canonical throughout. */
     if (!address_in_kernel_half(e->syscall) || !address_in_kernel_half(e->event_user) ||
-        !address_in_kernel_half(e->event_kernel)) {
+        !address_in_kernel_half(e->event_kernel))
         return -HV_EINVAL;
-    }
     /* 2. The GS base: WRGSBASE faults in ring 0 on one that is not canonical. */
     /* 3. The stack: hyp never touches it, but nobody gets a pointer into hyp loaded. */
-    if (!address_is_guests(e->kernel_gs_base) || !address_is_guests(e->kernel_stack) || e->rsvd) {
+    if (!address_is_guests(e->kernel_gs_base) || !address_is_guests(e->kernel_stack) || e->rsvd)
         return -HV_EINVAL;
-    }
     v->entry_syscall = e->syscall;
     v->entry_event_user = e->event_user;
     v->entry_event_kernel = e->event_kernel;
@@ -134,21 +119,17 @@ int vcpu_set_entry(struct vcpu *v, const struct hv_entry *e)
     return 0;
 }
 
-int vcpu_switch(struct vcpu *v, uint64_t space, uint64_t kernel_stack)
-{
+int vcpu_switch(struct vcpu *v, uint64_t space, uint64_t kernel_stack) {
     struct space *s = space_find(v->domain, space);
 
-    if (!s || !address_is_guests(kernel_stack)) {
-        return -HV_EINVAL;
-    }
+    if (!s || !address_is_guests(kernel_stack)) return -HV_EINVAL;
     v->kernel_stack = kernel_stack;
     space_load(v, s);
     return 0;
 }
 
 /* The loaded vCPU leaves user mode for its kernel; its registers are in v->regs. */
-static void enter_kernel_mode(struct vcpu *v, struct hv_save_area *save)
-{
+static void enter_kernel_mode(struct vcpu *v, struct hv_save_area *save) {
     struct cpu *c = v->cpu;
 
     WRITE_ONCE(save->gs_base, rdgsbase());
@@ -161,8 +142,7 @@ static void enter_kernel_mode(struct vcpu *v, struct hv_save_area *save)
 }
 
 /* Writes the save area from v->regs and points v->regs at the entry point. */
-static void enter(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2)
-{
+static void enter(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2) {
     struct hv_vcpu_page *page = v->page;
     struct hv_save_area *save = &page->save;
     uint32_t masked = READ_ONCE(page->masked);
@@ -189,8 +169,7 @@ static void enter(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2)
     v->regs.rflags = RFLAGS_FIXED;
 }
 
-void vcpu_inject(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2)
-{
+void vcpu_inject(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2) {
     /* For the report, should it die of this: not always what the processor raised. */
     v->domain->last_cr2 = cr2;
     v->regs.vector = vector;
@@ -207,24 +186,18 @@ void vcpu_inject(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2)
     enter(v, vector, error, cr2);
 }
 
-void vcpu_deliver_upcall(struct vcpu *v)
-{
-    if (!v->entries_set || !event_upcall_due(v)) {
-        return;
-    }
+void vcpu_deliver_upcall(struct vcpu *v) {
+    if (!v->entries_set || !event_upcall_due(v)) return;
     v->counters.upcalls++;
     enter(v, HV_VECTOR_EVENT, 0, 0);
 }
 
-struct vcpu *vcpu_leave(struct cpu *c)
-{
+struct vcpu *vcpu_leave(struct cpu *c) {
     while (__atomic_exchange_n(&c->work, 0, __ATOMIC_RELAXED) & CPU_WORK_RESCHED || !c->vcpu ||
            c->vcpu->wait) {
         struct vcpu *next = sched_pick(c);
 
-        if (next != c->vcpu) {
-            arch_switch(c, c->vcpu, next);
-        }
+        if (next != c->vcpu) arch_switch(c, c->vcpu, next);
     }
     vcpu_deliver_upcall(c->vcpu);
     return c->vcpu;

@@ -10,8 +10,7 @@
 
 /* Sets bit `n` of the map; was it set before? A full barrier. The caller vouches for the range of
  * n. */
-static inline bool bitmap_test_and_set(uint64_t *map, uint64_t n)
-{
+static inline bool bitmap_test_and_set(uint64_t *map, uint64_t n) {
     bool was;
 
     __asm__ volatile("lock btsq %2, %1" : "=@ccc"(was), "+m"(*map) : "r"(n) : "memory");

@@ -18,9 +18,6 @@ struct cpu_features {
 /* Constant after boot. */
 extern struct cpu_features cpu_features;
 
-static inline void cpu_relax(void)
-{
-    __builtin_ia32_pause();
-}
+static inline void cpu_relax(void) { __builtin_ia32_pause(); }
 
 #endif

@@ -52,130 +52,104 @@
 #define CR4_SMEP       0x00100000ul
 #define CR4_SMAP       0x00200000ul
 
-static inline void outb(uint16_t port, uint8_t value)
-{
+static inline void outb(uint16_t port, uint8_t value) {
     __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
 }
 
-static inline void outw(uint16_t port, uint16_t value)
-{
+static inline void outw(uint16_t port, uint16_t value) {
     __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
 }
 
-static inline void outl(uint16_t port, uint32_t value)
-{
+static inline void outl(uint16_t port, uint32_t value) {
     __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
 }
 
-static inline uint8_t inb(uint16_t port)
-{
+static inline uint8_t inb(uint16_t port) {
     uint8_t value;
 
     __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
     return value;
 }
 
-static inline uint16_t inw(uint16_t port)
-{
+static inline uint16_t inw(uint16_t port) {
     uint16_t value;
 
     __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
     return value;
 }
 
-static inline uint32_t inl(uint16_t port)
-{
+static inline uint32_t inl(uint16_t port) {
     uint32_t value;
 
     __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
     return value;
 }
 
-static inline uint64_t rdmsr(uint32_t msr)
-{
+static inline uint64_t rdmsr(uint32_t msr) {
     uint32_t low, high;
 
     __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
     return ((uint64_t)high << 32) | low;
 }
 
-static inline void wrmsr(uint32_t msr, uint64_t value)
-{
+static inline void wrmsr(uint32_t msr, uint64_t value) {
     __asm__ volatile("wrmsr"
                      :
                      : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
                      : "memory");
 }
 
-static inline uint64_t read_cr0(void)
-{
+static inline uint64_t read_cr0(void) {
     uint64_t value;
 
     __asm__ volatile("mov %%cr0, %0" : "=r"(value));
     return value;
 }
 
-static inline void write_cr0(uint64_t value)
-{
+static inline void write_cr0(uint64_t value) {
     __asm__ volatile("mov %0, %%cr0" : : "r"(value) : "memory");
 }
 
-static inline uint64_t read_cr2(void)
-{
+static inline uint64_t read_cr2(void) {
     uint64_t value;
 
     __asm__ volatile("mov %%cr2, %0" : "=r"(value));
     return value;
 }
 
-static inline uint64_t read_cr3(void)
-{
+static inline uint64_t read_cr3(void) {
     uint64_t value;
 
     __asm__ volatile("mov %%cr3, %0" : "=r"(value));
     return value;
 }
 
-static inline void write_cr3(uint64_t value)
-{
+static inline void write_cr3(uint64_t value) {
     __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
 }
 
-static inline uint64_t read_cr4(void)
-{
+static inline uint64_t read_cr4(void) {
     uint64_t value;
 
     __asm__ volatile("mov %%cr4, %0" : "=r"(value));
     return value;
 }
 
-static inline void write_cr4(uint64_t value)
-{
+static inline void write_cr4(uint64_t value) {
     __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");
 }
 
-static inline void write_dr6(uint64_t value)
-{
-    __asm__ volatile("mov %0, %%dr6" : : "r"(value));
-}
+static inline void write_dr6(uint64_t value) { __asm__ volatile("mov %0, %%dr6" : : "r"(value)); }
 
-static inline void write_dr7(uint64_t value)
-{
-    __asm__ volatile("mov %0, %%dr7" : : "r"(value));
-}
+static inline void write_dr7(uint64_t value) { __asm__ volatile("mov %0, %%dr7" : : "r"(value)); }
 
-static inline void xsetbv(uint32_t index, uint64_t value)
-{
+static inline void xsetbv(uint32_t index, uint64_t value) {
     __asm__ volatile("xsetbv" : : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
 }
 
-static inline void invlpg(uint64_t va)
-{
-    __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
-}
+static inline void invlpg(uint64_t va) { __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory"); }
 
-static inline uint64_t rdtsc(void)
-{
+static inline uint64_t rdtsc(void) {
     uint32_t low, high;
 
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
@@ -187,8 +161,7 @@ struct cpuid_regs {
     uint32_t a, b, c, d;
 };
 
-static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
-{
+static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf) {
     struct cpuid_regs r;
 
     __asm__ volatile("cpuid"
@@ -197,62 +170,47 @@ static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
     return r;
 }
 
-static inline void irq_enable_and_halt(void)
-{
+static inline void irq_enable_and_halt(void) {
     /* STI holds interrupts off for one instruction: none can slip in before HLT. */
     __asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
-static inline _Noreturn void cpu_stop(void)
-{
-    for (;;) {
-        __asm__ volatile("cli; hlt" : : : "memory");
-    }
+static inline _Noreturn void cpu_stop(void) {
+    for (;;) __asm__ volatile("cli; hlt" : : : "memory");
 }
 
 /* DS, ES, FS and GS; ring 0 works with null ones too. */
-static inline void clear_selectors(void)
-{
+static inline void clear_selectors(void) {
     __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es\n\tmov %0, %%fs\n\tmov %0, %%gs" : : "r"(0));
 }
 
-static inline uint64_t rdfsbase(void)
-{
+static inline uint64_t rdfsbase(void) {
     uint64_t value;
 
     __asm__ volatile("rdfsbase %0" : "=r"(value));
     return value;
 }
 
-static inline void wrfsbase(uint64_t value)
-{
-    __asm__ volatile("wrfsbase %0" : : "r"(value));
-}
+static inline void wrfsbase(uint64_t value) { __asm__ volatile("wrfsbase %0" : : "r"(value)); }
 
-static inline uint64_t rdgsbase(void)
-{
+static inline uint64_t rdgsbase(void) {
     uint64_t value;
 
     __asm__ volatile("rdgsbase %0" : "=r"(value));
     return value;
 }
 
-static inline void wrgsbase(uint64_t value)
-{
-    __asm__ volatile("wrgsbase %0" : : "r"(value));
-}
+static inline void wrgsbase(uint64_t value) { __asm__ volatile("wrgsbase %0" : : "r"(value)); }
 
 /* Extended state of the components in `mask`; `area` is 64-byte aligned. */
-static inline void xsave(void *area, uint64_t mask)
-{
+static inline void xsave(void *area, uint64_t mask) {
     __asm__ volatile("xsave64 (%0)"
                      :
                      : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
                      : "memory");
 }
 
-static inline void xrstor(const void *area, uint64_t mask)
-{
+static inline void xrstor(const void *area, uint64_t mask) {
     __asm__ volatile("xrstor64 (%0)"
                      :
                      : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))

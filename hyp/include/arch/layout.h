@@ -51,15 +51,9 @@
 typedef uint64_t paddr_t;
 
 /** The direct-map address of physical memory; only RAM named in boot_info is mapped there. */
-static inline void *phys_to_virt(paddr_t pa)
-{
-    return (void *)(HYP_DIRECT_BASE + pa);
-}
+static inline void *phys_to_virt(paddr_t pa) { return (void *)(HYP_DIRECT_BASE + pa); }
 
 /** The inverse of phys_to_virt(); not for image, stack or MMIO addresses. */
-static inline paddr_t virt_to_phys(const void *va)
-{
-    return (uintptr_t)va - HYP_DIRECT_BASE;
-}
+static inline paddr_t virt_to_phys(const void *va) { return (uintptr_t)va - HYP_DIRECT_BASE; }
 #endif
 #endif

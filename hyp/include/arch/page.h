@@ -7,16 +7,14 @@
 
 #include "arch/layout.h"
 
-static inline void page_clear(void *page)
-{
+static inline void page_clear(void *page) {
     uint64_t words = PAGE_SIZE / 8;
 
     __asm__ volatile("rep stosq" : "+D"(page), "+c"(words) : "a"(0ul) : "memory");
 }
 
 /** Copies any number of bytes forwards; the ranges are the same or do not overlap. */
-static inline void bytes_copy(void *to, const void *from, uint64_t bytes)
-{
+static inline void bytes_copy(void *to, const void *from, uint64_t bytes) {
     uint64_t words = bytes / 8;
 
     __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");

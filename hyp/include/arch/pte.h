@@ -32,28 +32,16 @@ typedef uint64_t pte_t;
 #define PTE_TAG_SHIFT 52
 #define PTE_TAG_MASK  ((uint64_t)0x7ff)
 
-static inline pte_t pte_tag(uint64_t tag)
-{
-    return (pte_t)(tag & PTE_TAG_MASK) << PTE_TAG_SHIFT;
-}
+static inline pte_t pte_tag(uint64_t tag) { return (pte_t)(tag & PTE_TAG_MASK) << PTE_TAG_SHIFT; }
 
-static inline uint64_t pte_tag_of(pte_t e)
-{
-    return e >> PTE_TAG_SHIFT & PTE_TAG_MASK;
-}
+static inline uint64_t pte_tag_of(pte_t e) { return e >> PTE_TAG_SHIFT & PTE_TAG_MASK; }
 
 /* An entry that points to a lower table: rights are the leaf's to limit. */
 #define PTE_TABLE (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED)
 
-static inline uint64_t pte_frame(pte_t e)
-{
-    return (e & PTE_FRAME) >> PAGE_SHIFT;
-}
+static inline uint64_t pte_frame(pte_t e) { return (e & PTE_FRAME) >> PAGE_SHIFT; }
 
-static inline pte_t pte_make(uint64_t frame, pte_t bits)
-{
-    return frame << PAGE_SHIFT | bits;
-}
+static inline pte_t pte_make(uint64_t frame, pte_t bits) { return frame << PAGE_SHIFT | bits; }
 
 /* Top-level slots of the three parts of an address space. */
 #define PTE_SLOTS       512u
@@ -61,8 +49,7 @@ static inline pte_t pte_make(uint64_t frame, pte_t bits)
 #define PTE_KERNEL_SLOT 504u
 
 /* Index of an address in a table of level 4 (top) to 1 (leaves). */
-static inline unsigned int pte_index(uint64_t va, unsigned int level)
-{
+static inline unsigned int pte_index(uint64_t va, unsigned int level) {
     return (unsigned int)(va >> (PAGE_SHIFT + 9 * (level - 1))) & (PTE_SLOTS - 1);
 }
 #endif

@@ -16,19 +16,10 @@ void tlb_load_root(uint64_t root);
 #include "arch/insn.h"
 
 /** Drops the translation of one page, and all cached table entries. */
-static inline void tlb_flush_page(uint64_t va)
-{
-    invlpg(va);
-}
+static inline void tlb_flush_page(uint64_t va) { invlpg(va); }
 
-static inline void tlb_flush_all(void)
-{
-    write_cr3(read_cr3());
-}
+static inline void tlb_flush_all(void) { write_cr3(read_cr3()); }
 
-static inline void tlb_load_root(uint64_t root)
-{
-    write_cr3(root);
-}
+static inline void tlb_load_root(uint64_t root) { write_cr3(root); }
 #endif
 #endif
