@@ -98,7 +98,7 @@ COMMON := -std=c17 -g $(OPTIMIZE_$(KIND)) $(WARNINGS) -DHYP_DEBUG=$(DEBUG) \
 
 # Only the compiler's own headers exist for freestanding code. Asked for once, when first needed.
 BUILTIN_INCLUDE = $(eval BUILTIN_INCLUDE := $$(shell $(CC) -print-file-name=include))$(BUILTIN_INCLUDE)
-TARGET_clang := --target=x86_64-unknown-none-elf
+TARGET_clang := --target=x86_64-unknown-none-elf -fdebug-compilation-dir=.
 FREESTANDING = $(TARGET_$(COMPILER)) -ffreestanding -nostdinc -isystem $(BUILTIN_INCLUDE) \
     -fno-stack-protector -mno-red-zone -mgeneral-regs-only -fno-strict-aliasing -fno-common \
     -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections

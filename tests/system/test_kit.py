@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The kit: guests built and booted from an installed prefix alone, far from the tree."""
 
+import fcntl
 import os
+import pty
 import re
+import select
 import shutil
 import subprocess
 import tempfile
+import termios
+import time
 import zlib
 
 COMPILERS = {"gcc": ("gcc", "g++"), "clang": ("clang", "clang++")}
@@ -222,6 +227,10 @@ def test_exit_status(system):
                            'uint32_t guest_main(void) { hv_console_open(); '
                            'hv_puts("root: run: reason 0\\nroot: guest ended well\\n"); return 5; }\n')
         kit.boot(forger, status=5, said=None)
+        killed = kit.guest("killed", head + "void hv_entry_kernel(void);\n"
+                           "void hv_entry_kernel(void) { __builtin_trap(); }\n"
+                           "uint32_t guest_main(void) { __builtin_trap(); }\n")
+        kit.boot(killed, status=126, said=None, error=rf"{killed}: killed by the hypervisor: .+")
         loop = kit.guest("loop", head + "uint32_t guest_main(void) { for (;;) hv_yield(); }\n")
         done = kit.run("paravane-run", loop, "--timeout", "3")
         system.check(done.returncode == 124 and
@@ -240,6 +249,63 @@ def test_disk(system):
             kit.boot(writer, "--disk", disk, *words, status=status)
             with open(disk, "rb") as f:
                 system.check(f.read() == content, f"{words}: what is on the disk")
+
+
+def on_terminal(kit, *words):
+    """paravane-run on a terminal of its own: the process, and the terminal's other end."""
+    ours, theirs = pty.openpty()
+    done = subprocess.Popen(["paravane-run", *words], cwd=kit.work, env=kit.env, stdin=theirs,
+                            stdout=theirs, stderr=theirs, start_new_session=True,
+                            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    return done, ours, theirs
+
+
+def wait_for(ours, text, seconds=30):
+    """What the terminal shows, up to text or to the end of the time."""
+    shown, end = b"", time.monotonic() + seconds
+    while text not in shown and time.monotonic() < end:
+        if select.select([ours], [], [], 0.1)[0]:
+            shown += os.read(ours, 4096)
+    return shown
+
+
+def test_terminal(system):
+    "on a terminal what is typed goes to the guest, Ctrl-C ends it, and the terminal is as it was"
+    with Kit(system).install() as kit:
+        kit.make("echo")
+        for last, status in ((b"\x04", 0), (b"\x03", 130)):
+            process, ours, theirs = on_terminal(kit, "echo/echo.elf", "--timeout", "40")
+            before = termios.tcgetattr(theirs)
+            shown = wait_for(ours, b"ends")
+            os.write(ours, b"hullo\x7f\x7f\x7fello\r")
+            shown += wait_for(ours, b"1: huello")
+            system.check(b"1: huello\r\n" in shown, f"the guest answers: {shown}")
+            os.write(ours, last)
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
+                process.wait()
+            system.check(process.returncode == status, f"{last}: {status}, not {process.returncode}")
+            system.check(termios.tcgetattr(theirs) == before, "the terminal is as it was")
+            os.close(ours)
+            os.close(theirs)
+
+
+def test_without_tools(system):
+    "without QEMU, or with a part of the kit missing, one line says so"
+    with Kit(system).install() as kit:
+        kit.make("hello")
+        path = kit.env["PATH"]
+        bare = os.path.join(kit.folder, "bin")
+        os.mkdir(bare)
+        os.symlink(os.path.join(kit.prefix, "bin/paravane-run"), os.path.join(bare, "paravane-run"))
+        kit.env["PATH"] = bare
+        kit.boot("hello/hello.elf", status=125, error="qemu-system-x86_64 is not installed .*")
+        kit.boot("hello/hello.elf", "--iso", "x.iso", status=125, error="--iso needs grub-mkrescue .*")
+        kit.env["PATH"] = path
+        os.unlink(os.path.join(kit.prefix, "lib/paravane/root.elf"))
+        kit.boot("hello/hello.elf", status=125, error=".*root.elf is missing: is the kit installed whole.")
 
 
 def test_iso(system):
