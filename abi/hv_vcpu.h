@@ -16,8 +16,8 @@
  * DS, ES, FS and GS selectors are no part of a vCPU's state: they can be null again at any time.
  * The FS and GS bases are kept.
  *
- * A fault with `masked` set alone is delivered. A fault or event-to-be with `busy` set is a double
- * fault: the domain dies with a report. Upcalls wait while `masked` is set.
+ * A fault with `masked` set alone is delivered. A fault with `busy` set is a double fault: the
+ * domain dies with a report. Upcalls wait while `masked` or `busy` is set.
  */
 #ifndef HV_VCPU_H
 #define HV_VCPU_H

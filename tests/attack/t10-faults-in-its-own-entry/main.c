@@ -11,6 +11,7 @@
  * domain with a report that names it; a fault with `masked` alone is delivered; two bystanders go
  * on counting throughout.
  */
+#include "hvlib/clock.h"
 #include "test.h"
 
 const char test_title[] = "a guest that faults in its own entry path is ended, alone";
@@ -148,6 +149,38 @@ static void check_masked_fault(void)
     CHECK_EQ(f.prev_masked, 0);
 }
 
+static unsigned calls, ticks;
+
+static void on_event(uint32_t port, void *arg)
+{
+    (void)port;
+    ++*(unsigned *)arg;
+}
+
+/* `busy` alone, with an event to come: it waits, at a hypercall's exit and at an interrupt's, as
+ * the save area is still somebody's. */
+static void check_busy_event(void)
+{
+    uint64_t port = (uint64_t)NEED(hv_event_offer(HV_SELF, on_event, &calls));
+    uint64_t other =
+        (uint64_t)NEED(hv_event_listen(HV_BIND_PEER, hv_start_domain_id(), port, NULL, NULL));
+
+    NEED(hv_event_listen(HV_BIND_VIRQ, HV_VIRQ_TIMER, 0, on_event, &ticks));
+    *(volatile uint32_t *)&hv_vcpu->busy = 1;
+    NEED(hv_event_send(other));
+    CHECK_EQ(calls, 0);
+    NEED(hv_set_timer(hv_now() + 100000));
+    for (uint64_t end = hv_now() + 3000000; hv_now() < end;)
+        hv_relax();
+    CHECK_EQ(hv_yield(), 0);
+    CHECK_EQ(calls + ticks, 0);
+    hv_mask();
+    *(volatile uint32_t *)&hv_vcpu->busy = 0;
+    hv_unmask();
+    CHECK_EQ(calls, 1);
+    CHECK_EQ(ticks, 1);
+}
+
 void test_main(void)
 {
     if (test_is("counts"))
@@ -157,6 +190,7 @@ void test_main(void)
         return;
     }
     check_masked_fault();
+    check_busy_event();
     uint64_t a = test_spawn("counts", 192), b = test_spawn("counts", 192);
 
     for (size_t i = 0; i < sizeof victims / sizeof *victims; i++) {
