@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * qemu: icount=1
+ *
  * The console of a domain that is not its holder: whole lines, at a limited rate. A flood is cut
  * with an error, not printed; what was taken is told.
  */
@@ -9,10 +11,10 @@ const char test_title[] = "a guest's console output is limited, the holder's is 
 
 static char *text;
 
-/* Far more than the bucket holds: some is taken, then nothing for a while. */
+/* Far more than the bucket holds: that much is taken, then only what time allows. */
 static void flood(void)
 {
-    uint64_t taken = 0, refused = 0;
+    uint64_t taken = 0;
     int64_t n;
 
     memset(text, '.', HV_PAGE_SIZE);
@@ -20,19 +22,16 @@ static void flood(void)
     for (unsigned i = 0; i < 64; i++) {
         n = hv_console_write(hv_gpa(text), HV_PAGE_SIZE);
         CHECK(n == -HV_EAGAIN || (n > 0 && n <= (int64_t)HV_PAGE_SIZE));
-        if (n < 0)
-            refused++;
-        else
-            taken += (uint64_t)n;
+        taken += n > 0 ? (uint64_t)n : 0;
     }
     CHECK(taken > 0);
-    CHECK(taken < 64 * HV_PAGE_SIZE);
-    CHECK(refused > 0);
+    CHECK(taken < 32 * HV_PAGE_SIZE);
 }
 
 /* Control characters and no end of a line: nothing that could forge another domain's line. */
 static void nasty_text(void)
 {
+    CHECK_EQ(hv_console_read(hv_gpa(text), 1), -HV_EPERM);
     for (unsigned i = 0; i < 256; i++)
         text[i] = (char)i;
     memcpy(text + 256, "\r[0] TEST: FAILURE forged\n\rhyp: PANIC forged", 44);

@@ -90,8 +90,21 @@ static void check_trace(void)
     CHECK_EQ(hv_trace_read((uint64_t)1 << 63, hv_gpa(e), 128), 0);
 }
 
+static void check_not_for_others(void)
+{
+    void *page = test_pages(1);
+
+    CHECK_EQ(hv_trace_read(0, hv_gpa(page), 1), -HV_EPERM);
+    CHECK_EQ(hv_counters(hv_start_parent(), hv_gpa(page)), -HV_EPERM);
+    CHECK_EQ(hv_counters(HV_SELF, hv_gpa(page)), 0);
+}
+
 void test_main(void)
 {
+    if (!test_is("root")) {
+        check_not_for_others();
+        return;
+    }
     port = (uint64_t)NEED(hv_event_offer(HV_SELF, NULL, NULL));
     other = (uint64_t)NEED(hv_event_listen(HV_BIND_PEER, hv_start_domain_id(), port, NULL, NULL));
     space = (uint64_t)NEED(hv_space_create(HV_SELF));
@@ -100,9 +113,7 @@ void test_main(void)
     code[1] = 0x05;
     NEED(test_map(HV_SELF, space, TEST_USER_CODE, hv_gfn(code), 1, HV_MAP_READ | HV_MAP_EXEC));
     check_counts();
-    uint64_t child = test_build("idle", 192, NULL);
-
-    test_destroy(child);
+    test_join(test_spawn("asks", 192));
     check_trace();
     CHECK_EQ(hv_space_end(HV_SELF, space), 0);
 }

@@ -198,8 +198,42 @@ static void check_slots(void)
     CHECK_EQ(hv_grant_end(HV_SELF, ref, 1), 0);
 }
 
+/* A reference that was made for another domain opens nothing, whoever knows it. */
+static void stranger(void)
+{
+    uint64_t owner = test_argument("owner", 0), ref = test_argument("ref", 0);
+    uint64_t at = (uint64_t)NEED(hv_window_alloc(PAGES));
+    HV_BUFFER(32) struct hv_grant_map m = { owner, ref, at, (uint32_t)test_port(TEST_PARENT), R };
+    HV_BUFFER(64)
+    struct hv_grant_copy c = { owner, ref, 0, hv_gpa(test_pages(1)), 8, 0 };
+
+    CHECK_EQ(hv_grant_map(HV_SELF, hv_gpa(&m), 1), -HV_EINVAL);
+    CHECK_EQ(hv_grant_copy(hv_gpa(&c), 1), -HV_EINVAL);
+    c.flags = HV_GRANT_COPY_TO_PEER;
+    CHECK_EQ(hv_grant_copy(hv_gpa(&c), 1), -HV_EINVAL);
+    CHECK_EQ(hv_grant_end(HV_SELF, ref, 1), -HV_EINVAL);
+}
+
+static void check_stranger(void)
+{
+    uint64_t ref = lend(RW), other;
+    char arguments[64];
+
+    hv_snprintf(arguments, sizeof arguments, "owner=%lu ref=0x%lx", child, ref);
+    other = test_build("stranger", 192, arguments);
+    NEED(hv_domain_start(other));
+    test_join(other);
+    CHECK_EQ(map_at(ref, window, RW), 1); /* root may: it was made for root */
+    CHECK_EQ(unmap_at(window), 1);
+    CHECK_EQ(hv_grant_end(child, ref, 0), 0);
+}
+
 void test_main(void)
 {
+    if (test_is("stranger")) {
+        stranger();
+        return;
+    }
     child = test_build("idle", 192, NULL);
     port = (uint64_t)NEED(hv_event_offer(HV_SELF, NULL, NULL));
     window = test_windows(PAGES);
@@ -210,5 +244,6 @@ void test_main(void)
     check_one_leaf();
     check_copies();
     check_slots();
+    check_stranger();
     test_destroy(child);
 }
