@@ -242,7 +242,7 @@ PREFIX ?= /usr/local
 KIT := libhypercall/kit
 INSTALLED := $(DESTDIR)$(PREFIX)
 ABI_VERSION = $(shell sed -n 's/^\#define HV_ABI_M[AI][JN]OR *\([0-9]*\)u/\1/p' abi/hv_call.h | paste -sd .)
-put = install -D -m $(1) -t $(INSTALLED)/$(2) $(3)
+put = install -D -m $(strip $(1)) -t $(INSTALLED)/$(strip $(2)) $(3)
 install: $(HYP) $(LHC) $(ROOT)
 	$(say) INSTALL $(INSTALLED)
 	$(Q)$(call put,644,include/paravane,abi/*.h abi/*.def)
@@ -255,8 +255,8 @@ install: $(HYP) $(LHC) $(ROOT)
 	    >$(INSTALLED)/lib/pkgconfig/$$p.pc; done
 	$(Q)$(call put,755,bin,$(KIT)/paravane-run)
 	$(Q)$(call put,644,share/paravane,$(KIT)/grub.cfg.in LICENSE)
-	$(Q)for e in $(notdir $(wildcard libhypercall/examples/*)); do \
-	    $(call put,644,share/paravane/examples/$$e,libhypercall/examples/$$e/*); done
+	$(Q)$(foreach e,$(notdir $(wildcard libhypercall/examples/*)),$(call put,644,\
+	    share/paravane/examples/$(e),$(filter-out %.elf,$(wildcard libhypercall/examples/$(e)/*))) &&) :
 
 # What is built depends on the kinds of tests asked for: lints and unit tests run without a guest.
 T ?= *

@@ -191,6 +191,8 @@ def test_refusals(system):
                                    "uint32_t guest_main(void) { return (uint32_t)big[5]; }\n")
         kit.boot(large, "-m", "4", status=125, error=r".*: too little memory with -m 4, try more")
         kit.boot(large, "-m", "16")
+        done = kit.run("paravane-run", "hello/hello.elf", "--timeout", "0")
+        system.check(done.returncode == 125 and done.stderr.count("\n") == 1, f"{done.stderr!r}")
         for words, why in ((("-m", "0"), "-m 0: a guest has 1 to 4096 MiB of memory"),
                            (("-c", "2"), "-c 2: a guest has one virtual CPU for now, only -c 1 works"),
                            (("--disk", "no.img"), r"no\.img: no such file \(the disk\)"),
