@@ -14,6 +14,7 @@ import sys
 
 import gen_abi
 import gen_bench
+import gen_porting
 import gen_tests
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -55,6 +56,7 @@ def main():
     os.makedirs(reference, exist_ok=True)
     gen_abi.write(reference)
     gen_bench.write(reference)
+    gen_porting.write(reference)
     gen_tests.write(reference)
     for project, folder, title in PROJECTS:
         doxygen(out, project, folder)

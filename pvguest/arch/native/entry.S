@@ -152,6 +152,7 @@ native_stubs:
         .endif
         .set    vector, vector + 1
         .endr
+        .size   native_stubs, . - native_stubs
 
 /* void native_enter_user(uint64_t entry, uint64_t stack): nothing of the kernel's is left in the
  * registers. */
