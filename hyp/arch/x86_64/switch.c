@@ -23,6 +23,8 @@ static void state_load(struct cpu *c, struct vcpu *v) {
     /* Selectors mean nothing in 64-bit mode but can be read: null ones for everybody. Before the
      * bases, which loading FS and GS may clear. */
     clear_selectors();
+    /* AMD processors leave the x87's addresses as they are when no exception is pending. */
+    fninit();
     xrstor(v->xsave, cpu_features.xcr0);
     wrfsbase(v->fs_base);
     wrgsbase(v->gs_base);

@@ -210,6 +210,9 @@ static inline void xsave(void *area, uint64_t mask) {
                      : "memory");
 }
 
+/* Empties the x87, its last instruction and operand address too. */
+static inline void fninit(void) { __asm__ volatile("fninit"); }
+
 static inline void xrstor(const void *area, uint64_t mask) {
     __asm__ volatile("xrstor64 (%0)"
                      :
