@@ -10,7 +10,6 @@
  * is both writable and executable.
  */
 #include "audit.h"
-#include "frame.h"
 #include "grant.h"
 #include "machine.h"
 #include "p2m.h"
@@ -70,9 +69,8 @@ static void check_window(const struct space *s, uint64_t va, pte_t e) {
 }
 
 static bool is_shared_page(const struct domain *d, uint64_t mfn) {
-    for (unsigned int i = 0; i < HV_MAX_VCPUS; i++) {
+    for (unsigned int i = 0; i < HV_MAX_VCPUS; i++)
         if (d->vcpu[i] != NULL && d->vcpu[i]->page_mfn.n == mfn) return true;
-    }
     return false;
 }
 
@@ -111,11 +109,10 @@ static void check_leaf(const struct space *s, uint64_t va, pte_t e) {
         audit_error("leaf-bits", "domain %lu at %lx: %lx", s->domain->id, va, e);
     if (va >= HV_KERNEL_START && (e & PTE_WRITE) && !(e & PTE_NX))
         audit_error("write-exec", "domain %lu at %lx", s->domain->id, va);
-    if ((e & PTE_KIND) != PTE_MMIO) {
+    if ((e & PTE_KIND) != PTE_MMIO)
         check_frame_leaf(s, va, e);
-    } else if (!resource_holds_mmio(s->domain, pte_frame(e)) || !(e & PTE_UNCACHED)) {
+    else if (!resource_holds_mmio(s->domain, pte_frame(e)) || !(e & PTE_UNCACHED))
         audit_error("mmio", "domain %lu at %lx: frame %lx", s->domain->id, va, pte_frame(e));
-    }
 }
 
 /* ---- tables ---- */
@@ -130,11 +127,10 @@ static void walk(const struct space *s, mfn_t table, unsigned int level, uint64_
 
         if (entry[i] == 0) continue;
         live++;
-        if (level == 1) {
+        if (level == 1)
             check_leaf(s, va, entry[i]);
-        } else if (frame_valid(pte_frame(entry[i]))) {
+        else if (frame_valid(pte_frame(entry[i])))
             walk(s, (mfn_t){ pte_frame(entry[i]) }, level - 1, va);
-        }
     }
     if (live != frame_of(table)->live)
         audit_error("live-count", "table %lx of domain %lu says %u, has %u", table.n, s->domain->id,
@@ -167,9 +163,8 @@ static void audit_space(const struct space *s) {
     own(s->domain, s->l4_kernel, FRAME_TABLE, "a kernel view");
     for (unsigned int i = 0; i < PTE_SLOTS; i++) {
         check_slot(s, i, user[i], kernel[i]);
-        if (i < PTE_USER_SLOTS && user[i] != 0) {
+        if (i < PTE_USER_SLOTS && user[i] != 0)
             walk(s, (mfn_t){ pte_frame(user[i]) }, 3, (uint64_t)i << 39);
-        }
     }
     for (unsigned int i = 0; s->id == 0 && i < ARRAY_LEN(s->domain->kernel_l3); i++)
         walk(s, s->domain->kernel_l3[i], 3, HV_KERNEL_START + ((uint64_t)i << 39));
@@ -195,11 +190,10 @@ static void audit_window(const struct domain *d, uint64_t n, const struct window
         return;
     }
     if (g == NULL || !g->mapped || g->peer != d->id || g->window != w->first ||
-        first->ref != w->ref || n - w->first >= g->count || (w->rights & ~g->rights) != 0) {
+        first->ref != w->ref || n - w->first >= g->count || (w->rights & ~g->rights) != 0)
         audit_error("window", "window %lu of domain %lu has no grant", n, d->id);
-    } else if (p2m_ram(owner, (gfn_t){ g->gfn + (n - w->first) }).n != w->mfn.n) {
+    else if (p2m_ram(owner, (gfn_t){ g->gfn + (n - w->first) }).n != w->mfn.n)
         audit_error("window", "window %lu of domain %lu is not its owner's frame", n, d->id);
-    }
     if (w->space != NULL && pte_frame(leaf_at(w->space, w->address)) != w->mfn.n)
         audit_error("window", "window %lu of domain %lu names a leaf that is not", n, d->id);
 }
@@ -219,11 +213,10 @@ static void audit_grants(const struct domain *d) {
         for (uint32_t i = 0; g->state == GRANT_LIVE && i < g->count; i++) {
             mfn_t m = p2m_ram(d, (gfn_t){ g->gfn + i });
 
-            if (mfn_is_none(m)) {
+            if (mfn_is_none(m))
                 audit_error("grant-count", "domain %lu granted empty GFN %lx", d->id, g->gfn + i);
-            } else {
+            else
                 frame_audit[m.n].grants++;
-            }
         }
     }
 }
@@ -300,9 +293,8 @@ int audit_run(void) {
     memset(frame_audit, 0, frame_table_count * sizeof(*frame_audit));
     for (struct domain *d = domain_next(NULL); d != NULL; d = domain_next(d)) {
         domains++;
-        for (unsigned int i = 0; i < HV_MAX_SPACES; i++) {
+        for (unsigned int i = 0; i < HV_MAX_SPACES; i++)
             if (d->spaces[i] != NULL) audit_space(d->spaces[i]);
-        }
         audit_ram(d);
         audit_windows(d);
         audit_grants(d);
@@ -310,10 +302,9 @@ int audit_run(void) {
         check_domain(d);
     }
     check_frames();
-    if (errors == 0) {
+    if (errors == 0)
         printk("audit: ok (%lu frames, %u domains)", frame_table_count, domains);
-    } else {
+    else
         printk("audit: %d errors", errors);
-    }
     return errors;
 }

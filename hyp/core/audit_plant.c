@@ -4,9 +4,6 @@
  * only, and only when the boot option audit-plant=KIND asks for it; the machine ends afterwards.
  */
 #include "audit.h"
-#include "boot.h"
-#include "domain.h"
-#include "frame.h"
 #include "p2m.h"
 #include "printk.h"
 #include "space_table.h"

@@ -10,12 +10,9 @@
 #include "console.h"
 #include "barrier.h"
 #include "clock.h"
-#include "cpu.h"
 #include "domain.h"
 #include "event.h"
-#include "hc.h"
 #include "printk.h"
-#include "ratelimit.h"
 #include "uart.h"
 
 /* 64 KiB a second, 16 KiB at once. */

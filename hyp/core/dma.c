@@ -172,11 +172,10 @@ static uint32_t find_pin(struct domain *d, uint64_t device, mfn_t m) {
 static void add_to_runs(struct hv_dma_run *runs, uint64_t *used, mfn_t m) {
     struct hv_dma_run *last = *used != 0 ? &runs[*used - 1] : NULL;
 
-    if (last != NULL && last->address + last->pages * HV_PAGE_SIZE == m.n * HV_PAGE_SIZE) {
+    if (last != NULL && last->address + last->pages * HV_PAGE_SIZE == m.n * HV_PAGE_SIZE)
         last->pages++;
-    } else {
+    else
         runs[(*used)++] = (struct hv_dma_run){ .address = m.n * HV_PAGE_SIZE, .pages = 1 };
-    }
 }
 
 int64_t dma_map(struct domain *d, uint64_t device, gfn_t g, uint64_t count,
@@ -228,9 +227,8 @@ void dma_quarantine(struct domain *owner, gfn_t g, struct domain *holder, struct
 static void free_table(struct domain *d) {
     struct dma_table *t = d->resources->dma;
 
-    for (uint32_t i = 0; i < DMA_PAGES; i++) {
+    for (uint32_t i = 0; i < DMA_PAGES; i++)
         if (t->page[i] != NULL) frame_free(d, frame_mfn_of(t->page[i]));
-    }
     frame_free(d, frame_mfn_of(t));
     d->resources->dma = NULL;
 }

@@ -5,15 +5,12 @@
  * has not flushed after.
  */
 #include "epoch.h"
-#include "arch/tlb.h"
-#include "cpu.h"
 
 uint32_t epoch_now = 1;
 
 bool epoch_passed(uint32_t stamp) {
-    for (uint32_t i = 0; i < cpu_count; i++) {
+    for (uint32_t i = 0; i < cpu_count; i++)
         if ((int32_t)((uint32_t)cpus[i]->epoch_seen - stamp) <= 0) return false;
-    }
     return true;
 }
 

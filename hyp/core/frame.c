@@ -149,11 +149,10 @@ static void enter_limbo(struct frame *f) {
     f->epoch = epoch_now;
     f->state = FRAME_LIMBO;
     f->next = NO_FRAME;
-    if (limbo_first == NO_FRAME) {
+    if (limbo_first == NO_FRAME)
         limbo_first = n;
-    } else {
+    else
         frame_table[limbo_last].next = n;
-    }
     limbo_last = n;
     limbo_frames++;
 }

@@ -22,11 +22,8 @@
  * Owner and peer need not agree about anything for a revoke: it uses hyp's own records alone.
  */
 #include "grant.h"
-#include "arch/page.h"
 #include "event.h"
-#include "frame.h"
 #include "guestmem.h"
-#include "p2m.h"
 #include "resource.h"
 #include "space.h"
 
@@ -130,9 +127,7 @@ int64_t grant_create(struct domain *d, uint64_t peer, gfn_t g, uint64_t count, u
                              .count = (uint32_t)count,
                              .rights = (uint32_t)rights,
                              .state = GRANT_LIVE };
-    for (uint64_t i = 0; i < count; i++) {
-        frame_of(p2m_ram(d, (gfn_t){ g.n + i }))->grants++;
-    }
+    for (uint64_t i = 0; i < count; i++) frame_of(p2m_ram(d, (gfn_t){ g.n + i }))->grants++;
     return (int64_t)(grant->generation << HV_GRANT_SLOT_BITS | (uint64_t)slot);
 }
 
@@ -220,9 +215,8 @@ int grant_end(struct domain *d, uint64_t ref, bool force) {
 /* Are windows [first, first + count) in range and free? */
 static bool windows_free(const struct domain *d, uint64_t first, uint64_t count) {
     if (first >= d->window_pages || count > d->window_pages - first) return false;
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < count; i++)
         if (p2m_window_at(d, first + i)->ref != 0) return false;
-    }
     return true;
 }
 
@@ -272,9 +266,7 @@ void grant_release_window(struct domain *d, struct window *first) {
         BUG_ON(g == NULL || !g->mapped);
         g->mapped = 0;
     }
-    for (uint32_t i = 0; i < pages; i++) {
-        *p2m_window_at(d, at + i) = (struct window){ .ref = 0 };
-    }
+    for (uint32_t i = 0; i < pages; i++) *p2m_window_at(d, at + i) = (struct window){ .ref = 0 };
 }
 
 static bool window_idle(const struct domain *d, const struct window *first) {
@@ -350,9 +342,7 @@ bool grant_destroy_step(struct domain *d) {
         bool live = slot_at(t, t->used - 1)->state == GRANT_LIVE;
 
         drop_last_slot(d);
-        if (live) {
-            return true; /* up to 512 pages */
-        }
+        if (live) return true; /* up to 512 pages */
     }
     if (t->used != 0) return true;
     frame_free(d, frame_mfn_of(t));

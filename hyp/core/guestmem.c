@@ -6,10 +6,6 @@
  */
 #include "guestmem.h"
 #include "arch/page.h"
-#include "barrier.h"
-#include "cpu.h"
-#include "frame.h"
-#include "p2m.h"
 
 /* A window page that may be used so, or NULL. */
 static const struct window *usable_window(const struct domain *d, gfn_t g, bool write) {

@@ -8,7 +8,6 @@
  * have any alignment.
  */
 #include "loader.h"
-#include "hv_call.h"
 #include "hv_memory.h"
 #include "string.h"
 

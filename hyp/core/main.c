@@ -3,10 +3,8 @@
  * main.c: core's entry, once the architecture has brought the machine up: the frames, the
  * scheduler, root; then guests for ever.
  */
-#include "boot.h"
 #include "clock.h"
 #include "console.h"
-#include "cpu.h"
 #include "frame.h"
 #include "printk.h"
 #include "root.h"

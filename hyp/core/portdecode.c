@@ -60,14 +60,13 @@ static bool take_legacy(struct prefixes *p, uint8_t byte) {
 static size_t take_prefixes(struct prefixes *p, const uint8_t *bytes, size_t n) {
     size_t i = 0;
 
-    for (; i < n; i++) {
+    for (; i < n; i++)
         if ((bytes[i] & 0xf0) == 0x40)
             p->rex_w = (bytes[i] & 0x08) != 0;
         else if (take_legacy(p, bytes[i]))
             p->rex_w = false;
         else
             break;
-    }
     return i;
 }
 

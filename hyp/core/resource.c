@@ -5,11 +5,9 @@
  * is refused in resource_holds_*, whatever the records say, or never given to root (ports).
  */
 #include "resource.h"
-#include "arch/cpu.h"
 #include "arch/irq.h"
 #include "domain.h"
 #include "frame.h"
-#include "hv_domain.h"
 #include "platform.h"
 #include "string.h"
 #include "uart.h"
@@ -74,9 +72,8 @@ static void set_port(struct domain *d, uint64_t port, bool held) {
 bool resource_holds_ports(const struct domain *d, uint64_t first, uint64_t count) {
     /* The second half is made last: without it nothing was ever assigned. */
     if (d->io_bitmap[1] == NULL) return false;
-    for (uint64_t p = first; p < first + count; p++) {
+    for (uint64_t p = first; p < first + count; p++)
         if (*port_byte(d, p) & 1u << p % 8) return false;
-    }
     return true;
 }
 
@@ -108,11 +105,10 @@ static bool mmio_holdable(uint64_t first, uint64_t count) {
 static bool holds_range(const struct domain *d, uint64_t first, uint64_t count) {
     const struct resources *r = d->resources;
 
-    for (uint32_t i = 0; r != NULL && i < r->nr_mmio; i++) {
+    for (uint32_t i = 0; r != NULL && i < r->nr_mmio; i++)
         if (first >= r->mmio[i].first && first - r->mmio[i].first < r->mmio[i].count &&
             count <= r->mmio[i].count - (first - r->mmio[i].first))
             return true;
-    }
     return false;
 }
 
@@ -155,9 +151,8 @@ bool resource_holds_device(const struct domain *d, uint64_t device) {
     const struct resources *r = d->resources;
 
     if (r == NULL || device > UINT16_MAX) return false;
-    for (uint32_t i = 0; i < r->nr_devices; i++) {
+    for (uint32_t i = 0; i < r->nr_devices; i++)
         if (r->device[i] == device) return true;
-    }
     return r->all_devices;
 }
 
@@ -195,9 +190,8 @@ int resource_give_all(struct domain *root) {
     if (!make_bitmap(root)) return -HV_ENOMEM;
     memset(root->io_bitmap[0], 0, PAGE_SIZE);
     memset(root->io_bitmap[1], 0, PAGE_SIZE);
-    for (unsigned int i = 0; i < ARRAY_LEN(hyp_ports); i++) {
+    for (unsigned int i = 0; i < ARRAY_LEN(hyp_ports); i++)
         for (uint32_t p = hyp_ports[i].first; p <= hyp_ports[i].last; p++) set_port(root, p, false);
-    }
     root->io_version++;
     r->mmio[0].first = 0;
     r->mmio[0].count = (uint64_t)1 << (cpu_features.physical_bits - PAGE_SHIFT);

@@ -13,9 +13,7 @@
  * machine.
  */
 #include "root.h"
-#include "bug.h"
 #include "clock.h"
-#include "domain.h"
 #include "frame.h"
 #include "hv_start.h"
 #include "loader.h"

@@ -19,7 +19,6 @@
  */
 #include "sched.h"
 #include "arch/irq.h"
-#include "barrier.h"
 #include "bug.h"
 #include "clock.h"
 #include "cpu.h"

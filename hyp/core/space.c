@@ -8,11 +8,7 @@
  * belong to the domain and live as long as it does. Invariant: `loaded` counts the vCPUs whose
  * space it is, and a space is taken apart only when there are none.
  */
-#include "arch/tlb.h"
-#include "cpu.h"
-#include "frame.h"
 #include "machine.h"
-#include "p2m.h"
 #include "space_table.h"
 
 #define PAGE_LIMIT ((uint64_t)1 << (64 - PAGE_SHIFT)) /* page number behind the last address */
@@ -136,9 +132,8 @@ int space_destroy_step(struct domain *d, struct space *s) {
 }
 
 static void unload_all(struct domain *d) {
-    for (unsigned int i = 0; i < HV_MAX_VCPUS; i++) {
+    for (unsigned int i = 0; i < HV_MAX_VCPUS; i++)
         if (d->vcpu[i] != NULL) space_unload(d->vcpu[i]);
-    }
 }
 
 static void free_kernel_half(struct domain *d) {

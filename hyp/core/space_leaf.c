@@ -9,8 +9,6 @@
  *  - a right that is made smaller is counted in space.stale; what it named is stamped with the
  * epoch, so that it cannot be reused before every TLB has been flushed. space_flush makes it felt.
  */
-#include "barrier.h"
-#include "frame.h"
 #include "p2m.h"
 #include "space_table.h"
 #include "string.h"
@@ -89,11 +87,10 @@ static pte_t kind_bits(const struct p2m_target *t, gfn_t g) {
 static inline void leaf_set(struct space *s, pte_t *table, uint64_t va, pte_t e) {
     pte_t old = __atomic_exchange_n(&table[pte_index(va, 1)], e, __ATOMIC_RELAXED);
 
-    if (old != 0) {
+    if (old != 0)
         leaf_put(s, va, old);
-    } else {
+    else
         frame_of_table(table)->live++;
-    }
 }
 
 static __attribute__((noinline)) int map_other(struct space *s, uint64_t va, gfn_t g,

@@ -10,7 +10,6 @@
  *  - space.leaf, when leaf_pages is not 0, is the linked leaf table of the 2 MiB at leaf_first.
  */
 #include "space_table.h"
-#include "frame.h"
 
 /* ---- tables ---- */
 
@@ -136,10 +135,9 @@ uint64_t table_hole(struct space *s, uint64_t page) {
 
     if (leaf_table(s, va) != NULL) return 0;
     table = top_table(s, va);
-    if (table == NULL) {
+    if (table == NULL)
         span = (uint64_t)1 << 27;
-    } else {
+    else
         span = next_table(table, va, 3) == NULL ? (uint64_t)1 << 18 : (uint64_t)1 << 9;
-    }
     return span - (page & (span - 1));
 }

@@ -54,9 +54,8 @@ void uart_init(void) {
 
 /* How many characters the UART takes now. */
 static unsigned int transmit_room(void) {
-    for (unsigned int i = 0; i < WAIT_MAX; i++) {
+    for (unsigned int i = 0; i < WAIT_MAX; i++)
         if (reg_read(REG_LSR) & LSR_EMPTY) return FIFO_SIZE;
-    }
     uart_present = false;
     return 0;
 }

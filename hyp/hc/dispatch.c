@@ -11,7 +11,6 @@
 #include "clock.h"
 #include "hc.h"
 #include "printk.h"
-#include "ratelimit.h"
 
 /* Ten lines a second, fifty at once. */
 #define FAIL_PERIOD_NS 100000000u

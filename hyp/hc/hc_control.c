@@ -5,10 +5,8 @@
  * caller's. Calls that make no sense on oneself ask for a descendant.
  */
 #include "arch/speculation.h"
-#include "frame.h"
 #include "guestmem.h"
 #include "hc.h"
-#include "lock.h"
 #include "resource.h"
 #include "string.h"
 #include "vcpu.h"

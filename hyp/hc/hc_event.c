@@ -4,10 +4,8 @@
  * whose rank is below that of the ports.
  */
 #include "event.h"
-#include "frame.h"
 #include "guestmem.h"
 #include "hc.h"
-#include "lock.h"
 
 int64_t hc_event_alloc(uint64_t dom, uint64_t peer) {
     struct domain *d = domain_for_control(hc_caller(), dom);

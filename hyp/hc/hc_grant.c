@@ -3,11 +3,9 @@
  * The grant hypercalls: copy in once, ask, act. See hypercalls.def for each contract; what is asked
  * of a single entry is asked in core/grant.c. memory_lock is held around each call's work.
  */
-#include "frame.h"
 #include "grant.h"
 #include "guestmem.h"
 #include "hc.h"
-#include "p2m.h"
 
 #define MAX_MAP_PAGES   1024u
 #define MAX_UNMAP_COUNT 512u

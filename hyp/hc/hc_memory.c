@@ -3,12 +3,8 @@
  * The memory hypercalls: copy in once, ask, act, copy out. See hypercalls.def for each contract.
  * memory_lock is held around each call's work.
  */
-#include "arch/page.h"
-#include "barrier.h"
-#include "frame.h"
 #include "guestmem.h"
 #include "hc.h"
-#include "p2m.h"
 #include "resource.h"
 #include "space.h"
 #include "vcpu.h"
@@ -179,9 +175,7 @@ int64_t hc_dma_map(uint64_t device, uint64_t gfn, uint64_t count, uint64_t gpa) 
         return HC_FAIL(-HV_EFAULT, "dma_map: runs cannot be written");
     spin_lock(&memory_lock);
     used = dma_map(d, device, (gfn_t){ gfn }, count, runs);
-    if (used > 0) {
-        guest_copy_out(d, (gpa_t){ gpa }, runs, (size_t)used * sizeof(runs[0]));
-    }
+    if (used > 0) guest_copy_out(d, (gpa_t){ gpa }, runs, (size_t)used * sizeof(runs[0]));
     return locked(used);
 }
 

@@ -3,8 +3,7 @@
  * The audit: recounts every reference to every frame. Debug builds only; release builds answer 0 at
  * once.
  */
-#ifndef AUDIT_H
-#define AUDIT_H
+#pragma once
 
 #include <stdint.h>
 
@@ -34,5 +33,3 @@ void audit_plant(void);
 
 /* A short name for an error, and what is wrong. */
 void audit_error(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-#endif

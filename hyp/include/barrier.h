@@ -5,8 +5,7 @@
  * READ_ONCE is how a word written by a guest is read: exactly one load, which the compiler can
  * neither repeat nor split. Ordering between CPUs is said with the acquire and release forms.
  */
-#ifndef HYP_BARRIER_H
-#define HYP_BARRIER_H
+#pragma once
 
 #define READ_ONCE(x)     (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
@@ -19,4 +18,3 @@
 
 /** Orders every earlier store before every later load, for the pending/masked handshake. */
 #define full_barrier() __atomic_thread_fence(__ATOMIC_SEQ_CST)
-#endif

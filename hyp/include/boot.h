@@ -5,8 +5,7 @@
  * Filled in once by the architecture, from copies: nothing points into the boot loader's memory
  * except the modules' contents. Constant from hyp_main() on.
  */
-#ifndef HYP_BOOT_H
-#define HYP_BOOT_H
+#pragma once
 
 #include "arch/layout.h"
 
@@ -65,4 +64,3 @@ _Noreturn void hyp_main(const struct boot_info *boot);
 
 /** Looks for "name" or "name=value" in the command line; copies the value, "" if it has none. */
 bool boot_option(const struct boot_info *boot, const char *name, char *value, size_t size);
-#endif

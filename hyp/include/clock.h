@@ -5,8 +5,7 @@
  * ns = ((counter - base) * mult) >> shift, with a 128-bit product. Constant after boot; exact when
  * the counter's frequency is a whole number of megahertz.
  */
-#ifndef HYP_CLOCK_H
-#define HYP_CLOCK_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,4 +29,3 @@ static inline uint64_t clock_scale(const struct clock *c, uint64_t delta) {
 
 /** Nanoseconds since boot; never goes back on one CPU. */
 uint64_t clock_now_ns(void);
-#endif

@@ -2,8 +2,7 @@
 /*
  * The console of the machine, shared out to domains; see console.c.
  */
-#ifndef CONSOLE_H
-#define CONSOLE_H
+#pragma once
 
 #include "types.h"
 
@@ -17,5 +16,3 @@ size_t console_read(char *to, size_t max);
 int64_t console_domain_write(struct domain *d, const char *text, size_t bytes);
 /* Ends the line that a domain had begun. */
 void console_flush(struct domain *d);
-
-#endif

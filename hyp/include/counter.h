@@ -2,11 +2,8 @@
 /*
  * What a domain has done; see hv_domain.h.
  */
-#ifndef COUNTER_H
-#define COUNTER_H
+#pragma once
 
 #include "domain.h"
 
 void counters_read(const struct domain *d, struct hv_counters *sum);
-
-#endif

@@ -7,8 +7,7 @@
  * Only the pCPU itself writes its struct, with interrupts off, but for work, which others may set
  * with an atomic OR.
  */
-#ifndef CPU_H
-#define CPU_H
+#pragma once
 
 #include "arch/layout.h"
 #include "types.h"
@@ -71,5 +70,3 @@ static inline struct cpu *this_cpu(void) {
 static inline void cpu_raise_work(struct cpu *c, uint32_t bits) {
     __atomic_fetch_or(&c->work, bits, __ATOMIC_RELAXED);
 }
-
-#endif

@@ -7,8 +7,7 @@
  * number is never used twice in one boot. A domain that is dying is found by domain_for_control
  * alone.
  */
-#ifndef DOMAIN_H
-#define DOMAIN_H
+#pragma once
 
 #include "arch/regs.h"
 #include "hv_domain.h"
@@ -153,5 +152,3 @@ void domain_info(const struct domain *d, struct hv_domain_info *info);
 struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t window_pages);
 /* Walks all domains, dying ones too; NULL to start, NULL at the end. */
 struct domain *domain_next(const struct domain *d);
-
-#endif

@@ -7,8 +7,7 @@
  * longer. The counter may wrap: a stamp that is 2^31 flushes old looks as if it had not passed,
  * which again only makes it wait.
  */
-#ifndef EPOCH_H
-#define EPOCH_H
+#pragma once
 
 #include "arch/tlb.h"
 #include "cpu.h"
@@ -31,5 +30,3 @@ static inline void epoch_load_root(struct cpu *c, uint64_t root) {
 
 /* Makes every stamp taken so far pass. */
 void epoch_force(void);
-
-#endif

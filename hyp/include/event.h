@@ -2,8 +2,7 @@
 /*
  * Event channels: ports, what they are bound to, and raising them.
  */
-#ifndef EVENT_H
-#define EVENT_H
+#pragma once
 
 #include "hv_event.h"
 #include "types.h"
@@ -52,5 +51,3 @@ bool event_pending(const struct vcpu *v);
 bool event_port_usable(struct domain *d, uint64_t port);
 /* Is an upcall due: neither masked nor busy, something pending? Reads each word once. */
 bool event_upcall_due(const struct vcpu *v);
-
-#endif

@@ -8,8 +8,7 @@
  * memory_lock guards the frame table, all P2Ms, windows, pins, spaces and the flush epoch. A
  * hypercall takes it once, around its batch; the functions here do not take it themselves.
  */
-#ifndef FRAME_H
-#define FRAME_H
+#pragma once
 
 #include "boot.h"
 #include "bug.h"
@@ -117,5 +116,3 @@ static inline void frame_unhold(struct frame *f) {
     BUG_ON(f->holds == 0);
     f->holds--;
 }
-
-#endif

@@ -4,8 +4,7 @@
  * windows. The grant knows the peer's window, each window page knows its one leaf: what is lent can
  * be taken back without a search.
  */
-#ifndef GRANT_H
-#define GRANT_H
+#pragma once
 
 #include "hv_grant.h"
 #include "types.h"
@@ -57,5 +56,3 @@ int grant_copy(struct domain *d, const struct hv_grant_copy *c);
 struct grant *grant_find(const struct domain *owner, uint64_t ref);
 /* Forgets a window that nothing maps or pins any more; tells its grant. */
 void grant_release_window(struct domain *d, struct window *first);
-
-#endif

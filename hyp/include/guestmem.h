@@ -4,8 +4,7 @@
  * of a domain, through the P2M and the direct map. One fetch: what was copied in is not read again.
  * Never a guest virtual address.
  */
-#ifndef GUESTMEM_H
-#define GUESTMEM_H
+#pragma once
 
 #include "frame.h"
 #include "p2m.h"
@@ -31,5 +30,3 @@ static inline void *guest_page(struct domain *d, gpa_t at, size_t bytes, bool wr
     if (bytes > PAGE_SIZE - offset) return NULL;
     return mfn_is_none(m) ? guest_window(d, at, write) : (uint8_t *)frame_va(m) + offset;
 }
-
-#endif

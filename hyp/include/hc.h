@@ -5,8 +5,7 @@
  * A handler copies its buffers in once, asks its numbered questions, calls core and copies out. It
  * returns what the guest finds in RAX. The caller is this_cpu()->vcpu.
  */
-#ifndef HC_H
-#define HC_H
+#pragma once
 
 #include "cpu.h"
 #include "domain.h"
@@ -55,6 +54,4 @@ int64_t hc_fail_report(int64_t error, const char *file, int line, const char *wh
 #define HC_FAIL(error, why) hc_fail_report((error), __FILE__, __LINE__, (why))
 #else
 #define HC_FAIL(error, why) ((int64_t)(error))
-#endif
-
 #endif

@@ -5,10 +5,8 @@
  * Marks declarations hidden too, not only definitions: otherwise a compiler reaches a symbol of
  * another file through a global offset table, which the statically linked image does not have.
  */
-#ifndef HYP_HIDDEN_H
-#define HYP_HIDDEN_H
+#pragma once
 
 #ifndef __ASSEMBLER__
 #pragma GCC visibility push(hidden)
-#endif
 #endif

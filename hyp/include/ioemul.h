@@ -3,8 +3,7 @@
  * Routed ports: trap and emulate by a device model in another domain. Removable: without it port
  * instructions are #GP.
  */
-#ifndef IOEMUL_H
-#define IOEMUL_H
+#pragma once
 
 #include "types.h"
 
@@ -22,5 +21,3 @@ void io_model_gone(struct domain *d);
  * answered). */
 bool io_trap(struct vcpu *v);
 int io_complete(struct domain *caller, struct domain *d, uint64_t vcpu, uint64_t value, gpa_t data);
-
-#endif

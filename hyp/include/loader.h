@@ -2,8 +2,7 @@
 /*
  * The ELF loader, for root's image alone: it reads and checks; root.c copies and maps.
  */
-#ifndef LOADER_H
-#define LOADER_H
+#pragma once
 
 #include "types.h"
 
@@ -30,5 +29,3 @@ struct loader_image {
 
 /* NULL when the file is an image that can be loaded, else what is wrong with it. */
 const char *loader_read(const void *file, uint64_t size, struct loader_image *image);
-
-#endif

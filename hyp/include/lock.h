@@ -6,8 +6,7 @@
  * interrupts off, so a lock need not care for them. Two locks of one rank are taken through
  * spin_lock_pair() alone, the lower address first.
  */
-#ifndef HYP_LOCK_H
-#define HYP_LOCK_H
+#pragma once
 
 #include "arch/cpu.h"
 #include "barrier.h"
@@ -64,4 +63,3 @@ static inline void spin_unlock(struct spinlock *lock) {
 /** Takes two locks of one rank (a == b allowed) in address order. */
 void spin_lock_pair(struct spinlock *a, struct spinlock *b);
 void spin_unlock_pair(struct spinlock *a, struct spinlock *b);
-#endif

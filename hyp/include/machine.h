@@ -2,8 +2,7 @@
 /*
  * machine.h: what core may ask of the architecture besides interrupts and clocks.
  */
-#ifndef HYP_MACHINE_H
-#define HYP_MACHINE_H
+#pragma once
 
 #include "arch/layout.h"
 
@@ -21,4 +20,3 @@ _Noreturn void machine_halt(void);
 
 /** Text of the image's build id, lower-case hexadecimal. */
 const char *build_id(void);
-#endif

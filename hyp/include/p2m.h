@@ -8,8 +8,7 @@
  *   domain.windows -> frame of pointers [n >> 15] -> frame of pointers [(n >> 6) & 511]
  *                                                 -> frame of 64 struct window
  */
-#ifndef P2M_H
-#define P2M_H
+#pragma once
 
 #include "domain.h"
 #include "hv_memory.h"
@@ -81,5 +80,3 @@ int p2m_resolve(struct domain *d, gfn_t g, struct p2m_target *t);
 /* At most HV_MAX_POPULATE_PAGES; pages done, or -HV_E… when not even the first was done. */
 int64_t p2m_populate(struct domain *d, gfn_t g, uint64_t count);
 int64_t p2m_give_back(struct domain *d, gfn_t g, uint64_t count);
-
-#endif

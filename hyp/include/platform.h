@@ -2,8 +2,7 @@
 /*
  * platform.h: what ACPI told about the machine, for hyp and, in parts, for root's start page.
  */
-#ifndef HYP_PLATFORM_H
-#define HYP_PLATFORM_H
+#pragma once
 
 #include "arch/layout.h"
 
@@ -43,4 +42,3 @@ struct platform {
 
 /** Constant after boot. */
 extern struct platform platform;
-#endif

@@ -6,8 +6,7 @@
  * guest: bytes and register values come in by value, a description goes out. The registers are a
  * guest's, so every function is total: no input makes one loop, overflow or read past its buffer.
  */
-#ifndef PORTDECODE_H
-#define PORTDECODE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -79,5 +78,3 @@ bool port_regs_advance(const struct port_insn *insn, struct port_regs *regs, boo
  * memory, while a device model sees elements in the order of their transfer.
  */
 void port_elements_reverse(void *elements, uint32_t count, unsigned size);
-
-#endif

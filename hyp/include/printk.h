@@ -5,8 +5,7 @@
  * Conversions: %c %s %d %i %u %x %p %%, with l, ll, z, h, hh, '-', '0', a width and, for %s, a
  * precision. A guest must not be able to trigger an unlimited number of printk calls.
  */
-#ifndef HYP_PRINTK_H
-#define HYP_PRINTK_H
+#pragma once
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,4 +28,3 @@ void printk(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** Prints raw text as it is (a guest's line, already filtered and prefixed by the caller). */
 void console_write(const char *text, size_t length);
-#endif

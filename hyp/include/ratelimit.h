@@ -2,8 +2,7 @@
 /*
  * A token bucket: how much of something a guest may cause in a time. Its owner guards it.
  */
-#ifndef RATELIMIT_H
-#define RATELIMIT_H
+#pragma once
 
 #include "types.h"
 
@@ -32,5 +31,3 @@ static inline uint64_t bucket_take(struct bucket *b, uint64_t now, uint64_t want
     b->tokens -= taken;
     return taken;
 }
-
-#endif

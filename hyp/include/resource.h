@@ -3,8 +3,7 @@
  * What a domain holds of the machine: ports, MMIO frames, interrupt lines, devices and their DMA
  * pins. A giver keeps what it passes on.
  */
-#ifndef RESOURCE_H
-#define RESOURCE_H
+#pragma once
 
 #include "hv_memory.h"
 #include "types.h"
@@ -86,5 +85,3 @@ bool dma_in_use(const struct domain *d);
  * goes to quarantine.
  */
 void dma_quarantine(struct domain *owner, gfn_t g, struct domain *holder, struct window *w);
-
-#endif

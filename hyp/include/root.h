@@ -2,8 +2,7 @@
 /*
  * Builds root, the first domain, out of what the boot loader brought.
  */
-#ifndef ROOT_H
-#define ROOT_H
+#pragma once
 
 #include "boot.h"
 
@@ -12,5 +11,3 @@ void root_build(const struct boot_info *boot);
 
 /* What the boot spent in clearing root's memory, in counts of arch_counter(). */
 extern uint64_t root_zeroing;
-
-#endif

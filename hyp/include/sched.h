@@ -2,8 +2,7 @@
 /*
  * The scheduler: weighted fair sharing by virtual time; one run queue a pCPU.
  */
-#ifndef SCHED_H
-#define SCHED_H
+#pragma once
 
 #include "types.h"
 
@@ -29,5 +28,3 @@ void timer_init(void);
 void timer_set(struct vcpu *v, uint64_t deadline_ns); /* 0: off */
 void timer_interrupt(struct cpu *c);
 void timer_program(struct cpu *c); /* the earliest of slice and timers into the hardware */
-
-#endif

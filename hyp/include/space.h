@@ -4,8 +4,7 @@
  * domain's and is changed through space 0 alone. Two L4 tables a space share all lower ones: user
  * view (user half) and kernel view (user half NX at the top, and kernel half).
  */
-#ifndef SPACE_H
-#define SPACE_H
+#pragma once
 
 #include "arch/tlb.h"
 #include "cpu.h"
@@ -74,11 +73,10 @@ static inline void space_flush(struct space *s) {
     uint32_t stale = s->stale;
 
     s->stale = 0;
-    if (stale == 1) {
+    if (stale == 1)
         tlb_flush_page(s->stale_at);
-    } else if (stale != 0 && space_in_tlb(s, this_cpu()->vcpu)) {
+    else if (stale != 0 && space_in_tlb(s, this_cpu()->vcpu))
         epoch_flush();
-    }
 }
 
 /* Removes the leaf of `s` at `address`, which names frame `m`. space_flush makes it felt. */
@@ -93,5 +91,3 @@ void space_unload(struct vcpu *v);
  * virtual address. 0, -HV_EFAULT (not mapped, or no memory), -HV_EPERM (mapped, but not writable).
  */
 int space_walk(struct vcpu *v, uint64_t va, bool write, mfn_t *m);
-
-#endif

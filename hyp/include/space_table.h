@@ -2,8 +2,7 @@
 /*
  * The tables below the top of a space: between space.c, which owns the tops, and space_table.c.
  */
-#ifndef SPACE_TABLE_H
-#define SPACE_TABLE_H
+#pragma once
 
 #include "arch/pte.h"
 #include "frame.h"
@@ -43,5 +42,3 @@ static inline pte_t leaf_at(struct space *s, uint64_t va) {
 
     return table != NULL ? table[pte_index(va, 1)] : 0;
 }
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * string.h: the few C library functions that hyp uses; the compiler may call the first four.
  */
-#ifndef HYP_STRING_H
-#define HYP_STRING_H
+#pragma once
 
 #include <stddef.h>
 
@@ -19,4 +18,3 @@ char *strchr(const char *s, int c);
 
 /** Copies at most size - 1 characters and always terminates; returns whether all fitted. */
 int string_copy(char *to, size_t size, const char *from);
-#endif

@@ -5,8 +5,7 @@
  * Each ring is written by its own CPU only, with interrupts off, so an entry needs no lock; a
  * reader on another CPU may see a torn entry and treats the ring as a hint.
  */
-#ifndef HYP_TRACE_H
-#define HYP_TRACE_H
+#pragma once
 
 #include <stdint.h>
 
@@ -66,4 +65,3 @@ void trace_print(unsigned int count);
 static inline void trace(enum trace_event event, uint64_t a, uint64_t b, uint64_t c) {
     if (trace_mask & (UINT64_C(1) << event)) trace_record(event, a, b, c);
 }
-#endif

@@ -2,8 +2,7 @@
 /*
  * Boxed numbers that do not mix, and the few words everybody needs.
  */
-#ifndef TYPES_H
-#define TYPES_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,5 +30,3 @@ static inline bool mfn_is_none(mfn_t m) { return m.n == ~(uint64_t)0; }
 #define ARRAY_LEN(a)                  (sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 #define STATIC_ASSERT(cond)           _Static_assert(cond, #cond)
-
-#endif

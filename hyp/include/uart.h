@@ -2,8 +2,7 @@
 /*
  * uart.h: the 16550 that is the machine's console.
  */
-#ifndef HYP_UART_H
-#define HYP_UART_H
+#pragma once
 
 #include <stddef.h>
 
@@ -18,4 +17,3 @@ void uart_write(const char *text, size_t length);
 
 /** Starts input: characters go to the hook from now on. Called once, after irq_init(). */
 void uart_start_input(uart_rx_t *hook);
-#endif

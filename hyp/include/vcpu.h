@@ -3,8 +3,7 @@
  * Moving between the hypervisor and a vCPU: what entry.S and the architecture offer to core, and
  * what they call.
  */
-#ifndef VCPU_H
-#define VCPU_H
+#pragma once
 
 #include "types.h"
 
@@ -40,5 +39,3 @@ void trap_from_guest(struct vcpu *v);
 void arch_switch(struct cpu *c, struct vcpu *from, struct vcpu *to);
 /* Starts the first vCPU on this pCPU; does not return. */
 _Noreturn void arch_run(struct cpu *c);
-
-#endif

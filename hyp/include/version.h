@@ -2,8 +2,7 @@
 /*
  * version.h: the project's version and which build this is.
  */
-#ifndef HYP_VERSION_H
-#define HYP_VERSION_H
+#pragma once
 
 #define HYP_VERSION "0.1"
 
@@ -17,5 +16,4 @@
 #define HYP_BUILD "debug"
 #else
 #define HYP_BUILD "release"
-#endif
 #endif

@@ -54,11 +54,10 @@ static void emit_string(struct spec *s, const char *text) {
 }
 
 static void emit_signed(struct spec *s, int64_t value) {
-    if (value < 0) {
+    if (value < 0)
         emit_number(s, 0 - (uint64_t)value, 10, "-");
-    } else {
+    else
         emit_number(s, (uint64_t)value, 10, "");
-    }
 }
 
 static const char *parse_number(const char *p, int *number) {

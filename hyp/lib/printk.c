@@ -7,7 +7,6 @@
 #include "printk.h"
 #include "cpu.h"
 #include "lock.h"
-#include "string.h"
 #include "uart.h"
 
 /* Guards the UART's transmit side. */

@@ -34,20 +34,18 @@ void *memmove(void *to, const void *from, size_t count) {
     unsigned char *p = to;
     const unsigned char *q = from;
 
-    if ((uintptr_t)to - (uintptr_t)from >= count) {
+    if ((uintptr_t)to - (uintptr_t)from >= count)
         for (size_t i = 0; i < count; i++) p[i] = q[i];
-    } else {
+    else
         while (count-- > 0) p[count] = q[count];
-    }
     return to;
 }
 
 int memcmp(const void *a, const void *b, size_t count) {
     const unsigned char *p = a, *q = b;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (p[i] != q[i]) return p[i] - q[i];
-    }
     return 0;
 }
 
@@ -61,9 +59,8 @@ size_t strnlen(const char *s, size_t limit) {
 size_t strlen(const char *s) { return strnlen(s, SIZE_MAX); }
 
 int strncmp(const char *a, const char *b, size_t limit) {
-    for (size_t i = 0; i < limit; i++) {
+    for (size_t i = 0; i < limit; i++)
         if (a[i] != b[i] || a[i] == '\0') return (unsigned char)a[i] - (unsigned char)b[i];
-    }
     return 0;
 }
 

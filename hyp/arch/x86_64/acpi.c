@@ -9,7 +9,6 @@
 #include "boot_arch.h"
 #include "bug.h"
 #include "platform.h"
-#include "printk.h"
 #include "string.h"
 
 #define MAP_END     UINT64_C(0x100000000)
@@ -69,9 +68,8 @@ static bool rsdp_good(const struct rsdp *r) {
 
 static const struct rsdp *rsdp_find(const struct boot_info *boot) {
     if (boot->rsdp != 0 && rsdp_good(phys_to_virt(boot->rsdp))) return phys_to_virt(boot->rsdp);
-    for (paddr_t pa = 0xe0000; pa < 0x100000; pa += 16) {
+    for (paddr_t pa = 0xe0000; pa < 0x100000; pa += 16)
         if (rsdp_good(phys_to_virt(pa))) return phys_to_virt(pa);
-    }
     return NULL;
 }
 
@@ -176,13 +174,12 @@ static void parse_fadt(const struct sdt *fadt) {
 }
 
 static void parse_table(const struct sdt *t) {
-    if (memcmp(t->signature, "APIC", 4) == 0) {
+    if (memcmp(t->signature, "APIC", 4) == 0)
         parse_madt(t);
-    } else if (memcmp(t->signature, "FACP", 4) == 0) {
+    else if (memcmp(t->signature, "FACP", 4) == 0)
         parse_fadt(t);
-    } else if (memcmp(t->signature, "MCFG", 4) == 0) {
+    else if (memcmp(t->signature, "MCFG", 4) == 0)
         parse_mcfg(t);
-    }
 }
 
 void acpi_init(struct boot_info *boot) {

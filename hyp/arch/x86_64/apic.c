@@ -6,9 +6,7 @@
  * a frequency that clock.c measures and is armed with clock_now_ns() deadlines.
  */
 #include "arch/insn.h"
-#include "arch/irq.h"
 #include "arch/trap.h"
-#include "barrier.h"
 #include "boot_arch.h"
 #include "bug.h"
 #include "clock.h"

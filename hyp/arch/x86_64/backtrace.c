@@ -6,7 +6,6 @@
  * The walk believes a frame pointer only while it stays on one stack and moves up.
  */
 #include "backtrace.h"
-#include "arch/layout.h"
 #include "boot_arch.h"
 #include "printk.h"
 
@@ -32,11 +31,10 @@ static const struct hyp_symbol *symbol_of(uint64_t address) {
     while (low < high) {
         uint64_t middle = (low + high) / 2;
 
-        if (hyp_symbols[middle].address <= address) {
+        if (hyp_symbols[middle].address <= address)
             low = middle + 1;
-        } else {
+        else
             high = middle;
-        }
     }
     return low > 0 && is_text(address) ? &hyp_symbols[low - 1] : NULL;
 }
@@ -44,11 +42,10 @@ static const struct hyp_symbol *symbol_of(uint64_t address) {
 void print_code_address(const char *prefix, uint64_t address) {
     const struct hyp_symbol *s = symbol_of(address);
 
-    if (s != NULL) {
+    if (s != NULL)
         printk("%s%s+0x%lx [%lx]", prefix, s->name, address - s->address, address);
-    } else {
+    else
         printk("%s[%lx]", prefix, address);
-    }
 }
 
 void backtrace(const struct regs *regs) {

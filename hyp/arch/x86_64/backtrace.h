@@ -2,8 +2,7 @@
 /*
  * backtrace.h: code addresses by name; for panics.
  */
-#ifndef BACKTRACE_H
-#define BACKTRACE_H
+#pragma once
 
 #include "arch/regs.h"
 
@@ -11,5 +10,3 @@ void print_code_address(const char *prefix, uint64_t address);
 
 /* Prints where the registers were and who had called. */
 void backtrace(const struct regs *regs);
-
-#endif

@@ -4,8 +4,7 @@
  *
  * Nothing outside this folder includes it.
  */
-#ifndef BOOT_ARCH_H
-#define BOOT_ARCH_H
+#pragma once
 
 #include "arch/regs.h"
 #include "boot.h"
@@ -73,5 +72,3 @@ _Noreturn void stack_switch_call(uintptr_t top, void (*function)(void));
 
 /* panic_test.c: fails in the way the command line asks for; debug builds only. */
 void panic_test(const struct boot_info *boot);
-
-#endif

@@ -60,9 +60,8 @@ static void add_free(struct boot_info *boot, paddr_t start, paddr_t end) {
 static void drop_empty(struct boot_info *boot) {
     uint32_t kept = 0;
 
-    for (uint32_t i = 0; i < boot->free_count; i++) {
+    for (uint32_t i = 0; i < boot->free_count; i++)
         if (boot->free[i].start < boot->free[i].end) boot->free[kept++] = boot->free[i];
-    }
     boot->free_count = kept;
 }
 
@@ -76,9 +75,8 @@ static void find_free(struct boot_info *boot) {
             boot->ram_end = page_down(m->end) > boot->ram_end ? page_down(m->end) : boot->ram_end;
         }
     }
-    for (uint32_t i = 0; i < boot->mem_count; i++) {
+    for (uint32_t i = 0; i < boot->mem_count; i++)
         if (boot->mem[i].type != BOOT_MEM_RAM) reserve(boot, boot->mem[i].start, boot->mem[i].end);
-    }
     reserve(boot, 0, LOW_MEMORY_END);
     reserve(boot, boot->image_start, boot->image_end);
     for (uint32_t i = 0; i < boot->module_count; i++)

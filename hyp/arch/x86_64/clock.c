@@ -71,9 +71,8 @@ static struct edge wait_edge(const struct reference *ref, uint32_t from, uint32_
         uint32_t value = ref->read() & ref->mask;
 
         after = rdtsc();
-        if (((value - from) & ref->mask) >= ticks) {
+        if (((value - from) & ref->mask) >= ticks)
             return (struct edge){ value, after, after - before };
-        }
         before = after;
     }
     panic("the %s stands still: no clock to calibrate by", ref->name);
@@ -105,11 +104,10 @@ struct look {
 static struct look look_at_lapic(bool start) {
     struct look l = { .value = UINT32_MAX, .before = rdtsc() };
 
-    if (start) {
+    if (start)
         apic_timer_start(UINT32_MAX);
-    } else {
+    else
         l.value = apic_timer_read();
-    }
     l.after = rdtsc();
     return l;
 }

@@ -8,7 +8,6 @@
 #include "arch/cpu.h"
 #include "arch/insn.h"
 #include "boot_arch.h"
-#include "bug.h"
 #include "cpu.h"
 #include "machine.h"
 #include "printk.h"
@@ -30,9 +29,7 @@ uint32_t cpu_count;
 
 static struct cpuid_regs leaf(uint32_t number, uint32_t subleaf) {
     /* Leaves beyond the highest return the highest basic one's data: treat them as empty. */
-    if (cpuid(number & 0x80000000, 0).a < number) {
-        return (struct cpuid_regs){ 0, 0, 0, 0 };
-    }
+    if (cpuid(number & 0x80000000, 0).a < number) return (struct cpuid_regs){ 0, 0, 0, 0 };
     return cpuid(number, subleaf);
 }
 

@@ -11,11 +11,9 @@
  * stacks. Selectors are flat; there is no LDT, and only #BP and #OF gates have DPL 3, so that any
  * other INT n of a guest is #GP.
  */
-#include "arch/insn.h"
 #include "arch/trap.h"
 #include "boot_arch.h"
 #include "cpu.h"
-#include "trace.h"
 
 #define CELL_SIZE  (2 * STACK_SIZE)
 #define AREA_SIZE  (8 * CELL_SIZE)

@@ -7,7 +7,6 @@
  */
 #include "arch/insn.h"
 #include "boot_arch.h"
-#include "clock.h"
 #include "cpu.h"
 #include "machine.h"
 #include "platform.h"

@@ -5,7 +5,6 @@
  * Owns the I/O APICs' registers, reached through an index and a data window that one lock guards.
  * All lines are masked at boot and stay so until their holder unmasks them.
  */
-#include "arch/trap.h"
 #include "boot_arch.h"
 #include "cpu.h"
 #include "irq_arch.h"
@@ -41,9 +40,8 @@ static void reg_write(const struct ioapic *io, uint32_t reg, uint32_t value) {
 }
 
 static const struct ioapic *ioapic_of(uint32_t line) {
-    for (uint32_t i = 0; i < platform.ioapic_count; i++) {
+    for (uint32_t i = 0; i < platform.ioapic_count; i++)
         if (line - ioapics[i].first < ioapics[i].lines) return &ioapics[i];
-    }
     return NULL;
 }
 
@@ -72,9 +70,8 @@ void ioapic_init(void) {
 uint32_t irq_line_count(void) { return line_count; }
 
 uint32_t irq_line_of_isa(uint8_t isa_irq) {
-    for (uint32_t i = 0; i < platform.override_count; i++) {
+    for (uint32_t i = 0; i < platform.override_count; i++)
         if (platform.overrides[i].isa_irq == isa_irq) return platform.overrides[i].gsi;
-    }
     return isa_irq;
 }
 

@@ -51,9 +51,8 @@ void irq_dispatch(unsigned int vector) {
     const struct vector_handler *h = &handlers[vector & 255];
 
     this_cpu()->interrupts++;
-    if (vector == VECTOR_SPURIOUS || (vector >= VECTOR_PIC && vector < VECTOR_PIC + 16)) {
+    if (vector == VECTOR_SPURIOUS || (vector >= VECTOR_PIC && vector < VECTOR_PIC + 16))
         return; /* neither is in service: acknowledging would end somebody else's */
-    }
     trace(TRACE_IRQ, vector, 0, 0);
     if (h->handler != NULL) h->handler(h->arg);
     apic_eoi();

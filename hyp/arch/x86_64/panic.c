@@ -9,7 +9,6 @@
 #include "arch/irq.h"
 #include "arch/trap.h"
 #include "backtrace.h"
-#include "barrier.h"
 #include "boot_arch.h"
 #include "bug.h"
 #include "cpu.h"

@@ -20,13 +20,12 @@ void panic_test(const struct boot_info *boot) {
     volatile int depth = 0;
 
     if (!HYP_DEBUG || !boot_option(boot, "panic-test", kind, sizeof(kind))) return;
-    if (strcmp(kind, "assert") == 0) {
+    if (strcmp(kind, "assert") == 0)
         ASSERT(boot == NULL);
-    } else if (strcmp(kind, "pf") == 0) {
+    else if (strcmp(kind, "pf") == 0)
         *(volatile char *)HYP_STACK_BASE = 0;
-    } else if (strcmp(kind, "ud") == 0) {
+    else if (strcmp(kind, "ud") == 0)
         __asm__ volatile("ud2");
-    } else if (strcmp(kind, "df") == 0) {
+    else if (strcmp(kind, "df") == 0)
         overflow_stack(&depth);
-    }
 }

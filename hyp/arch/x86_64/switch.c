@@ -4,9 +4,6 @@
  * bitmap; eagerly, so that nothing of one domain is ever in a register while another runs.
  */
 #include "arch/cpu.h"
-#include "arch/insn.h"
-#include "barrier.h"
-#include "cpu.h"
 #include "domain.h"
 #include "epoch.h"
 #include "string.h"

@@ -6,7 +6,6 @@
 #include "arch/trap.h"
 #include "arch/insn.h"
 #include "arch/irq.h"
-#include "bug.h"
 #include "cpu.h"
 #include "domain.h"
 #include "ioemul.h"

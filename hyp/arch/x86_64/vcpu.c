@@ -7,15 +7,7 @@
  * bases, flags) is checked where it comes in, so that loading it can never fault in ring 0.
  */
 #include "vcpu.h"
-#include "arch/cpu.h"
-#include "arch/insn.h"
-#include "arch/regs.h"
-#include "arch/trap.h"
-#include "barrier.h"
-#include "bug.h"
 #include "clock.h"
-#include "cpu.h"
-#include "domain.h"
 #include "event.h"
 #include "frame.h"
 #include "sched.h"
@@ -63,9 +55,8 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id) {
 
     BUG_ON(cpu_features.xsave_size > HV_PAGE_SIZE);
     if (mfn_is_none(self) || mfn_is_none(page) || mfn_is_none(xsave)) {
-        for (unsigned int i = 0; i < ARRAY_LEN(all); i++) {
+        for (unsigned int i = 0; i < ARRAY_LEN(all); i++)
             if (!mfn_is_none(all[i])) frame_free(d, all[i]);
-        }
         return NULL;
     }
     v = frame_va(self);

@@ -2,8 +2,7 @@
 /*
  * Bits of maps that a guest writes too: one locked instruction a bit, wherever it lies in the map.
  */
-#ifndef ARCH_BITMAP_H
-#define ARCH_BITMAP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,5 +15,3 @@ static inline bool bitmap_test_and_set(uint64_t *map, uint64_t n) {
     __asm__ volatile("lock btsq %2, %1" : "=@ccc"(was), "+m"(*map) : "r"(n) : "memory");
     return was;
 }
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * What all pCPUs have in common, found at boot; and the hint of a spin loop.
  */
-#ifndef ARCH_CPU_H
-#define ARCH_CPU_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,5 +18,3 @@ struct cpu_features {
 extern struct cpu_features cpu_features;
 
 static inline void cpu_relax(void) { __builtin_ia32_pause(); }
-
-#endif

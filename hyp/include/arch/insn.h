@@ -4,8 +4,7 @@
  *
  * Nothing here decides anything; callers are the architecture and driver folders.
  */
-#ifndef HYP_ARCH_INSN_H
-#define HYP_ARCH_INSN_H
+#pragma once
 
 #include <stdint.h>
 
@@ -219,5 +218,3 @@ static inline void xrstor(const void *area, uint64_t mask) {
                      : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
                      : "memory");
 }
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * arch/irq.h: vectors, I/O APIC lines, MSI messages and the per-CPU timer, as core sees them.
  */
-#ifndef HYP_ARCH_IRQ_H
-#define HYP_ARCH_IRQ_H
+#pragma once
 
 #include "arch/layout.h"
 
@@ -44,4 +43,3 @@ void arch_timer_set(uint64_t deadline_ns);
 
 /** Waits for an interrupt, takes it, returns with interrupts off. */
 void arch_idle(void);
-#endif

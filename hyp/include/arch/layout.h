@@ -12,8 +12,7 @@
  *
  * Readable from C, assembly and the linker script.
  */
-#ifndef HYP_ARCH_LAYOUT_H
-#define HYP_ARCH_LAYOUT_H
+#pragma once
 
 #ifdef __ASSEMBLER__
 #define HYP_UL(x) x
@@ -55,5 +54,4 @@ static inline void *phys_to_virt(paddr_t pa) { return (void *)(HYP_DIRECT_BASE +
 
 /** The inverse of phys_to_virt(); not for image, stack or MMIO addresses. */
 static inline paddr_t virt_to_phys(const void *va) { return (uintptr_t)va - HYP_DIRECT_BASE; }
-#endif
 #endif

@@ -2,8 +2,7 @@
 /*
  * arch/page.h: whole pages, cleared and copied in the fastest way there is.
  */
-#ifndef HYP_ARCH_PAGE_H
-#define HYP_ARCH_PAGE_H
+#pragma once
 
 #include "arch/layout.h"
 
@@ -21,4 +20,3 @@ static inline void bytes_copy(void *to, const void *from, uint64_t bytes) {
     bytes &= 7;
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
 }
-#endif

@@ -4,8 +4,7 @@
  * ignores: the kind of a leaf, and for a window the low bits of its index, by which its record is
  * found again when the leaf goes. Guest entries are never global; not present is always all zero.
  */
-#ifndef HYP_ARCH_PTE_H
-#define HYP_ARCH_PTE_H
+#pragma once
 
 #include "arch/layout.h"
 
@@ -52,4 +51,3 @@ static inline pte_t pte_make(uint64_t frame, pte_t bits) { return frame << PAGE_
 static inline unsigned int pte_index(uint64_t va, unsigned int level) {
     return (unsigned int)(va >> (PAGE_SHIFT + 9 * (level - 1))) & (PTE_SLOTS - 1);
 }
-#endif

@@ -4,8 +4,7 @@
  * the processor and the entry stubs fill it in place and nothing is copied. For traps in ring 0 the
  * same layout lies on the stack.
  */
-#ifndef ARCH_REGS_H
-#define ARCH_REGS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -29,5 +28,3 @@ _Static_assert(sizeof(struct regs) == 176, "RSP0 must be 16-byte aligned at the 
 #define RFLAGS_IF        0x200u
 #define RFLAGS_FIXED     0x202u    /* what a guest kernel is entered with */
 #define RFLAGS_USER_MASK 0x240dd5u /* what user mode may choose: CF PF AF ZF SF TF DF OF AC ID */
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * The segment bases of the loaded vCPU, which it may change without our knowing.
  */
-#ifndef ARCH_SEGMENT_H
-#define ARCH_SEGMENT_H
+#pragma once
 
 #include "arch/insn.h"
 
@@ -11,5 +10,3 @@
 static inline uint64_t arch_fs_base(void) { return rdmsr(MSR_FS_BASE); }
 
 static inline uint64_t arch_gs_base(void) { return rdmsr(MSR_GS_BASE); }
-
-#endif

@@ -3,8 +3,7 @@
  * Keeps an index that a guest chose inside its table, also when the comparison before was
  * mispredicted.
  */
-#ifndef ARCH_SPECULATION_H
-#define ARCH_SPECULATION_H
+#pragma once
 
 #include <stdint.h>
 
@@ -15,5 +14,3 @@ static inline uint64_t index_mask(uint64_t index, uint64_t limit) {
     __asm__("cmp %2, %1\n\tsbb %0, %0" : "=r"(mask) : "r"(index), "er"(limit) : "cc");
     return index & mask;
 }
-
-#endif

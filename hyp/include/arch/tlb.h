@@ -3,8 +3,7 @@
  * arch/tlb.h: the running pCPU's translation cache and its root. Only hyp's own pages are global:
  * writing the root drops every guest translation.
  */
-#ifndef HYP_ARCH_TLB_H
-#define HYP_ARCH_TLB_H
+#pragma once
 
 #include <stdint.h>
 
@@ -21,5 +20,4 @@ static inline void tlb_flush_page(uint64_t va) { invlpg(va); }
 static inline void tlb_flush_all(void) { write_cr3(read_cr3()); }
 
 static inline void tlb_load_root(uint64_t root) { write_cr3(root); }
-#endif
 #endif

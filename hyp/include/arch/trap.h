@@ -6,8 +6,7 @@
  * {vector, error, RIP, CS, RFLAGS, RSP, SS} on the stack and all registers live; one from ring 0
  * goes to trap_from_hyp().
  */
-#ifndef ARCH_TRAP_H
-#define ARCH_TRAP_H
+#pragma once
 
 #include "arch/regs.h"
 #include <stdbool.h>
@@ -55,5 +54,3 @@ _Noreturn void panic_regs(const struct regs *regs, const char *format, ...)
 struct extable_entry {
     int32_t fault, fixup;
 };
-
-#endif
