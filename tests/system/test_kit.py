@@ -294,6 +294,36 @@ def test_terminal(system):
             os.close(theirs)
 
 
+def anybody(group):
+    """Is a process of that group alive?"""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_signal(system):
+    "a signal to paravane-run ends QEMU too, and leaves no temporary folder"
+    with Kit(system).install() as kit:
+        kit.make("echo")
+        kit.env["TMPDIR"] = kit.write("tmp/keep", "")[:-len("/keep")]
+        process = subprocess.Popen(["paravane-run", "echo/echo.elf", "--timeout", "40"], cwd=kit.work,
+                                   env=kit.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   start_new_session=True)
+        shown = wait_for(process.stdout.fileno(), b"ends")
+        process.terminate()
+        try:
+            process.wait(20)
+            left = anybody(process.pid)
+        finally:
+            process.kill()
+            process.communicate()
+        system.check(b"ends" in shown and process.returncode == 143, f"143, not {process.returncode}")
+        system.check(not left, "QEMU is still there")
+        system.check(os.listdir(kit.env["TMPDIR"]) == ["keep"], "a temporary folder was left")
+
+
 def test_without_tools(system):
     "without QEMU, or with a part of the kit missing, one line says so"
     with Kit(system).install() as kit:
