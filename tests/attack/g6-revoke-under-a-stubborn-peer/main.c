@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * qemu: timeout=60
+ *
  * Threat (G6). Who lends memory to a back end must get it back, also from one that does not want to
  * give it. Other systems asked the peer: a mapping that it kept, a second one, a copy in progress,
  * or its end in the middle of a revocation left the owner waiting for ever, or gave it memory that

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * qemu: timeout=60
+ *
  * Threat (H1). Every call that takes a buffer copies to or from a place that the guest names. The
  * first byte of the buffer was looked up and the last one forgotten; or the look-up was made for
  * reading and used for writing; or once, before the memory went away.

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * qemu: timeout=60
+ *
  * Threat (H6). A vCPU's shared page is registered by the guest in other hypervisors: at an odd
  * offset, twice, over the page of another vCPU; the address was checked, alignment and owner
  * forgotten. Here the pages are the hypervisor's own, at fixed frame numbers: there is no call that

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1 timeout=60
+ * qemu: icount=1 timeout=120
  *
  * Threat (M3). Taking an address space apart is work in proportion to what the guest put in. The
  * bound of building it was checked, call by call; forgotten was the end: one call, or the death of

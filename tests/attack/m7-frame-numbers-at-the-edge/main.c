@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * qemu: timeout=60
+ *
  * Threat (M7). A frame number and a count: the first was compared with the size of the array, the
  * sum was not, or was computed in a type in which it wraps. The last frame, the one behind it, and
  * counts near 2^32 and 2^64 then read and write beyond the array, which is the hypervisor's memory.

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * qemu: timeout=60
+ *
  * Threat (M9). A page that changes hands carries what its last owner wrote. The pages of a new
  * domain were cleared; forgotten were those that come by another way: given back and populated
  * again, freed page tables and records, the shared page, the rest of a page that an image only

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * qemu: timeout=60
+ *
  * Threat (T10). A guest whose fault handler faults makes the hypervisor deliver a fault into a
  * fault. The first level was checked; what was forgotten is that it never ends: the hypervisor
  * loops with interrupts off, recurses on its own stack, or overwrites the one save area for ever

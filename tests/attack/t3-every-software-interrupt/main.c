@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * qemu: timeout=60
+ *
  * Threat (T3). Every gate of the interrupt table can be named by `int n`. The gates that a guest
  * may use were checked with a guest that had set up its handlers; what was forgotten is the guest
  * that has not: the hypervisor went through a null entry point, or took its own interrupt vector

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * qemu: timeout=60
+ *
  * Threat. Flags are state that a guest sets in one instruction and that the hypervisor's own code
  * runs with, if it forgets: DF makes its copies run backwards over what lies below, AC opens SMAP
  * or faults on its unaligned accesses, NT makes its IRET fault in ring 0, TF single-steps it. What

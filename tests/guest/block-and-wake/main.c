@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * qemu: timeout=60
+ *
  * block and the wake-ups of others: none is lost, whenever it comes, and a block with something
  * pending does not wait.
  */

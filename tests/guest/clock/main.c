@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1
+ * qemu: icount=1 timeout=60
  *
  * The clock record and the run-state record: time never runs backwards, goes as fast as the
  * machine's (a nanosecond an instruction here), survives being switched away, and every nanosecond

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1
+ * qemu: icount=1 timeout=60
  *
  * The console of a domain that is not its holder: whole lines, at a limited rate. A flood is cut
  * with an error, not printed; what was taken is told.

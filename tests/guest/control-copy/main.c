@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * qemu: timeout=60
+ *
  * Control copy: between own memory and a descendant's, at any alignment, over page borders on both
  * sides, in both directions, and from no other place than the two names.
  */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * qemu: timeout=60
+ *
  * The states of a domain, in order and out of order: building, running, paused, shut down, killed,
  * dying, gone; what each verb answers in each, what info says, and that the parent is told.
  */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * qemu: timeout=60
+ *
  * Ports between domains: bound by their named peer alone, raised in both directions, told apart
  * when the other end closes or dies, and clean when their number is used again.
  */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * qemu: timeout=60
+ *
  * x87, SSE and AVX state, MXCSR, FS base and selectors: initial when a domain starts, its own after
  * every switch, whatever other domains do with theirs.
  */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * qemu: timeout=60
+ *
  * Grants as they are meant to be used: read-only and read-write, of one page and of many, mapped
  * into windows that can be used again, ended by the owner when nothing is mapped; copies in both
  * directions; memory that both sides see.

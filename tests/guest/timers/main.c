@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1
+ * qemu: icount=1 timeout=60
  *
  * One-shot timers in virtual time: never early, at most a little late, once each; a new deadline
  * replaces the old one, 0 stops it, the past fires at once.
