@@ -134,6 +134,25 @@ static void check_dma(void)
     CHECK_EQ(pages, 2);
 }
 
+/* A call that fails writes nothing. */
+static void check_failures(void)
+{
+    CHECK_EQ(hv_counters(12345, prefill()), -HV_EPERM);
+    check_around(0);
+    CHECK_EQ(hv_domain_info(12345, prefill()), -HV_EPERM);
+    check_around(0);
+    CHECK_EQ(hv_event_status(HV_SELF, HV_MAX_PORTS, prefill()), -HV_EINVAL);
+    check_around(0);
+    CHECK_EQ(hv_event_bind(HV_SELF, HV_BIND_MSI, 0x10000, 0, prefill()), -HV_EPERM);
+    check_around(0);
+    CHECK_EQ(hv_dma_map(0x10, HV_GFN_SHARED, 1, prefill()), -HV_EINVAL);
+    check_around(0);
+    CHECK_EQ(hv_trace_read(~(uint64_t)0, prefill(), 1), 0);
+    check_around(0);
+    CHECK_EQ(hv_trace_read(0, prefill(), 129), -HV_EINVAL);
+    check_around(0);
+}
+
 /* ---- the request page of a device model ---- */
 
 static void check_request(void)
@@ -289,6 +308,7 @@ void test_main(void)
     check_msi();
     check_trace();
     check_dma();
+    check_failures();
     check_request();
     test_join(test_spawn("looks", 0));
 }
