@@ -6,6 +6,7 @@ that of the image; 1 when not; 2 when it could not be started.
 """
 
 import argparse
+import fcntl
 import hashlib
 import os
 import re
@@ -20,22 +21,44 @@ SECTOR = 512
 SCRATCH_BYTES = 16 << 20
 DEFAULT_BYTES = 4 << 20
 UUID = "70617261-7661-6e65-0000-000000000001"
+TIME = "1704067200"  # of everything in the default image
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[^[]")
+BEGUN = re.compile(r"(?:\x1b(?:\[[0-9;?]*)?)?$")
 
 
 class Refused(Exception):
     """The demonstration cannot start; the message says why and what to do."""
 
 
+def e2fs(program, *arguments, commands=""):
+    """Runs a program of e2fsprogs, for which it is always the same moment."""
+    done = subprocess.run([f"/usr/sbin/{program}", *arguments], input=commands, text=True, check=False,
+                          capture_output=True, env=dict(os.environ, E2FSPROGS_FAKE_TIME=TIME))
+    if done.returncode:
+        raise Refused(f"{program} failed: {done.stderr.strip()}")
+
+
 def default_image(folder):
-    """An ext2 image of the project's documentation."""
+    """An ext2 image of the project's documentation; the same files make the same image.
+
+    debugfs copies them, because `mke2fs -d` would take over the times of change.
+    """
     path = os.path.join(folder, "docs.img")
     if os.path.exists(path):
         os.unlink(path)
-    done = subprocess.run(["/usr/sbin/mke2fs", "-q", "-t", "ext2", "-U", UUID, "-L", "paravane",
-                           "-d", os.path.join(TOP, "docs"), path, f"{DEFAULT_BYTES >> 10}k"],
-                          capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Refused(f"mke2fs failed: {done.stderr.strip()}")
+    e2fs("mke2fs", "-q", "-t", "ext2", "-U", UUID, "-L", "paravane",
+         "-E", f"hash_seed={UUID},root_owner=0:0", path, f"{DEFAULT_BYTES >> 10}k")
+    commands = []
+    docs = os.path.join(TOP, "docs")
+    for here, folders, files in os.walk(docs):
+        folders[:] = sorted(f for f in folders if f != "__pycache__")
+        inside = os.path.relpath(here, docs)
+        commands += [f'mkdir "{os.path.join(inside, name)}"' for name in folders]
+        for name in sorted(files):
+            target = os.path.join(inside, name)
+            commands += [f'write "{os.path.join(here, name)}" "{target}"',
+                         f'sif "{target}" mode 0100644']
+    e2fs("debugfs", "-w", "-f", "-", path, commands="\n".join(commands) + "\n")
     return path
 
 
@@ -81,20 +104,34 @@ def machine(args, image, scratch, interactive):
                         iso=os.path.join(args.build, "paravane.iso"), memory=args.memory,
                         drives=[qemu.drive(image, persist=args.persist),
                                 qemu.drive(scratch, persist=args.persist, name="scratch")],
-                        timeout=limit, extra=options, echo=show,
+                        timeout=limit, extra=options, echo=Screen().show,
                         firmware="uefi" if args.uefi else "bios")
 
 
-def show(text):
-    sys.stdout.write(text)
-    sys.stdout.flush()
+class Screen:
+    """Shows the console. GRUB moves the cursor, which is of no use in a file or a pipe."""
+
+    def __init__(self):
+        self.rest = ""  # an escape sequence that has begun: text comes in any pieces
+
+    def show(self, text):
+        if not sys.stdout.isatty():
+            text = ESCAPES.sub("", self.rest + text)
+            self.rest = BEGUN.search(text).group()
+            text = text[:len(text) - len(self.rest)]
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def run_interactive(qm):
-    """The user's terminal is the serial line; QEMU keeps the log."""
+    """The user's terminal is the serial line; QEMU keeps the log.
+
+    Ctrl-C is a key like any other there. QEMU's own keys begin with Ctrl-A: a way out, always.
+    """
     at = qm.command.index("stdio,id=serial,signal=off")
     os.makedirs(os.path.dirname(qm.log), exist_ok=True)
-    qm.command[at] += f",logfile={qm.log}"
+    qm.command[at] += f",mux=on,logfile={qm.log.replace(',', ',,')}"
+    print("to end it: quit at root's prompt; Ctrl-A X ends QEMU at once, Ctrl-C does not", flush=True)
     status = subprocess.run(qm.command, cwd=qm.build, check=False).returncode
     with open(qm.log, encoding="utf-8", errors="replace") as f:
         return qemu.Exit(status, False), f.read().replace("\r", "")
@@ -108,10 +145,22 @@ def run_batch(qm):
         return end, qm.text
 
 
+def name_of(path):
+    """A path as it is short to read: relative when it is below the working directory."""
+    short = os.path.relpath(path)
+    return path if short.startswith("..") else short
+
+
 def judge(end, text, before, image, interactive):
     """Prints what was compared; returns the exit status."""
+    if not text:
+        print(f"QEMU did not start the machine ({end})")
+        return 1
+    if end.status == 0 and "QEMU: Terminated" in text[-40:]:
+        print("\nQEMU was ended by Ctrl-A X; nothing was compared")
+        return 1
     sums = re.findall(r"^.*SHA-256.*?\b([0-9a-f]{64})\b", text, re.M | re.I)
-    print(f"\nsha256sum of {os.path.relpath(image)}: {before}")
+    print(f"\nsha256sum of {name_of(image)}: {before}")
     differ = [s for s in sums if s != before]
     print(f"printed by the guest: {len(sums)} sums, {len(sums) - len(differ)} equal")
     well = end.orderly and end.reason == 0
@@ -124,6 +173,16 @@ def judge(end, text, before, image, interactive):
     if not enough:
         print("two sums were expected")
     return 0 if well and enough and not differ else 1
+
+
+def alone(folder):
+    """Only one run may use the disks and the log of a configuration; the lock ends with us."""
+    lock = open(os.path.join(folder, "lock"), "w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Refused(f"another run uses {name_of(folder)}; end it first") from None
+    return lock
 
 
 def main():
@@ -140,22 +199,39 @@ def main():
     folder = os.path.join(args.build, "demo")
     os.makedirs(folder, exist_ok=True)
     try:
-        image = checked_image(args.disk, args.persist) if args.disk else default_image(folder)
+        image = checked_image(args.disk, args.persist) if args.disk else None
+        lock = alone(folder)
+        image = image or default_image(folder)
     except Refused as why:
         print(f"make run: {why}", file=sys.stderr)
         return 2
+    with lock:
+        return run(args, image, scratch_image(folder))
+
+
+def run(args, image, scratch):
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     before = sha256(image)
-    qm = machine(args, image, scratch_image(folder), interactive)
+    qm = machine(args, image, scratch, interactive)
     if args.gdb:
-        print(f"gdb {os.path.relpath(args.build)}/hyp.elf -ex 'target remote localhost:1234'")
         print(shlex.join(qm.command))
+        print("stopped before its first instruction; in another terminal:\n"
+              f"  gdb {name_of(args.build)}/hyp.elf -ex 'target remote localhost:1234'")
         qm.timeout = 24 * 3600
-    print(f"disk: {os.path.relpath(image)}, {os.path.getsize(image)} bytes"
-          f"{', written through' if args.persist else ''}", flush=True)
+    print(f"disk: {name_of(image)}, {os.path.getsize(image)} bytes"
+          f"{', opened for writing' if args.persist else ''}", flush=True)
     end, text = run_interactive(qm) if interactive else run_batch(qm)
-    return judge(end, text, before, image, interactive)
+    status = judge(end, text, before, image, interactive)
+    if args.persist:
+        changed = sha256(image) != before
+        print(f"PERSIST: {name_of(image)} {'was changed' if changed else 'is as it was'}; "
+              f"the scratch disk is in {name_of(scratch)}")
+    return status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\nmake run: interrupted", file=sys.stderr)
+        sys.exit(1)
