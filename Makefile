@@ -56,6 +56,9 @@ else
 ifneq ($(filter default undefined,$(origin CC)),)
 CC := gcc
 endif
+ifneq ($(origin CC),file)
+$(if $(shell command -v $(firstword $(CC))),,$(error CC=$(CC): there is no such compiler))
+endif
 COMPILER := $(if $(findstring clang,$(CC)),clang,gcc)
 
 # Tests run on the debug build, where the audit follows each of them, unless DEBUG=0 is said.
@@ -218,14 +221,16 @@ help:
 
 iso: $(if $(ISO),$(ISO),missing-iso)
 
+$(foreach v,PERSIST UEFI,$(if $(filter-out 0 1,$($(v))),$(error $(v) is 0 or 1, not '$($(v))')))
 run debug: $(if $(ISO),$(ISO),missing-iso)
 	$(Q)$(PYTHON) tests/harness/demo.py --build $(B) $(if $(filter debug,$@),--gdb) \
-	    $(if $(DISK),--disk '$(DISK)') $(if $(filter 1,$(PERSIST)),--persist) $(if $(filter 1,$(UEFI)),--uefi)
+	    $(if $(DISK),--disk "$$DISK") $(if $(filter 1,$(PERSIST)),--persist) $(if $(filter 1,$(UEFI)),--uefi)
 
 # An example as the first domain, with its own image as second module (pingpong builds its peer from
 # it). Status 33 of QEMU is a shutdown with reason 0.
 E ?= hello
 example: $(HYP) $(EXAMPLE_ELFS)
+	$(if $(filter $(E),$(EXAMPLES)),,$(error there is no example '$(E)', only: $(EXAMPLES)))
 	$(Q)cd $(B) && qemu-system-x86_64 -machine q35 -cpu max,family=25,model=1 -m 256 -nodefaults \
 	    -display none -no-reboot -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 \
 	    -kernel hyp.elf -initrd '$(E).elf,$(E).elf'; [ $$? = 33 ]
