@@ -46,6 +46,7 @@ static struct {
     char *text;
     size_t used;
     size_t size;
+    enum { KEY_PLAIN, KEY_ESCAPE, KEY_SEQUENCE } key; /* how far a terminal's key sequence is */
 } edit;
 
 /* Output is gathered, so that a burst costs one hypercall. */
@@ -268,13 +269,28 @@ int mux_init(void)
     return result;
 }
 
+/* Arrows and the like come as ESC [ ... letter. They do nothing here, and are no text either. */
+static bool key_sequence(char c)
+{
+    bool inside = edit.key != KEY_PLAIN;
+    if (c == '\033')
+        edit.key = KEY_ESCAPE;
+    else if (edit.key == KEY_ESCAPE && (c == '[' || c == 'O'))
+        edit.key = KEY_SEQUENCE;
+    else if (edit.key == KEY_ESCAPE || (c >= '@' && c <= '~'))
+        edit.key = KEY_PLAIN;
+    return inside || c == '\033';
+}
+
 static void edit_key(char c)
 {
+    if (key_sequence(c))
+        return;
     if ((c == 0x7f || c == '\b') && edit.used) {
         edit.used--;
         if (edit.shown)
             out_string("\b \b");
-    } else if (c == 0x15) {
+    } else if (c == 0x15 || c == 0x03) { /* Ctrl-U, Ctrl-C */
         leave_line(NULL);
         edit.used = 0;
     } else if (c >= ' ' && c < 127 && edit.used + 1 < edit.size) {
@@ -291,6 +307,7 @@ void mux_read_line(const char *prompt, char *line, size_t size)
     edit.text = line;
     edit.size = size;
     edit.used = 0;
+    edit.key = KEY_PLAIN;
     edit.active = true;
     settle();
     for (char c = console_getc(); c != '\r' && c != '\n'; c = console_getc()) {

@@ -16,10 +16,11 @@ static void print_counters(uint64_t dom)
     HV_BUFFER(128) struct hv_counters c = { 0 };
     if (hv_counters(dom, hv_gpa(&c)) < 0)
         return;
-    printk("  hypercalls %lu, transitions %lu, system calls %lu, faults %lu, interrupts %lu\n",
-           c.hypercalls, c.transitions, c.syscalls, c.faults, c.interrupts);
-    printk("  events sent %lu, upcalls %lu, trapped ports %lu, bytes copied %lu, switches %lu\n",
-           c.events_sent, c.upcalls, c.port_traps, c.bytes_copied, c.switches);
+    printk("  hypercalls %lu, transitions %lu, interrupts %lu, switches %lu\n", c.hypercalls,
+           c.transitions, c.interrupts, c.switches);
+    printk("  system calls %lu, faults %lu, trapped ports %lu, bytes copied %lu\n", c.syscalls,
+           c.faults, c.port_traps, c.bytes_copied);
+    printk("  events sent %lu, upcalls %lu\n", c.events_sent, c.upcalls);
 }
 
 static void print_disks(const struct domain *d)

@@ -13,7 +13,9 @@
 #include <hvlib/arch/hypercall.h>
 #include <hvlib/memory.h>
 
-#define LINE 80u
+/* With the prompt in front it fits 80 columns: erasing one row has to erase all of it. */
+#define LINE   70u
+#define PROMPT "paravane> "
 
 struct command {
     const char *name;
@@ -53,10 +55,27 @@ static void run_console(struct domain *d)
     console_back_focus(d->console);
 }
 
+static const char *error_name(int64_t error)
+{
+    static const struct {
+        int64_t number;
+        const char *name;
+    } names[] = {
+#define HV_ERROR(number, name, text) { number, "HV_E" #name },
+#include <errors.def>
+#undef HV_ERROR
+    };
+    for (unsigned n = 0; n < sizeof(names) / sizeof(names[0]); n++)
+        if (names[n].number == -error)
+            return names[n].name;
+    return "unknown error";
+}
+
 static void tell(const struct domain *d, const char *done, int64_t result)
 {
     if (result < 0)
-        printk("%s: refused (%d), it is %s\n", d->config->name, (int)result, domain_state(d));
+        printk("%s: refused (%s): it is %s\n", d->config->name, error_name(result),
+               domain_state(d));
     else
         printk("%s: %s\n", d->config->name, done);
 }
@@ -152,7 +171,7 @@ void prompt_run(void)
 {
     static char text[LINE];
     for (;;) {
-        mux_read_line("paravane> ", text, sizeof(text));
+        mux_read_line(PROMPT, text, sizeof(text));
         char *line = text;
         char *name = split(&line);
         const struct command *c = find(line);

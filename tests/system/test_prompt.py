@@ -25,7 +25,7 @@ def test_session(system):
         command(machine, "info b", r"b: domain \d+, running", r"hypercalls \d+")
         command(machine, "pause b", r"b: paused")
         command(machine, "list", r"2 +b +paused")
-        command(machine, "pause b", r"b: refused")
+        command(machine, "pause b", r"b: refused \(HV_EINVAL\): it is paused")
         command(machine, "unpause b", r"b: runs again")
         machine.expect(r"\[b\] counter: \d+")
         command(machine, "destroy b", r"b: destroyed")
@@ -44,10 +44,13 @@ def test_session(system):
 
 
 def test_editing(system):
-    "backspace takes back what was typed"
+    "backspace takes back what was typed, Ctrl-U and Ctrl-C the line; an arrow key is no text"
     with system.boot_demo(conf.domain("a", "idle", memory="8M"), talk=True) as machine:
         command(machine, "lisx\x7ft", r"1 +a +running")
         command(machine, "junk\x15list", r"1 +a +running")
+        command(machine, "junk\x03list", r"1 +a +running")
+        command(machine, "\x1b[Ali\x1b[1;5Ds\x1bOBt", r"1 +a +running")
+        command(machine, "x" * 200, r"no command 'x{69}'; help")
         command(machine, "quit")
         end = machine.wait()
     system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
