@@ -120,14 +120,14 @@ static void print_cell(uint64_t value, uint64_t units)
 
     format_text(text, sizeof(text), "%lu.%02lu", (unsigned long)(hundredths / 100),
                 (unsigned long)(hundredths % 100));
-    printk("%16s", text);
+    printk("%13s", text);
 }
 
 static void row(const char *name, value_fn get, unsigned n)
 {
-    printk("%-24s", name);
+    printk("%-22s", name);
     for (unsigned i = 0; i < pass_count; i++) {
-        printk("%16lu", (unsigned long)get(&passes[i], n));
+        printk("%13lu", (unsigned long)get(&passes[i], n));
         print_cell(get(&passes[i], n) * UNIT, passes[i].bytes);
     }
     printk("\n");
@@ -137,9 +137,9 @@ static void table(void)
 {
     const struct arch_counter *c;
 
-    printk("\n%-24s", "");
+    printk("\n%-22s", "");
     for (unsigned i = 0; i < pass_count; i++) {
-        printk("%16s%16s", passes[i].device->title, "per 4 KiB");
+        printk("%13s%13s", passes[i].device->title, "per 4 KiB");
     }
     printk("\n");
     row("requests", get_requests, 0);

@@ -31,6 +31,7 @@ static bool run(const char *name, const char *start, const char *end, int expect
 bool user_programs(void)
 {
     bool demo = run("demo", user_demo_start, user_demo_end, 0);
+    printk("user: the next two do what they may not, and have to be killed\n");
     bool stray = run("stray", user_stray_start, user_stray_end, KILLED);
 
     bool ports = run("ports", user_ports_start, user_ports_end, KILLED);
