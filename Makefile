@@ -236,7 +236,7 @@ example: $(HYP) $(EXAMPLE_ELFS)
 	    -kernel hyp.elf -initrd '$(E).elf,$(E).elf'; [ $$? = 33 ]
 
 run-native: $(NATIVE)
-	$(Q)$(PYTHON) tests/harness/native.py --build $(B) $(if $(DISK),--disk '$(DISK)')
+	$(Q)$(PYTHON) tests/harness/native.py --build $(B) $(if $(DISK),--disk "$$DISK")
 
 .PHONY: missing-iso
 missing-iso:

@@ -229,9 +229,14 @@ def run(args, image, scratch):
     return status
 
 
-if __name__ == "__main__":
+def end_with(program):
+    """Ctrl-C ends a run that is not on a terminal: no place for a traceback."""
     try:
-        sys.exit(main())
+        sys.exit(program())
     except KeyboardInterrupt:
-        print("\nmake run: interrupted", file=sys.stderr)
+        print("\ninterrupted", file=sys.stderr)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    end_with(main)

@@ -19,13 +19,13 @@ def machine(args, image):
     return qemu.Machine(args.build, os.path.join(args.build, "log", "native.log"),
                         kernel="native.elf", append="role=diskbench console=uart", kind="pc",
                         memory=args.memory, drives=[qemu.ide_drive(image)], timeout=limit,
-                        echo=demo.show)
+                        echo=demo.Screen().show)
 
 
 def judge(end, text, expected, image):
     """Prints what was compared; returns the exit status."""
     sums = re.findall(r"^SHA-256 \(.*\) ([0-9a-f]{64})$", text, re.M)
-    print(f"\nsha256sum of {os.path.relpath(image)}: {expected}")
+    print(f"\nsha256sum of {demo.name_of(image)}: {expected}")
     print(f"printed by the kernel: {' '.join(sums) or 'none'}"
           f"{', equal' if sums and set(sums) == {expected} else ''}")
     well = end.orderly and end.reason == 0
@@ -45,13 +45,15 @@ def main():
     folder = os.path.join(args.build, "demo")
     os.makedirs(folder, exist_ok=True)
     try:
-        image = demo.checked_image(args.disk, False) if args.disk else demo.default_image(folder)
+        image = demo.checked_image(args.disk, False) if args.disk else None
+        lock = demo.alone(folder)
+        image = image or demo.default_image(folder)
     except demo.Refused as why:
         print(f"make run-native: {why}", file=sys.stderr)
         return 2
     expected = demo.sha256(image)
-    print(f"disk: {os.path.relpath(image)}, {os.path.getsize(image)} bytes", flush=True)
-    with machine(args, image) as qm:
+    print(f"disk: {demo.name_of(image)}, {os.path.getsize(image)} bytes", flush=True)
+    with lock, machine(args, image) as qm:
         end = qm.wait()
     if qm.errors:
         print(qm.errors.decode("utf-8", "replace").strip(), file=sys.stderr)
@@ -59,4 +61,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    demo.end_with(main)
