@@ -69,6 +69,8 @@ class Kit:
         staged = os.path.join(self.folder, "staged")
         done = self.system.run("make", "install", f"DESTDIR={staged}", "PREFIX=/opt/kit",
                                env=dict(self.env, **self.build), timeout=600)
+        if done.returncode:
+            shutil.rmtree(self.folder)
         self.system.check(done.returncode == 0, f"make install: {done.stdout[-500:]}")
         shutil.move(os.path.join(staged, "opt/kit"), self.prefix)
         shutil.copytree(os.path.join(self.prefix, "share/paravane/examples"), self.work)
