@@ -26,8 +26,8 @@
 
 HV_RING_DEFINE(console_ring, HV_RING_STREAM, struct hv_console_slot, struct hv_console_slot);
 
-static HV_ALIGNED(HV_PAGE_SIZE) char out_pages[RING_PAGES * HV_PAGE_SIZE];
-static HV_ALIGNED(HV_PAGE_SIZE) char in_pages[RING_PAGES * HV_PAGE_SIZE];
+static HV_ALIGNED(HV_PAGE_SIZE) char out_area[RING_PAGES * HV_PAGE_SIZE];
+static HV_ALIGNED(HV_PAGE_SIZE) char in_area[RING_PAGES * HV_PAGE_SIZE];
 
 static struct {
     struct hv_device record;
@@ -151,14 +151,14 @@ static const struct hv_console_ops ops = { .write = front_write, .read = front_r
 static int64_t lend(struct hv_offer *o)
 {
     uint64_t peer = console.record.peer;
-    int64_t out = hv_grant_give(peer, out_pages, RING_PAGES, HV_MAP_READ);
+    int64_t out = hv_grant_give(peer, out_area, RING_PAGES, HV_MAP_READ);
 
     if (out < 0)
         return out;
-    int64_t in = hv_grant_give(peer, in_pages, RING_PAGES, HV_MAP_READ | HV_MAP_WRITE);
+    int64_t in = hv_grant_give(peer, in_area, RING_PAGES, HV_MAP_READ | HV_MAP_WRITE);
 
     if (in < 0) {
-        hv_grant_take_back((uint64_t)out, out_pages, RING_PAGES);
+        hv_grant_take_back((uint64_t)out, out_area, RING_PAGES);
         return in;
     }
     o->request_ref = (uint64_t)out;
@@ -191,7 +191,7 @@ static int64_t connect(void)
     if (result < 0)
         return result;
     console.opened = true;
-    console_ring_init(&console.ring, out_pages, RING_PAGES, in_pages, RING_PAGES);
+    console_ring_init(&console.ring, out_area, RING_PAGES, in_area, RING_PAGES);
     hv_front_init(&console.front,
                   (struct hv_device_page *)hv_va(console.record.page * HV_PAGE_SIZE));
     hv_front_offer(&console.front, &o);

@@ -41,8 +41,10 @@ static void type(void)
 
     if (!typed)
         return;
-    slot.bytes = typed_bytes ? typed_bytes : (uint32_t)strlen(typed);
-    strncpy(slot.text, typed, sizeof slot.text);
+    size_t length = strlen(typed);
+
+    slot.bytes = typed_bytes ? typed_bytes : (uint32_t)length;
+    memcpy(slot.text, typed, length < sizeof slot.text ? length : sizeof slot.text);
     peer_ring_put(&peer, &slot);
     hv_ring_push(&peer);
     typed = NULL;
@@ -58,7 +60,7 @@ static void turn(void)
     }
     switch (hv_back_step(&back)) {
     case HV_DEV_OFFER:
-        peer_ring_init(&peer, in_pages, RING_PAGES, out_pages, RING_PAGES);
+        peer_ring_init(&peer, in_area, RING_PAGES, out_area, RING_PAGES);
         if (refuse)
             hv_back_refuse(&back);
         else
@@ -79,8 +81,8 @@ static void setup(void)
     host_front_start(HV_DEVICE_CONSOLE, turn);
     hv_back_init(&back, host_page);
     memset(&console, 0, sizeof console);
-    memset(out_pages, 0, sizeof out_pages);
-    memset(in_pages, 0, sizeof in_pages);
+    memset(out_area, 0, sizeof out_area);
+    memset(in_area, 0, sizeof in_area);
     hv_console_ops = NULL;
     printed_bytes = 0;
     typed = NULL;
@@ -223,7 +225,7 @@ START_TEST(test_broken_ring)
     char c;
 
     ck_assert_int_eq(hv_console_open(), 0);
-    ((struct hv_ring_head *)(void *)in_pages)->prod = 1000;
+    ((struct hv_ring_head *)(void *)in_area)->prod = 1000;
     ck_assert_int_eq(hv_console_wait(&c, 1), -HV_EDEAD);
     ck_assert_uint_eq(write_text("text"), 0);
 }
