@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: timeout=60
+ * qemu: icount=1 timeout=60
  *
  * The state of every kind of entry, word by word: what the save area holds, what is in the
  * registers, which flags are set. An entry point of its own stores all of it before anything else.
