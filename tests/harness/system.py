@@ -89,9 +89,9 @@ class System:
         return self._machine(initrd=qemu.modules(*modules) if modules else None, append=append,
                              **options)
 
-    def boot_native(self, command_line, **options):
+    def boot_native(self, command_line, kind="pc", **options):
         """The kernel on the bare machine, without a hypervisor; kind "pc" has an IDE controller."""
-        return self._machine(kernel="native.elf", append=command_line, kind="pc", **options)
+        return self._machine(kernel="native.elf", append=command_line, kind=kind, **options)
 
     def boot_iso(self, iso="paravane.iso", **options):
         """A machine that boots the GRUB image."""

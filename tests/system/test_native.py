@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The guest's kernel on the bare machine: the same disk, programs, threads, without a hypervisor."""
 
+import os
 import re
+import socket
+import tempfile
 
 import conf
 import qemu
@@ -80,9 +83,40 @@ def test_unknown_role_and_codes(system):
     run(system, "role=exit code=5", reason=5)
 
 
-def test_small_and_large_memory(system):
-    "the kernel finds its memory on machines of 16 MiB and of more than 4 GiB of address space"
-    for memory, least in ((16, 12), (3584, 3500)):
-        text = run(system, "role=selftest", memory=memory)
+def test_small_and_high_memory(system):
+    "the kernel finds its memory on a small machine and above 4 GiB"
+    for kind, memory, least in (("pc", 16, 12), ("pc,max-ram-below-4g=64M", 192, 185), ("q35", 64, 60)):
+        text = run(system, "role=selftest", kind=kind, memory=memory)
         free = int(re.search(r"on the bare machine: (\d+) MiB free", text).group(1))
-        system.check(least <= free <= memory, f"{memory} MiB: {free} MiB free")
+        system.check(least <= free <= memory, f"{kind}, {memory} MiB: {free} MiB free")
+
+
+def mappings(machine, place):
+    """What QEMU's monitor sees in the page tables: (address, flags) of every leaf."""
+    with socket.socket(socket.AF_UNIX) as monitor:
+        monitor.settimeout(10)
+        monitor.connect(place)
+        monitor.sendall(b"info tlb\nquit\n")
+        text = b""
+        while chunk := monitor.recv(1 << 16):
+            text += chunk
+    machine.wait()
+    return [(int(address, 16), flags) for address, flags in
+            re.findall(r"^([0-9a-f]{16}): [0-9a-f]{16} ([-A-Z]{9})\r?$", text.decode(), re.M)]
+
+
+def test_writable_or_executable(system):
+    "no page is both writable and executable, none of the kernel is the user's, low memory is not mapped"
+    with tempfile.TemporaryDirectory() as folder:
+        place = os.path.join(folder, "monitor")
+        with system.boot_native("role=loop", memory=16,
+                                extra=["-monitor", f"unix:{place},server=on,wait=off"]) as machine:
+            machine.expect("^loop$")
+            found = mappings(machine, place)
+    # Flags: X is no-execute, then global, large, dirty, accessed, cache, write-through, U, W.
+    system.check(len(found) > 100, f"only {len(found)} mappings seen")
+    system.check(any("X" not in flags for _, flags in found), "the kernel's text is there")
+    for address, flags in found:
+        system.check("X" in flags or "W" not in flags, f"{address:x}: {flags}: writable and executable")
+        system.check("U" not in flags, f"{address:x}: {flags}: the user's")
+        system.check(address >> 47 == 0x1FFFF, f"{address:x}: in the user's half")
