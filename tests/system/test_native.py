@@ -64,6 +64,16 @@ def test_same_programs_same_work(system):
     system.check(len(strip) == 3 and strip == guest, f"{strip} against {guest}")
 
 
+def test_console_input(system):
+    "what is typed on the serial line reaches the kernel by an interrupt"
+    with system.boot_native("role=counter console=uart", talk=True) as machine:
+        machine.expect("^counter: ")
+        machine.send("quit\n")
+        machine.expect("^COUNTER count=")
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+
+
 def test_panics_are_clear(system):
     "a fault of the kernel ends in a panic that says what, where, and the way there"
     text = run(system, "role=fault address=4096", reason=1)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The 16550 UART at its usual ports, for output only: a console sink for machines that have nothing
- * better. It knows nothing of who answers the ports. Owns the device; interrupts stay off in it,
- * and it polls: an output of a few lines needs no more.
+ * The 16550 UART at its usual ports: a console for machines that have nothing better. It knows
+ * nothing of who answers the ports. Owns the device; interrupts stay off in it. Output is polled: a
+ * few lines need no more. Input comes by interrupt, which takes all that is there, so that the line
+ * falls and the next byte raises it again.
  */
 #include "arch/port.h"
 #include "driver.h"
@@ -26,6 +27,9 @@
 #define DIVISOR    0x80u
 #define FIFO_ON    0x07u
 #define DTR_RTS    0x03u
+#define IRQ_PIN    0x08u /* a PC lets the interrupt through by this output only */
+#define ON_INPUT   0x01u
+#define INPUT      0x01u
 #define EMPTY      0x20u
 #define FIFO_BYTES 16u
 #define PATIENCE   1000000u /* polls; a UART that never empties loses output, not the kernel */
@@ -71,11 +75,20 @@ static bool uart_find(void)
     port_out8(INTERRUPTS, 0);
     port_out8(LINE_CONTROL, EIGHT_BITS);
     port_out8(FIFO_CONTROL, FIFO_ON);
-    port_out8(MODEM, DTR_RTS);
+    port_out8(MODEM, DTR_RTS | IRQ_PIN);
     return true;
 }
 
-/* With `console=uart` all output goes there, else one line: it shows that the device works. */
+static void uart_interrupt(void *arg)
+{
+    (void)arg;
+    while (port_in8(LINE_STATUS) & INPUT) {
+        console_input((char)port_in8(DATA));
+    }
+}
+
+/* With `console=uart` all output goes there and input comes from there; else it gets one line,
+ * which shows that the device works. */
 static void uart_probe(void)
 {
     static const char line[] = "this line went through the UART's ports\n";
@@ -87,6 +100,9 @@ static void uart_probe(void)
     }
     if (option_text("console", name, sizeof(name)) && strcmp(name, "uart") == 0) {
         console_add(&sink);
+        if (irq_register((uint64_t)irq_isa_line(UART_IRQ), uart_interrupt, NULL) == 0) {
+            port_out8(INTERRUPTS, ON_INPUT);
+        }
     } else {
         uart_write(line, sizeof(line) - 1);
     }
