@@ -95,7 +95,8 @@ def test_unknown_role_and_codes(system):
 
 def test_small_and_high_memory(system):
     "the kernel finds its memory on a small machine and above 4 GiB"
-    for kind, memory, least in (("pc", 16, 12), ("pc,max-ram-below-4g=64M", 192, 185), ("q35", 64, 60)):
+    kinds = {"pc": (16, 12), "pc,max-ram-below-4g=64M": (192, 185), "q35": (64, 60)}
+    for kind, (memory, least) in kinds.items():
         text = run(system, "role=selftest", kind=kind, memory=memory)
         free = int(re.search(r"on the bare machine: (\d+) MiB free", text).group(1))
         system.check(least <= free <= memory, f"{kind}, {memory} MiB: {free} MiB free")
