@@ -97,7 +97,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-proto
 OPTIMIZE_debug := -O1
 OPTIMIZE_release := -O2
 COMMON := -std=c17 -g $(OPTIMIZE_$(KIND)) $(WARNINGS) -DHYP_DEBUG=$(DEBUG) \
-    -ffile-prefix-map=$(CURDIR)=.
+    '-ffile-prefix-map=$(CURDIR)=.'
 
 # Only the compiler's own headers exist for freestanding code. Asked for once, when first needed.
 BUILTIN_INCLUDE = $(eval BUILTIN_INCLUDE := $$(shell $(CC) -print-file-name=include))$(BUILTIN_INCLUDE)
@@ -190,7 +190,9 @@ ifeq ($(filter help clean format loc,$(MAKECMDGOALS)),)
 ALL_SOURCES := $(strip $(HYP_SOURCES) $(LHC_SOURCES) $(PVG_SOURCES) $(ROOT_SOURCES) $(GUEST_SOURCES) \
     $(NATIVE_SOURCES) $(USER_SOURCES) $(USER_SHARED) $(HARNESS_SOURCES))
 ifneq ($(ALL_SOURCES),$(file <$(SOURCE_LIST)))
-$(shell mkdir -p $(B))
+ifneq ($(shell mkdir -p $(B) 2>/dev/null && [ -w $(B) ] && echo yes),yes)
+$(error everything is built in $(B)/, which may not be written here)
+endif
 $(file >$(SOURCE_LIST),$(ALL_SOURCES))
 endif
 endif
