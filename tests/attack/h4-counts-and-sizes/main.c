@@ -284,6 +284,24 @@ static void check_create(void)
     CHECK_EQ(create(&c), -HV_ENOMEM);
 }
 
+/* A quota that ends at each of the allocations in turn: refused with nothing lost, until it is
+ * enough. */
+static void check_each_quota(void)
+{
+    struct hv_domain_create c = {
+        .ram_pages = 1000, .window_pages = 100, .vcpus = 1, .weight = 256
+    };
+    int64_t result = -HV_ENOMEM;
+
+    for (c.quota = 1; c.quota < 100; c.quota++) {
+        int64_t before = result;
+
+        result = create(&c);
+        CHECK(result == 0 || (result == -HV_ENOMEM && before == -HV_ENOMEM));
+    }
+    CHECK_EQ(result, 0);
+}
+
 static void check_numbers(void)
 {
     CHECK_EQ(hv_event_set_priority(HV_SELF, port, HV_PRIORITY_URGENT), 0);
@@ -339,6 +357,7 @@ void test_main(void)
     check_dma();
     check_ports();
     check_create();
+    check_each_quota();
     check_numbers();
     check_grant_arguments();
     test_destroy(child);

@@ -4,6 +4,7 @@
  * arrive as requests and go on with the model's answer; strings in both directions, over pages,
  * with a missing operand; what the model may answer; and a model that is gone.
  */
+#include "nasty.h"
 #include "test.h"
 #include <hv_io.h>
 
@@ -156,12 +157,31 @@ static void guest_faults(void)
     CHECK_EQ(f.rdi, hole + HV_PAGE_SIZE);
 }
 
+/* Operands in the hypervisor, in no canonical place, at the edges: a fault, and no request. */
+static void guest_bad_operands(void)
+{
+    static const uint64_t bad[] = { NASTY_HYP,           NASTY_NONCANONICAL,
+                                    HV_USER_END - 2,     HV_USER_END,
+                                    HV_USER_END + 0xffe, HV_KERNEL_START - 1,
+                                    HV_KERNEL_START - 2, 0x400000 };
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct string s = { (void *)(uintptr_t)bad[i], 4 };
+        uint32_t in_vector = test_try(try_insw, &s, NULL),
+                 out_vector = test_try(try_outsw, &s, NULL);
+
+        CHECK(in_vector == 13 || in_vector == 14);
+        CHECK(out_vector == 13 || out_vector == 14);
+    }
+}
+
 static void guest(void)
 {
     guest_single();
     guest_strings();
     guest_directions();
     guest_faults();
+    guest_bad_operands();
     test_signal(TEST_PARENT, 0, 1);
     test_await(TEST_PARENT, 0, 2);
 }
