@@ -134,7 +134,7 @@ def table(counts):
     own = [folder_lines(NATIVE), folder_lines(PV)]
     parts = [sum(c[i][0] for c in counts.values()) for i in range(3)]
     out += ["   * - all of these"] + [f"     - {n}" for n in parts]
-    out += ["   * - the whole folder, declarations and headers too", f"     - {own[0]}",
+    out += ["   * - ``arch/native/`` and ``arch/pv/`` alone, headers too", f"     - {own[0]}",
             f"     - {own[1]}", "     -"]
     same = sum(folder_lines(f"pvguest/{d}") for d in ("kernel", "guest", "arch/x86"))
     out += ["   * - the same in both: ``kernel/``, ``guest/``, ``arch/x86/``", f"     - {same}", f"     - {same}", "     -"]
