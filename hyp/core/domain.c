@@ -12,7 +12,7 @@
  *
  * The end of a domain, in this order, because each step takes away what the next one relies on not
  * being used: its vCPUs stop and its routed ports answer no more; ports are closed and peers told;
- * grants are revoked; windows are released; spaces go, and with them the last leaves; memory goes
+ * spaces go, and with them its last leaves; grants are revoked; windows are released; memory goes
  * back. A domain whose frames a device may still write to keeps its number, its record and the
  * charge for those frames until an ancestor has reset its devices.
  *

@@ -16,7 +16,7 @@
 /* ---- one leaf ---- */
 
 /*
- * The record of a window leaf. The entry keeps the low bits of the window's index; at most 64
+ * The record of a window leaf. The entry keeps the low bits of the window's index; at most 128
  * windows share them, and the record says exactly which one it is.
  */
 static struct window *window_of_leaf(const struct space *s, uint64_t va, pte_t e) {

@@ -6,10 +6,7 @@
 #include "hc.h"
 #include "vcpu.h"
 
-/*
- * entry.S serves this number before it comes to the table. What comes here is a number with bits
- * above the low 32 that it took for another one: no call has that number.
- */
+/* entry.S serves this number before it comes to the table, which must have no hole. */
 int64_t hc_return_to_user(void) { return -HV_ENOSYS; }
 
 int64_t hc_set_entry(uint64_t gpa) {
