@@ -220,7 +220,16 @@ volatile uint64_t *test_shared(uint64_t other)
 
 uint64_t test_port(uint64_t other)
 {
-    return find_link(other)->port;
+    uint64_t port = find_link(other)->port;
+    struct hv_event_status status;
+
+    /* The other end is bound by the child, as the first thing it does; a send before that fails. */
+    for (;;) {
+        NEED(hv_event_query(port, &status));
+        if (status.state != HV_PORT_UNBOUND)
+            return port;
+        hv_yield();
+    }
 }
 
 uint64_t test_ref(uint64_t child)
