@@ -85,7 +85,10 @@ class System:
 
     def boot(self, *modules, append="", **options):
         """A machine for the fast path. Each module is "file arguments"; files lie in the build
-        folder, or anywhere by an absolute path without spaces. Options: see qemu.Machine."""
+        folder, or anywhere by an absolute path; QEMU cuts the name at the first blank, so the
+        build folder is taken off, from where it runs. Options: see qemu.Machine."""
+        here = self.build + os.sep
+        modules = [m.removeprefix(here) for m in modules]
         return self._machine(initrd=qemu.modules(*modules) if modules else None, append=append,
                              **options)
 
