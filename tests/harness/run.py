@@ -246,13 +246,15 @@ def main():
     parser.add_argument("patterns", nargs="*", default=["*"])
     args = parser.parse_args()
     os.chdir(TOP)
-    tests = [t for t in discover(args.build, args.build.endswith("-debug"))
-             if any(fnmatch.fnmatchcase(t.name, p) for p in args.patterns)]
+    known = discover(args.build, args.build.endswith("-debug"))
+    tests = [t for t in known if any(fnmatch.fnmatchcase(t.name, p) for p in args.patterns)]
     if args.list:
         print("\n".join(t.name for t in tests))
         return 0
-    if not tests:
-        print(f"no test is named {' or '.join(args.patterns)}", file=sys.stderr)
+    idle = [p for p in args.patterns if not fnmatch.filter([t.name for t in known], p)]
+    if idle:  # a slip of the hand must not pass for a test that passed
+        print(f"no test here is named {' or '.join(idle)}; names look like unit/frame, attack/*",
+              file=sys.stderr)
         return 2
     counts = dict.fromkeys(("SUCCESS", "SKIP", "ERROR", "FAILURE", "CRASH", "TIMEOUT"), 0)
     bad = []
