@@ -141,7 +141,9 @@ LDFLAGS := -nostdlib -static --no-dynamic-linker -z noexecstack -z max-page-size
 find = $(sort $(filter-out %/asm-offsets.c,$(wildcard $(foreach d,$(1),$(d)/*.c $(d)/*.S))))
 objects = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 
-HYP_SOURCES := $(call find,hyp/arch/x86_64 hyp/arch/x86_64/* hyp/core hyp/hc hyp/lib hyp/drivers)
+# Debug builds carry the audit, a test of the hypervisor's books from within.
+HYP_SOURCES := $(call find,hyp/arch/x86_64 hyp/arch/x86_64/* hyp/core hyp/hc hyp/lib hyp/drivers \
+    $(if $(filter 1,$(DEBUG)),tests/audit))
 LHC_SOURCES := $(call find,libhypercall/src libhypercall/arch/x86_64)
 KERNEL_SOURCES := $(call find,pvguest/kernel pvguest/arch/x86)
 PVG_SOURCES := $(KERNEL_SOURCES) $(call find,pvguest/arch/pv)
@@ -320,6 +322,7 @@ endef
 $(eval $(call compile,pvguest/user,user))
 $(eval $(call compile,pvguest/arch/user,user))
 $(eval $(call compile,pvguest/arch/native,native))
+$(eval $(call compile,tests/audit,hyp))
 $(foreach a,hyp libhypercall pvguest tests,$(eval $(call compile,$(a),$(a))))
 
 # Structure offsets for assembly: the compiler writes marker lines into its assembly output.

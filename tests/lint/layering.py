@@ -22,6 +22,7 @@ RULES = {
     "libhypercall/examples": [ABI, LIB],
     "libhypercall": [ABI, LIB],
     "pvguest": [ABI, LIB, PVG],
+    "tests/audit": [ABI, HYP],
     "tests/unit": [ABI, HYP, LIB, PVG, "tests/unit"],
     "tests": [ABI, LIB, "tests/harness/guest"],
 }

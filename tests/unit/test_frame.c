@@ -5,8 +5,8 @@
  *
  * sources: tests/unit/host_machine.c hyp/core/frame.c hyp/core/epoch.c hyp/core/p2m.c
  * sources: hyp/core/space.c hyp/core/space_table.c hyp/core/space_leaf.c hyp/core/grant.c
- * sources: hyp/core/dma.c hyp/core/resource.c hyp/core/guestmem.c hyp/core/audit.c
- * sources: hyp/core/audit_plant.c hyp/lib/lock.c
+ * sources: hyp/core/dma.c hyp/core/resource.c hyp/core/guestmem.c tests/audit/audit.c
+ * sources: tests/audit/audit_plant.c hyp/lib/lock.c
  */
 #include <check.h>
 #include <stdlib.h>

@@ -3,7 +3,8 @@
  * The handlers of the system, event, scheduling, control and emulation hypercalls: each question
  * that they ask, asked by a caller for whom the answer is no, beside one for whom it is yes.
  *
- * sources: tests/unit/host_cpu.c tests/unit/host_core.c hyp/core/audit.c hyp/core/audit_plant.c
+ * sources: tests/unit/host_cpu.c tests/unit/host_core.c tests/audit/audit.c
+ * sources: tests/audit/audit_plant.c
  * sources: hyp/core/console.c hyp/core/counter.c hyp/core/dma.c hyp/core/domain.c hyp/core/epoch.c
  * sources: hyp/core/event.c hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
  * sources: hyp/core/ioemul.c hyp/core/p2m.c hyp/core/portdecode.c hyp/core/resource.c
