@@ -26,6 +26,11 @@ static void ping(uint64_t other, bool first)
     uint64_t port = test_port(other);
 
     NEED(hv_event_handler(port, on_event, &calls));
+    /* An event that came before the handler was set would be nobody's. */
+    if (first)
+        test_await(other, 0, 1);
+    else
+        test_signal(other, 0, 1);
     if (first)
         NEED(hv_event_send(port));
     for (unsigned n = 1; n <= ROUNDS; n++) {

@@ -30,6 +30,12 @@ static void run_a_while(void)
         hv_yield();
 }
 
+static void await_count(const volatile uint64_t *count, uint64_t more_than)
+{
+    for (uint64_t end = hv_now() + 10000000000; *count <= more_than; hv_yield())
+        CHECK(hv_now() < end);
+}
+
 static void check_building(uint64_t dom)
 {
     struct hv_domain_info info = test_info(dom);
@@ -55,8 +61,7 @@ static void check_running(uint64_t dom)
     expect_state(dom, HV_DOMAIN_RUNNING);
     CHECK_EQ(hv_domain_start(dom), -HV_EINVAL);
     CHECK_EQ(hv_domain_unpause(dom), -HV_EINVAL);
-    run_a_while();
-    CHECK(*count > 0);
+    await_count(count, 0);
     CHECK_EQ(hv_domain_pause(dom), 0);
     expect_state(dom, HV_DOMAIN_PAUSED);
     CHECK_EQ(hv_domain_pause(dom), -HV_EINVAL);
@@ -66,8 +71,7 @@ static void check_running(uint64_t dom)
     CHECK_EQ(*count, seen);
     CHECK(test_info(dom).rip >= HV_KERNEL_START);
     CHECK_EQ(hv_domain_unpause(dom), 0);
-    run_a_while();
-    CHECK(*count > seen);
+    await_count(count, seen);
 }
 
 static void check_ended(uint64_t dom, uint32_t state)
@@ -132,6 +136,7 @@ static void check_destroy(void)
     NEED(hv_domain_pause(dom));
     test_destroy(dom);
     dom = test_spawn("waits", 192);
+    test_await(dom, 0, 1);
     run_a_while();
     expect_state(dom, HV_DOMAIN_RUNNING);
     CHECK_EQ(hv_domain_pause(dom), 0);
@@ -146,6 +151,7 @@ static void check_wake_while_paused(void)
 {
     uint64_t dom = test_spawn("waits", 192);
 
+    test_await(dom, 0, 1);
     run_a_while();
     NEED(hv_domain_pause(dom));
     NEED(hv_event_send(test_port(dom)));
@@ -183,6 +189,7 @@ static void child_main(void)
     }
     if (test_is("waits")) {
         hv_mask();
+        test_signal(TEST_PARENT, 0, 1);
         hv_wait();
         test_shared(TEST_PARENT)[32] = 1;
     }
