@@ -241,8 +241,10 @@ static void check_owner_dies(void)
     CHECK_EQ(told, 1);
     CHECK_EQ(test_try_read(address, NULL), 14);
     CHECK_EQ(test_map(HV_SELF, 0, address, window, 1, RW), -HV_EFAULT);
-    m.ref++;
-    CHECK_EQ(hv_grant_map(HV_SELF, hv_gpa(&m), 1) < 0, true);
+    HV_BUFFER(64) struct hv_grant_copy c = { child, m.ref, 0, hv_gpa(test_pages(1)), 8, 0 };
+
+    CHECK_EQ(hv_grant_copy(hv_gpa(&c), 1), -HV_EDEAD);
+    CHECK_EQ(hv_grant_map(HV_SELF, hv_gpa(&m), 1), -HV_EDEAD);
     HV_BUFFER(8) uint64_t list = window;
 
     CHECK_EQ(hv_grant_unmap(HV_SELF, hv_gpa(&list), 1), 1);
