@@ -53,6 +53,17 @@ static uint64_t next_id;
 static struct bucket reports; /* lines about killed domains */
 static struct spinlock tree_lock = SPINLOCK_INIT(LOCK_DOMAINS);
 
+/* Around what changes the tree. */
+static void tree_lock_all(void) {
+    spin_lock(&tree_lock);
+    spin_lock(&memory_lock);
+}
+
+static int64_t tree_unlock_with(int64_t result) {
+    spin_unlock(&memory_lock);
+    return unlock_with(&tree_lock, result);
+}
+
 /* ---- finding ---- */
 
 static struct domain *lookup(uint64_t id) {
@@ -189,14 +200,8 @@ static int64_t create(struct domain *parent, const struct hv_domain_create *c) {
 }
 
 int64_t domain_create(struct domain *parent, const struct hv_domain_create *c) {
-    int64_t r;
-
-    spin_lock(&tree_lock);
-    spin_lock(&memory_lock);
-    r = create(parent, c);
-    spin_unlock(&memory_lock);
-    spin_unlock(&tree_lock);
-    return r;
+    tree_lock_all();
+    return tree_unlock_with(create(parent, c));
 }
 
 struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t window_pages) {
@@ -401,14 +406,8 @@ static int destroy_step(struct domain *d) {
 }
 
 int domain_destroy_step(struct domain *d) {
-    int r;
-
-    spin_lock(&tree_lock);
-    spin_lock(&memory_lock);
-    r = destroy_step(d);
-    spin_unlock(&memory_lock);
-    spin_unlock(&tree_lock);
-    return r;
+    tree_lock_all();
+    return (int)tree_unlock_with(destroy_step(d));
 }
 
 static int reset_devices(struct domain *d) {
@@ -426,14 +425,8 @@ static int reset_devices(struct domain *d) {
 }
 
 int domain_reset_devices(struct domain *d) {
-    int r;
-
-    spin_lock(&tree_lock);
-    spin_lock(&memory_lock);
-    r = reset_devices(d);
-    spin_unlock(&memory_lock);
-    spin_unlock(&tree_lock);
-    return r;
+    tree_lock_all();
+    return (int)tree_unlock_with(reset_devices(d));
 }
 
 /* ---- telling ---- */

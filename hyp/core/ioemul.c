@@ -132,15 +132,11 @@ static int route_add(struct domain *d, struct domain *model, uint64_t first, uin
 
 int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t count, uint64_t port,
              gfn_t gfn) {
-    int e;
-
     if (first >= PORTS || count == 0 || count > PORTS - first || gfn.n > HV_MAX_RAM_PAGES ||
         !event_port_usable(model, port))
         return -HV_EINVAL;
     spin_lock(&memory_lock);
-    e = route_add(d, model, first, count, port, gfn);
-    spin_unlock(&memory_lock);
-    return e;
+    return (int)unlock_with(&memory_lock, route_add(d, model, first, count, port, gfn));
 }
 
 /* ---- finishing an instruction ---- */
@@ -429,8 +425,7 @@ bool io_trap(struct vcpu *v) {
 
     if (v->cpu->user_mode) return false;
     spin_lock(&memory_lock);
-    ours = trap(v, &f);
-    spin_unlock(&memory_lock);
+    ours = unlock_with(&memory_lock, trap(v, &f));
     if (f.due) vcpu_inject(v, VECTOR_PF, f.error, f.address);
     return ours;
 }
@@ -462,11 +457,8 @@ static int complete(struct domain *caller, struct vcpu *v, uint64_t value, gpa_t
 
 int io_complete(struct domain *caller, struct domain *d, uint64_t vcpu, uint64_t value,
                 gpa_t data) {
-    int e;
-
     if (vcpu >= d->nr_vcpus) return -HV_EINVAL;
     spin_lock(&memory_lock);
-    e = complete(caller, d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)], value, data);
-    spin_unlock(&memory_lock);
-    return e;
+    return (int)unlock_with(&memory_lock,
+                            complete(caller, d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)], value, data));
 }

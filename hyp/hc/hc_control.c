@@ -48,12 +48,12 @@ int64_t hc_domain_create(uint64_t gpa) {
 
 int64_t hc_vcpu_set_context(uint64_t dom, uint64_t vcpu, uint64_t gpa) {
     struct domain *caller = hc_caller();
-    struct domain *d = domain_for_control(caller, dom);
+    struct domain *d = hc_target(caller, dom);
     struct hv_vcpu_context c;
     int r;
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
     /* 2. Is it one of its vCPUs? */
     if (vcpu >= d->nr_vcpus) return HC_FAIL(-HV_EINVAL, "no such vCPU");
     /* 3. Has it never run? */
@@ -65,40 +65,17 @@ int64_t hc_vcpu_set_context(uint64_t dom, uint64_t vcpu, uint64_t gpa) {
     return vcpu_set_context(d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)], c.rip, c.rsp, c.rdi, c.rsi);
 }
 
-int64_t hc_domain_start(uint64_t dom) {
-    struct domain *d = descendant(dom);
-
-    /* 1. Is it a descendant? 2. Is it built and not yet started? domain_start asks. */
-    return d == NULL ? HC_FAIL(-HV_EPERM, "no descendant") : domain_start(d);
-}
-
-int64_t hc_domain_pause(uint64_t dom) {
-    struct domain *d = descendant(dom);
-
-    /* 1. Is it a descendant? 2. Does it run? */
-    return d == NULL ? HC_FAIL(-HV_EPERM, "no descendant") : domain_pause(d);
-}
-
-int64_t hc_domain_unpause(uint64_t dom) {
-    struct domain *d = descendant(dom);
-
-    /* 1. Is it a descendant? 2. Is it paused? */
-    return d == NULL ? HC_FAIL(-HV_EPERM, "no descendant") : domain_unpause(d);
-}
-
-int64_t hc_domain_destroy(uint64_t dom) {
-    struct domain *d = descendant(dom);
-
-    /* 1. Is it a descendant? 2. Has it none itself? */
-    return d == NULL ? HC_FAIL(-HV_EPERM, "no descendant") : domain_destroy_step(d);
-}
-
-int64_t hc_devices_reset(uint64_t dom) {
-    struct domain *d = descendant(dom);
-
-    /* 1. Is it a descendant? 2. Is it dead? */
-    return d == NULL ? HC_FAIL(-HV_EPERM, "no descendant") : domain_reset_devices(d);
-}
+/* 1. Is it a descendant? 2. Is it in the right state? The function of the call asks. */
+#define ON_DESCENDANT(hc_name, function)                                                           \
+    int64_t hc_name(uint64_t dom) {                                                                \
+        struct domain *d = descendant(dom);                                                        \
+        return d == NULL ? HC_FAIL(-HV_EPERM, "no descendant") : function(d);                      \
+    }
+ON_DESCENDANT(hc_domain_start, domain_start)
+ON_DESCENDANT(hc_domain_pause, domain_pause)
+ON_DESCENDANT(hc_domain_unpause, domain_unpause)
+ON_DESCENDANT(hc_domain_destroy, domain_destroy_step)
+ON_DESCENDANT(hc_devices_reset, domain_reset_devices)
 
 int64_t hc_domain_info(uint64_t dom, uint64_t gpa) {
     struct domain *caller = hc_caller();
@@ -155,13 +132,12 @@ int64_t hc_domain_copy(uint64_t dom, uint64_t remote, uint64_t local, uint64_t b
 int64_t hc_assign(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b) {
     struct domain *caller = hc_caller();
     struct domain *d = descendant(dom);
-    int r;
+    int64_t r;
 
     /* 1. Is it a descendant, alive? */
     if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no living descendant");
     /* 2. Does the caller hold it itself, and can the descendant? resource_assign asks. */
     spin_lock(&memory_lock);
-    r = resource_assign(caller, d, kind, a, b);
-    spin_unlock(&memory_lock);
+    r = unlock_with(&memory_lock, resource_assign(caller, d, kind, a, b));
     return r < 0 ? HC_FAIL(r, "resource") : 0;
 }

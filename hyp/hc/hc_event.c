@@ -8,15 +8,14 @@
 #include "hc.h"
 
 int64_t hc_event_alloc(uint64_t dom, uint64_t peer) {
-    struct domain *d = domain_for_control(hc_caller(), dom);
+    struct domain *d = hc_target(hc_caller(), dom);
     int64_t r;
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
     spin_lock(&memory_lock);
     /* 2. Is the peer a domain, and is there a port left? event_alloc asks. */
-    r = event_alloc(d, peer);
-    spin_unlock(&memory_lock);
+    r = unlock_with(&memory_lock, event_alloc(d, peer));
     return r < 0 ? HC_FAIL(r, "peer, or no port left") : r;
 }
 
@@ -38,19 +37,18 @@ static int64_t bind(struct domain *d, uint64_t kind, uint64_t a, uint64_t b, str
 
 int64_t hc_event_bind(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b, uint64_t gpa) {
     struct domain *caller = hc_caller();
-    struct domain *d = domain_for_control(caller, dom);
+    struct domain *d = hc_target(caller, dom);
     struct hv_msi msi;
     int64_t port;
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
     /* 2. With an answer to write, can it be written? Asked first: nothing is to be undone. */
     if (kind == HV_BIND_MSI && guest_page(caller, (gpa_t){ gpa }, sizeof(msi), true) == NULL)
         return HC_FAIL(-HV_EFAULT, "struct hv_msi");
     /* 3. Is the source free, and the domain's to bind? The functions of the kinds ask. */
     spin_lock(&memory_lock);
-    port = bind(d, kind, a, b, &msi);
-    spin_unlock(&memory_lock);
+    port = unlock_with(&memory_lock, bind(d, kind, a, b, &msi));
     if (port < 0) return HC_FAIL(port, "source, or no port left");
     if (kind == HV_BIND_MSI) (void)guest_copy_out(caller, (gpa_t){ gpa }, &msi, sizeof(msi));
     return port;
@@ -63,22 +61,22 @@ int64_t hc_event_send(uint64_t port) {
 }
 
 int64_t hc_event_close(uint64_t dom, uint64_t port) {
-    struct domain *d = domain_for_control(hc_caller(), dom);
+    struct domain *d = hc_target(hc_caller(), dom);
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
     /* 2. Is the port one in use? event_close asks. */
     return event_close(d, port);
 }
 
 int64_t hc_event_status(uint64_t dom, uint64_t port, uint64_t gpa) {
     struct domain *caller = hc_caller();
-    struct domain *d = domain_for_control(caller, dom);
+    struct domain *d = hc_target(caller, dom);
     struct hv_event_status s;
     int r;
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
     /* 2. Is it a port's number? */
     r = event_status(d, port, &s);
     if (r < 0) return HC_FAIL(r, "no such port");
@@ -92,19 +90,19 @@ int64_t hc_event_unmask(uint64_t port) {
 }
 
 int64_t hc_event_set_vcpu(uint64_t dom, uint64_t port, uint64_t vcpu) {
-    struct domain *d = domain_for_control(hc_caller(), dom);
+    struct domain *d = hc_target(hc_caller(), dom);
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
     /* 2. Are port and vCPU in use, and may this kind of port move? */
     return event_set_vcpu(d, port, vcpu);
 }
 
 int64_t hc_event_set_priority(uint64_t dom, uint64_t port, uint64_t priority) {
-    struct domain *d = domain_for_control(hc_caller(), dom);
+    struct domain *d = hc_target(hc_caller(), dom);
 
     /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no right over the domain");
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
     /* 2. Is the port in use, and is it one of the priorities? */
     return event_set_priority(d, port, priority);
 }

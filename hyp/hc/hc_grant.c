@@ -15,25 +15,19 @@
 int64_t hc_grant_create(uint64_t dom, uint64_t peer, uint64_t gfn, uint64_t count,
                         uint64_t rights) {
     struct domain *d = hc_target(hc_caller(), dom);
-    int64_t ref;
 
     if (d == NULL) return HC_FAIL(-HV_EPERM, "grant_create: no such domain");
     spin_lock(&memory_lock);
-    ref = grant_create(d, peer, (gfn_t){ gfn }, count, rights);
-    spin_unlock(&memory_lock);
-    return ref;
+    return unlock_with(&memory_lock, grant_create(d, peer, (gfn_t){ gfn }, count, rights));
 }
 
 int64_t hc_grant_end(uint64_t dom, uint64_t ref, uint64_t force) {
     struct domain *d = hc_target(hc_caller(), dom);
-    int error;
 
     if (d == NULL) return HC_FAIL(-HV_EPERM, "grant_end: no such domain");
     if (force > 1) return HC_FAIL(-HV_EINVAL, "grant_end: force is 0 or 1");
     spin_lock(&memory_lock);
-    error = grant_end(d, ref, force == 1);
-    spin_unlock(&memory_lock);
-    return error;
+    return unlock_with(&memory_lock, grant_end(d, ref, force == 1));
 }
 
 /* Entries until one fails or the bound on pages is reached: a grant has at most 512. */
@@ -54,7 +48,6 @@ int64_t hc_grant_map(uint64_t dom, uint64_t gpa, uint64_t count) {
     struct domain *caller = hc_caller();
     struct domain *d = hc_target(caller, dom);
     struct hv_grant_map m[HV_MAX_GRANT_BATCH];
-    int64_t done;
 
     if (d == NULL) return HC_FAIL(-HV_EPERM, "grant_map: no such domain");
     if (count == 0 || count > HV_MAX_GRANT_BATCH)
@@ -62,9 +55,7 @@ int64_t hc_grant_map(uint64_t dom, uint64_t gpa, uint64_t count) {
     if (guest_copy_in(caller, m, (gpa_t){ gpa }, count * sizeof(m[0])) != 0)
         return HC_FAIL(-HV_EFAULT, "grant_map: entries cannot be read");
     spin_lock(&memory_lock);
-    done = map_entries(d, m, count);
-    spin_unlock(&memory_lock);
-    return done;
+    return unlock_with(&memory_lock, map_entries(d, m, count));
 }
 
 static int64_t unmap_entries(struct domain *d, const uint64_t *window, uint64_t count,
@@ -101,7 +92,6 @@ static int64_t unmap_all(struct domain *caller, struct domain *d, uint64_t gpa, 
 int64_t hc_grant_unmap(uint64_t dom, uint64_t gpa, uint64_t count) {
     struct domain *caller = hc_caller();
     struct domain *d = hc_target(caller, dom);
-    int64_t done;
 
     if (d == NULL) return HC_FAIL(-HV_EPERM, "grant_unmap: no such domain");
     if (count == 0 || count > MAX_UNMAP_COUNT)
@@ -109,31 +99,23 @@ int64_t hc_grant_unmap(uint64_t dom, uint64_t gpa, uint64_t count) {
     if (guest_page(caller, (gpa_t){ gpa }, count * sizeof(uint64_t), false) == NULL)
         return HC_FAIL(-HV_EFAULT, "grant_unmap: entries cannot be read");
     spin_lock(&memory_lock);
-    done = unmap_all(caller, d, gpa, count);
-    spin_unlock(&memory_lock);
-    return done;
+    return unlock_with(&memory_lock, unmap_all(caller, d, gpa, count));
 }
 
 /* 1. 1..HV_MAX_GRANT_BATCH entries? 2. Readable? */
 int64_t hc_grant_copy(uint64_t gpa, uint64_t count) {
     struct domain *d = hc_caller();
     struct hv_grant_copy c[HV_MAX_GRANT_BATCH];
-    int64_t done = 0;
+    int64_t done = 0, error = 0;
 
     if (count == 0 || count > HV_MAX_GRANT_BATCH)
         return HC_FAIL(-HV_EINVAL, "grant_copy: entry count");
     if (guest_copy_in(d, c, (gpa_t){ gpa }, count * sizeof(c[0])) != 0)
         return HC_FAIL(-HV_EFAULT, "grant_copy: entries cannot be read");
     spin_lock(&memory_lock);
-    while ((uint64_t)done < count) {
-        int error = grant_copy(d, &c[done]);
-
-        if (error != 0) {
-            done = done != 0 ? done : error;
-            break;
-        }
-        done++;
+    while ((uint64_t)done < count && error == 0) {
+        error = grant_copy(d, &c[done]);
+        done += error == 0;
     }
-    spin_unlock(&memory_lock);
-    return done;
+    return unlock_with(&memory_lock, done != 0 ? done : error);
 }

@@ -9,11 +9,6 @@
 #include "space.h"
 #include "vcpu.h"
 
-static int64_t locked(int64_t result) {
-    spin_unlock(&memory_lock);
-    return result;
-}
-
 /* ---- spaces ---- */
 
 int64_t hc_space_create(uint64_t dom) {
@@ -21,7 +16,7 @@ int64_t hc_space_create(uint64_t dom) {
 
     if (d == NULL) return HC_FAIL(-HV_EPERM, "space_create: no such domain");
     spin_lock(&memory_lock);
-    return locked(space_create(d));
+    return unlock_with(&memory_lock, space_create(d));
 }
 
 /* 1. A domain of the caller's? 2. A space of it, not space 0? 3. Not loaded (core asks)? */
@@ -32,7 +27,7 @@ int64_t hc_space_destroy(uint64_t dom, uint64_t space) {
     if (d == NULL) return HC_FAIL(-HV_EPERM, "space_destroy: no such domain");
     if (s == NULL || space == 0) return HC_FAIL(-HV_EINVAL, "space_destroy: no such space");
     spin_lock(&memory_lock);
-    return locked(space_destroy_step(d, s));
+    return unlock_with(&memory_lock, space_destroy_step(d, s));
 }
 
 /* ---- map, unmap, protect ---- */
@@ -136,9 +131,7 @@ int64_t hc_protect(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
 }
 
 int64_t hc_switch(uint64_t space, uint64_t kernel_stack) {
-    struct vcpu *v = this_cpu()->vcpu;
-
-    return vcpu_switch(v, space, kernel_stack);
+    return vcpu_switch(this_cpu()->vcpu, space, kernel_stack);
 }
 
 /* ---- populate and give back ---- */
@@ -148,7 +141,7 @@ int64_t hc_populate(uint64_t dom, uint64_t gfn, uint64_t count) {
 
     if (d == NULL) return HC_FAIL(-HV_EPERM, "populate: no such domain");
     spin_lock(&memory_lock);
-    return locked(p2m_populate(d, (gfn_t){ gfn }, count));
+    return unlock_with(&memory_lock, p2m_populate(d, (gfn_t){ gfn }, count));
 }
 
 int64_t hc_give_back(uint64_t dom, uint64_t gfn, uint64_t count) {
@@ -156,7 +149,7 @@ int64_t hc_give_back(uint64_t dom, uint64_t gfn, uint64_t count) {
 
     if (d == NULL) return HC_FAIL(-HV_EPERM, "give_back: no such domain");
     spin_lock(&memory_lock);
-    return locked(p2m_give_back(d, (gfn_t){ gfn }, count));
+    return unlock_with(&memory_lock, p2m_give_back(d, (gfn_t){ gfn }, count));
 }
 
 /* ---- DMA ---- */
@@ -176,7 +169,7 @@ int64_t hc_dma_map(uint64_t device, uint64_t gfn, uint64_t count, uint64_t gpa) 
     spin_lock(&memory_lock);
     used = dma_map(d, device, (gfn_t){ gfn }, count, runs);
     if (used > 0) guest_copy_out(d, (gpa_t){ gpa }, runs, (size_t)used * sizeof(runs[0]));
-    return locked(used);
+    return unlock_with(&memory_lock, used);
 }
 
 int64_t hc_dma_unmap(uint64_t device, uint64_t address, uint64_t count) {
@@ -185,5 +178,5 @@ int64_t hc_dma_unmap(uint64_t device, uint64_t address, uint64_t count) {
     if (!resource_holds_device(d, device))
         return HC_FAIL(-HV_EPERM, "dma_unmap: not a device of the caller");
     spin_lock(&memory_lock);
-    return locked(dma_unmap(d, device, address, count));
+    return unlock_with(&memory_lock, dma_unmap(d, device, address, count));
 }

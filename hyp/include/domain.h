@@ -108,8 +108,7 @@ struct domain {
     uint32_t virq_port[4];       /* HV_VIRQ_… bound to, 0: none */
 
     enum domain_teardown teardown;
-    uint64_t teardown_at; /* position inside the step */
-    uint64_t windows_at;  /* grant.c: the window page that its next step of destroy looks at */
+    uint64_t windows_at; /* grant.c: the window page that its next step of destroy looks at */
     struct bucket console_bucket;
     uint32_t console_line;            /* bytes gathered in console_buf */
     uint32_t last_vector, last_error; /* of the exception that killed it */

@@ -16,7 +16,6 @@
 enum lock_rank {
     LOCK_NONE,
     LOCK_DOMAINS, /**< the domain tree and number space */
-    LOCK_GRANT,   /**< a domain's grant table */
     LOCK_MEMORY,  /**< frames, P2M and address spaces */
     LOCK_EVENT,   /**< a domain's event ports */
     LOCK_SCHED,   /**< a run queue and its timers */
@@ -36,7 +35,7 @@ struct spinlock {
 void spin_lock_init(struct spinlock *lock, enum lock_rank rank);
 
 /* Debug builds: note and check what this CPU holds. */
-void lock_rank_push(uint32_t rank);
+void lock_rank_push(uint32_t rank, bool pair);
 void lock_rank_pop(uint32_t rank);
 
 /* The acquire in ticket_take() pairs with the release in ticket_pass(). */
@@ -51,13 +50,19 @@ static inline void ticket_pass(struct spinlock *lock) {
 }
 
 static inline void spin_lock(struct spinlock *lock) {
-    if (HYP_DEBUG) lock_rank_push(lock->rank);
+    if (HYP_DEBUG) lock_rank_push(lock->rank, false);
     ticket_take(lock);
 }
 
 static inline void spin_unlock(struct spinlock *lock) {
     if (HYP_DEBUG) lock_rank_pop(lock->rank);
     ticket_pass(lock);
+}
+
+/** The last thing under a lock: hands on what the work came to. */
+static inline int64_t unlock_with(struct spinlock *lock, int64_t result) {
+    spin_unlock(lock);
+    return result;
 }
 
 /** Takes two locks of one rank (a == b allowed) in address order. */

@@ -9,7 +9,6 @@
 #define PLATFORM_CPUS_MAX      64
 #define PLATFORM_IOAPICS_MAX   8
 #define PLATFORM_OVERRIDES_MAX 16
-#define PLATFORM_LAPIC_SIZE    PAGE_SIZE
 
 struct platform_ioapic {
     paddr_t base;

@@ -27,6 +27,5 @@ typedef struct {
 
 static inline bool mfn_is_none(mfn_t m) { return m.n == ~(uint64_t)0; }
 
-#define ARRAY_LEN(a)                  (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
-#define STATIC_ASSERT(cond)           _Static_assert(cond, #cond)
+#define ARRAY_LEN(a)        (sizeof(a) / sizeof((a)[0]))
+#define STATIC_ASSERT(cond) _Static_assert(cond, #cond)

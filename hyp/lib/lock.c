@@ -8,7 +8,7 @@
 #include "bug.h"
 #include "cpu.h"
 
-static void rank_push(uint32_t rank, bool pair) {
+void lock_rank_push(uint32_t rank, bool pair) {
     struct cpu *cpu = this_cpu();
     uint64_t bit = UINT64_C(1) << rank;
 
@@ -17,7 +17,7 @@ static void rank_push(uint32_t rank, bool pair) {
 }
 
 /* The pair helper drops the rank once, with the second of the two. */
-static void rank_pop(uint32_t rank) {
+void lock_rank_pop(uint32_t rank) {
     struct cpu *cpu = this_cpu();
 
     ASSERT(cpu->lock_ranks & (UINT64_C(1) << rank));
@@ -28,16 +28,12 @@ void spin_lock_init(struct spinlock *lock, enum lock_rank rank) {
     *lock = (struct spinlock)SPINLOCK_INIT(rank);
 }
 
-void lock_rank_push(uint32_t rank) { rank_push(rank, false); }
-
-void lock_rank_pop(uint32_t rank) { rank_pop(rank); }
-
 void spin_lock_pair(struct spinlock *a, struct spinlock *b) {
     struct spinlock *second = a < b ? b : a;
 
     spin_lock(a < b ? a : b);
     if (a != b) {
-        if (HYP_DEBUG) rank_push(second->rank, true);
+        if (HYP_DEBUG) lock_rank_push(second->rank, true);
         ticket_take(second);
     }
 }

@@ -24,8 +24,6 @@ static const char *const names[32] = {
     "#NP", "#SS", "#GP", "#PF", "#15", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
 };
 
-extern const struct extable_entry extable_start[], extable_end[];
-
 static void print_regs(const struct regs *r) {
     printk("rip %016lx rsp %016lx rbp %016lx rflags %lx", r->rip, r->rsp, r->rbp, r->rflags);
     printk("rax %016lx rbx %016lx rcx %016lx rdx %016lx", r->rax, r->rbx, r->rcx, r->rdx);
@@ -83,17 +81,6 @@ void panic(const char *format, ...) {
     stop(&regs);
 }
 
-/* Goes on at the fixup of an instruction that is allowed to fault. */
-static bool fix_up(struct regs *regs) {
-    for (const struct extable_entry *e = extable_start; e < extable_end; e++) {
-        if ((uintptr_t)&e->fault + (uintptr_t)(intptr_t)e->fault == regs->rip) {
-            regs->rip = (uintptr_t)&e->fixup + (uintptr_t)(intptr_t)e->fixup;
-            return true;
-        }
-    }
-    return false;
-}
-
 static _Noreturn void fatal_trap(const struct regs *regs) {
     const char *name = regs->vector < 32 && names[regs->vector] ? names[regs->vector] : "trap";
     uint64_t cr2 = read_cr2();
@@ -123,7 +110,6 @@ void trap_from_hyp(struct regs *regs) {
     case VECTOR_NMI:
         return;
     default:
-        if (!fix_up(regs)) fatal_trap(regs);
-        return;
+        fatal_trap(regs);
     }
 }

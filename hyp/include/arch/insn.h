@@ -24,10 +24,8 @@
 #define MSR_KERNEL_GS_BASE 0xc0000102u
 
 #define EFER_SCE 0x001u
-#define EFER_LME 0x100u
 #define EFER_NXE 0x800u
 
-#define CR0_PE 0x00000001ul
 #define CR0_MP 0x00000002ul
 #define CR0_EM 0x00000004ul
 #define CR0_TS 0x00000008ul
@@ -36,9 +34,7 @@
 #define CR0_AM 0x00040000ul
 #define CR0_NW 0x20000000ul
 #define CR0_CD 0x40000000ul
-#define CR0_PG 0x80000000ul
 
-#define CR4_TSD        0x00000004ul
 #define CR4_DE         0x00000008ul
 #define CR4_PAE        0x00000020ul
 #define CR4_MCE        0x00000040ul
@@ -51,38 +47,53 @@
 #define CR4_SMEP       0x00100000ul
 #define CR4_SMAP       0x00200000ul
 
-static inline void outb(uint16_t port, uint8_t value) {
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
+/* The instruction that reads or writes a port, by its suffix. */
+#define PORT_INSN(suffix, type)                                                                    \
+    static inline void out##suffix(uint16_t port, type value) {                                    \
+        __asm__ volatile("out" #suffix " %0, %1" : : "a"(value), "Nd"(port));                      \
+    }                                                                                              \
+    static inline type in##suffix(uint16_t port) {                                                 \
+        type value;                                                                                \
+        __asm__ volatile("in" #suffix " %1, %0" : "=a"(value) : "Nd"(port));                       \
+        return value;                                                                              \
+    }
+PORT_INSN(b, uint8_t)
+PORT_INSN(w, uint16_t)
+PORT_INSN(l, uint32_t)
+#undef PORT_INSN
 
-static inline void outw(uint16_t port, uint16_t value) {
-    __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
-}
+/* The instruction that reads, or writes, one of the 64-bit registers. */
+#define READ_INSN(name, insn)                                                                      \
+    static inline uint64_t name(void) {                                                            \
+        uint64_t value;                                                                            \
+        __asm__ volatile(insn : "=r"(value));                                                      \
+        return value;                                                                              \
+    }
+#define WRITE_INSN(name, insn)                                                                     \
+    static inline void name(uint64_t value) { __asm__ volatile(insn : : "r"(value) : "memory"); }
+READ_INSN(read_cr0, "mov %%cr0, %0")
+READ_INSN(read_cr2, "mov %%cr2, %0")
+READ_INSN(read_cr3, "mov %%cr3, %0")
+READ_INSN(read_cr4, "mov %%cr4, %0")
+READ_INSN(rdfsbase, "rdfsbase %0")
+READ_INSN(rdgsbase, "rdgsbase %0")
+WRITE_INSN(write_cr0, "mov %0, %%cr0")
+WRITE_INSN(write_cr3, "mov %0, %%cr3")
+WRITE_INSN(write_cr4, "mov %0, %%cr4")
+WRITE_INSN(write_dr6, "mov %0, %%dr6")
+WRITE_INSN(write_dr7, "mov %0, %%dr7")
+WRITE_INSN(wrfsbase, "wrfsbase %0")
+WRITE_INSN(wrgsbase, "wrgsbase %0")
+WRITE_INSN(invlpg, "invlpg (%0)")
+#undef READ_INSN
+#undef WRITE_INSN
 
-static inline void outl(uint16_t port, uint32_t value) {
-    __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline uint8_t inb(uint16_t port) {
-    uint8_t value;
-
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline uint16_t inw(uint16_t port) {
-    uint16_t value;
-
-    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline uint32_t inl(uint16_t port) {
-    uint32_t value;
-
-    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
+/* An instruction that takes EDX:EAX, and its other operand. */
+#define WIDE_INSN(insn, value, ...)                                                                \
+    __asm__ volatile(insn                                                                          \
+                     :                                                                             \
+                     : "a"((uint32_t)(value)), "d"((uint32_t)((value) >> 32)), __VA_ARGS__         \
+                     : "memory")
 
 static inline uint64_t rdmsr(uint32_t msr) {
     uint32_t low, high;
@@ -91,62 +102,9 @@ static inline uint64_t rdmsr(uint32_t msr) {
     return ((uint64_t)high << 32) | low;
 }
 
-static inline void wrmsr(uint32_t msr, uint64_t value) {
-    __asm__ volatile("wrmsr"
-                     :
-                     : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
-                     : "memory");
-}
+static inline void wrmsr(uint32_t msr, uint64_t value) { WIDE_INSN("wrmsr", value, "c"(msr)); }
 
-static inline uint64_t read_cr0(void) {
-    uint64_t value;
-
-    __asm__ volatile("mov %%cr0, %0" : "=r"(value));
-    return value;
-}
-
-static inline void write_cr0(uint64_t value) {
-    __asm__ volatile("mov %0, %%cr0" : : "r"(value) : "memory");
-}
-
-static inline uint64_t read_cr2(void) {
-    uint64_t value;
-
-    __asm__ volatile("mov %%cr2, %0" : "=r"(value));
-    return value;
-}
-
-static inline uint64_t read_cr3(void) {
-    uint64_t value;
-
-    __asm__ volatile("mov %%cr3, %0" : "=r"(value));
-    return value;
-}
-
-static inline void write_cr3(uint64_t value) {
-    __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
-}
-
-static inline uint64_t read_cr4(void) {
-    uint64_t value;
-
-    __asm__ volatile("mov %%cr4, %0" : "=r"(value));
-    return value;
-}
-
-static inline void write_cr4(uint64_t value) {
-    __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");
-}
-
-static inline void write_dr6(uint64_t value) { __asm__ volatile("mov %0, %%dr6" : : "r"(value)); }
-
-static inline void write_dr7(uint64_t value) { __asm__ volatile("mov %0, %%dr7" : : "r"(value)); }
-
-static inline void xsetbv(uint32_t index, uint64_t value) {
-    __asm__ volatile("xsetbv" : : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
-}
-
-static inline void invlpg(uint64_t va) { __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory"); }
+static inline void xsetbv(uint32_t n, uint64_t value) { WIDE_INSN("xsetbv", value, "c"(n)); }
 
 static inline uint64_t rdtsc(void) {
     uint32_t low, high;
@@ -183,38 +141,13 @@ static inline void clear_selectors(void) {
     __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es\n\tmov %0, %%fs\n\tmov %0, %%gs" : : "r"(0));
 }
 
-static inline uint64_t rdfsbase(void) {
-    uint64_t value;
-
-    __asm__ volatile("rdfsbase %0" : "=r"(value));
-    return value;
-}
-
-static inline void wrfsbase(uint64_t value) { __asm__ volatile("wrfsbase %0" : : "r"(value)); }
-
-static inline uint64_t rdgsbase(void) {
-    uint64_t value;
-
-    __asm__ volatile("rdgsbase %0" : "=r"(value));
-    return value;
-}
-
-static inline void wrgsbase(uint64_t value) { __asm__ volatile("wrgsbase %0" : : "r"(value)); }
-
 /* Extended state of the components in `mask`; `area` is 64-byte aligned. */
-static inline void xsave(void *area, uint64_t mask) {
-    __asm__ volatile("xsave64 (%0)"
-                     :
-                     : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
-                     : "memory");
+static inline void xsave(void *area, uint64_t mask) { WIDE_INSN("xsave64 (%2)", mask, "r"(area)); }
+
+static inline void xrstor(const void *area, uint64_t mask) {
+    WIDE_INSN("xrstor64 (%2)", mask, "r"(area));
 }
+#undef WIDE_INSN
 
 /* Empties the x87, its last instruction and operand address too. */
 static inline void fninit(void) { __asm__ volatile("fninit"); }
-
-static inline void xrstor(const void *area, uint64_t mask) {
-    __asm__ volatile("xrstor64 (%0)"
-                     :
-                     : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
-                     : "memory");
-}

@@ -30,13 +30,12 @@
 #define HYP_DIRECT_BASE HYP_UL(0xffff840000000000)
 #define HYP_DIRECT_SIZE HYP_UL(0x0000200000000000)
 
-#define HYP_SLOT_FIRST   256
-#define HYP_SLOT_LAST    503
-#define HYP_SLOT_IMAGE   260
-#define HYP_SLOT_MMIO    262
-#define HYP_SLOT_STACK   263
-#define HYP_SLOT_DIRECT  264
-#define HYP_SLOTS_DIRECT 64
+#define HYP_SLOT_FIRST  256
+#define HYP_SLOT_LAST   503
+#define HYP_SLOT_IMAGE  260
+#define HYP_SLOT_MMIO   262
+#define HYP_SLOT_STACK  263
+#define HYP_SLOT_DIRECT 264
 
 /* A stack is STACK_SIZE bytes, aligned to its size; its last 8 bytes point to struct cpu. */
 #define STACK_SIZE HYP_UL(16384)

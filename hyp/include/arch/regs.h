@@ -25,6 +25,5 @@ _Static_assert(sizeof(struct regs) == 176, "RSP0 must be 16-byte aligned at the 
 #define SEL_TSS        0x28u
 #define SEL_SYSRET     (SEL_HYP_DATA | 3u)
 
-#define RFLAGS_IF        0x200u
 #define RFLAGS_FIXED     0x202u    /* what a guest kernel is entered with */
 #define RFLAGS_USER_MASK 0x240dd5u /* what user mode may choose: CF PF AF ZF SF TF DF OF AC ID */

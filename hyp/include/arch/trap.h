@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Vectors, the way into hyp through them, and the table of instructions that may fault in ring 0.
+ * Vectors, and the way into hyp through them.
  *
  * trap_stubs.S has a stub for each vector. A trap from ring 3 goes on to entry_from_guest with
  * {vector, error, RIP, CS, RFLAGS, RSP, SS} on the stack and all registers live; one from ring 0
@@ -11,20 +11,13 @@
 #include "arch/regs.h"
 #include <stdbool.h>
 
-#define VECTOR_DE       0u
 #define VECTOR_DB       1u
 #define VECTOR_NMI      2u
 #define VECTOR_BP       3u
 #define VECTOR_OF       4u
-#define VECTOR_UD       6u
-#define VECTOR_NM       7u
 #define VECTOR_DF       8u
-#define VECTOR_TS       10u
-#define VECTOR_NP       11u
-#define VECTOR_SS       12u
 #define VECTOR_GP       13u
 #define VECTOR_PF       14u
-#define VECTOR_AC       17u
 #define VECTOR_MC       18u
 #define VECTOR_PIC      0x20u /* 0x20-0x2f: what the masked 8259s may still raise */
 #define VECTOR_IRQ      0x30u /* first of those that irq_vector_alloc() gives out */
@@ -48,9 +41,3 @@ void trap_from_hyp(struct regs *regs);
 /* Stops with the registers of a trap instead of the caller's. */
 _Noreturn void panic_regs(const struct regs *regs, const char *format, ...)
     __attribute__((format(printf, 2, 3), cold));
-
-/* An instruction that may fault in ring 0 and where to go on then; section .extable holds them as
- * distances from each word's own address. In assembly: .long 1b - ., 2f - . */
-struct extable_entry {
-    int32_t fault, fixup;
-};
