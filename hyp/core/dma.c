@@ -22,11 +22,7 @@ static uint16_t *bucket_of(struct dma_table *t, mfn_t m) { return &t->bucket[m.n
 static struct dma_table *table_of(struct domain *d) {
     struct resources *r = d->resources;
 
-    if (r->dma == NULL) {
-        mfn_t m = frame_alloc(d, FRAME_META);
-
-        if (!mfn_is_none(m)) r->dma = frame_va(m);
-    }
+    if (r->dma == NULL) r->dma = frame_meta(d);
     return r->dma;
 }
 
@@ -48,12 +44,7 @@ static int64_t pin_alloc(struct domain *d, struct dma_table *t) {
         return n;
     }
     if (n == DMA_PINS) return -HV_ENOSPC;
-    if (t->page[n / 128] == NULL) {
-        mfn_t m = frame_alloc(d, FRAME_META);
-
-        if (mfn_is_none(m)) return -HV_ENOMEM;
-        t->page[n / 128] = frame_va(m);
-    }
+    if (t->page[n / 128] == NULL && (t->page[n / 128] = frame_meta(d)) == NULL) return -HV_ENOMEM;
     t->ever++;
     return n;
 }

@@ -50,10 +50,8 @@ STATIC_ASSERT(sizeof(struct port_table) <= HV_PAGE_SIZE);
 static struct port *line_port[LINES_MAX];
 
 int event_init_domain(struct domain *d) {
-    mfn_t m = frame_alloc(d, FRAME_META);
-
-    if (mfn_is_none(m)) return -HV_ENOMEM;
-    d->ports = frame_va(m);
+    d->ports = frame_meta(d);
+    if (d->ports == NULL) return -HV_ENOMEM;
     spin_lock_init(&d->ports->lock, LOCK_EVENT);
     d->ports->free_from = 1;
     return 0;
@@ -145,12 +143,7 @@ static int64_t port_new(struct domain *d, uint32_t state, struct port **out) {
         struct port **frame = &t->frame[n / PORTS_PER_FRAME];
         struct port *p;
 
-        if (*frame == NULL) {
-            mfn_t m = frame_alloc(d, FRAME_META);
-
-            if (mfn_is_none(m)) return -HV_ENOMEM;
-            *frame = frame_va(m);
-        }
+        if (*frame == NULL && (*frame = frame_meta(d)) == NULL) return -HV_ENOMEM;
         p = &(*frame)[n % PORTS_PER_FRAME];
         if (p->state == HV_PORT_FREE) {
             *p = (struct port){ .state = (uint8_t)state, .index = (uint16_t)n, .vcpu = d->vcpu[0] };

@@ -205,6 +205,12 @@ mfn_t frame_alloc(struct domain *d, enum frame_state state) {
     return m;
 }
 
+void *frame_meta(struct domain *d) {
+    mfn_t m = frame_alloc(d, FRAME_META);
+
+    return mfn_is_none(m) ? NULL : frame_va(m);
+}
+
 void frame_free(struct domain *d, mfn_t m) {
     struct frame *f = frame_of(m);
 

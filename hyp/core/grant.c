@@ -40,10 +40,8 @@ static struct grant *slot_at(const struct grant_table *t, uint64_t slot) {
 }
 
 int grant_init_domain(struct domain *d) {
-    mfn_t m = frame_alloc(d, FRAME_META);
-
-    if (mfn_is_none(m)) return -HV_ENOMEM;
-    d->grants = frame_va(m);
+    d->grants = frame_meta(d);
+    if (d->grants == NULL) return -HV_ENOMEM;
     return 0;
 }
 
@@ -69,12 +67,7 @@ static int64_t slot_alloc(struct domain *d) {
         return slot;
     }
     if (t->used == HV_MAX_GRANTS) return -HV_ENOSPC;
-    if (t->page[page] == NULL) {
-        mfn_t m = frame_alloc(d, FRAME_META);
-
-        if (mfn_is_none(m)) return -HV_ENOMEM;
-        t->page[page] = frame_va(m);
-    }
+    if (t->page[page] == NULL && (t->page[page] = frame_meta(d)) == NULL) return -HV_ENOMEM;
     return t->used++;
 }
 

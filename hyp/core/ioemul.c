@@ -99,28 +99,14 @@ static int route_slot(const struct io_routes *t, uint64_t first, uint64_t count)
     return found;
 }
 
-static int routes_create(struct domain *d) {
-    mfn_t m;
-
-    if (d->routes == NULL) {
-        m = frame_alloc(d, FRAME_META);
-        if (mfn_is_none(m)) return -HV_ENOMEM;
-        d->routes = frame_va(m);
-    }
-    return 0;
-}
-
 static int route_add(struct domain *d, struct domain *model, uint64_t first, uint64_t count,
                      uint64_t port, gfn_t gfn) {
-    int slot = routes_create(d);
+    int slot, e;
 
-    slot = slot < 0 ? slot : route_slot(d->routes, first, count);
-    if (slot >= 0) {
-        int e = pages_hold(d, model, gfn.n);
-
-        slot = e < 0 ? e : slot;
-    }
-    if (slot < 0) return slot;
+    if (d->routes == NULL && (d->routes = frame_meta(d)) == NULL) return -HV_ENOMEM;
+    slot = route_slot(d->routes, first, count);
+    e = slot < 0 ? slot : pages_hold(d, model, gfn.n);
+    if (e < 0) return e;
     d->routes->at[slot] = (struct route){ .first = (uint32_t)first,
                                           .count = (uint32_t)count,
                                           .model = model,
@@ -145,16 +131,14 @@ static struct port_regs regs_of(const struct vcpu *v) {
     return (struct port_regs){ .rcx = v->regs.rcx, .rsi = v->regs.rsi, .rdi = v->regs.rdi };
 }
 
+/* The bits of RAX that an access is about. */
+static uint64_t rax_mask(uint8_t size) { return UINT64_MAX >> (64 - size * 8); }
+
 /* IN: as much of RAX as the width says; 32 bits clear the upper half, like every 32-bit write. */
 static uint64_t rax_after_in(uint64_t rax, uint8_t size, uint64_t value) {
-    switch (size) {
-    case 1:
-        return (rax & ~(uint64_t)0xff) | (value & 0xff);
-    case 2:
-        return (rax & ~(uint64_t)0xffff) | (value & 0xffff);
-    default:
-        return value & 0xffffffff;
-    }
+    uint64_t kept = size == 4 ? 0 : rax & ~rax_mask(size);
+
+    return kept | (value & rax_mask(size));
 }
 
 /* Registers and RIP behind `done` elements of a string, or behind the whole of IN and OUT. */
@@ -332,15 +316,8 @@ static int route_of(const struct io_routes *t, uint32_t port, uint32_t size) {
 }
 
 static uint64_t segment_base(const struct port_insn *insn) {
-    switch (insn->segment) {
-    case PORT_SEG_FS:
-        return arch_fs_base();
-    case PORT_SEG_GS:
-        return arch_gs_base();
-    case PORT_SEG_FLAT:
-        break;
-    }
-    return 0;
+    if (insn->segment == PORT_SEG_FLAT) return 0;
+    return insn->segment == PORT_SEG_FS ? arch_fs_base() : arch_gs_base();
 }
 
 /* Hands the request to the model: all fields, then the state, then the port. */
@@ -348,31 +325,30 @@ static void request_write(struct vcpu *v, const struct pending *p, const struct 
     const struct route *r = &v->domain->routes->at[p->route];
     struct hv_io_request *page = frame_va(p2m_ram(r->model, (gfn_t){ r->gfn }));
     struct hv_io_request *q = &page[v->id];
-    uint64_t mask = p->insn.size == 4 ? 0xffffffff : ((uint64_t)1 << (p->insn.size * 8)) - 1;
 
     if (p->insn.string && !p->insn.in) {
         operand_read(o, p, frame_va(p2m_ram(r->model, (gfn_t){ r->gfn + 1 + v->id })));
         v->counters.bytes_copied += p->run.bytes;
     }
-    q->port = port_number(&p->insn, v->regs.rdx);
-    q->size = p->insn.size;
-    q->write = !p->insn.in;
-    q->string = p->insn.string;
-    q->count = p->insn.string ? p->run.count : 1;
-    q->value = p->insn.in || p->insn.string ? 0 : (uint32_t)(v->regs.rax & mask);
-    q->rsvd = 0;
-    memset(q->rsvd2, 0, sizeof(q->rsvd2));
-    q->domain = v->domain->id;
-    q->seq = ++v->io_seq;
+    *q = (struct hv_io_request){
+        .port = port_number(&p->insn, v->regs.rdx),
+        .size = p->insn.size,
+        .write = !p->insn.in,
+        .string = p->insn.string,
+        .count = p->insn.string ? p->run.count : 1,
+        .value =
+            p->insn.in || p->insn.string ? 0 : (uint32_t)(v->regs.rax & rax_mask(p->insn.size)),
+        .domain = v->domain->id,
+        .seq = ++v->io_seq,
+    };
     store_release(&q->state, HV_IO_PENDING);
     v->io_pending = 1;
     sched_sleep(v, VCPU_IO_WAIT);
     event_raise(r->model, r->port);
 }
 
-/* A page fault that the guest is owed instead of the access. */
+/* A page fault that the guest is owed instead of the access; error 0: none. */
 struct fault {
-    bool due;
     uint32_t error;
     uint64_t address;
 };
@@ -387,10 +363,7 @@ static bool string_prepare(struct vcpu *v, struct pending *p, struct operand *o,
     if (!address_is_guests(p->run.lowest) || !address_is_guests(p->run.lowest + p->run.bytes - 1))
         return false;
     e = operand_find(v, &p->run, p->insn.in, o, &f->address);
-    if (e < 0) {
-        f->due = true;
-        f->error = PF_USER | (p->insn.in ? PF_WRITE : 0) | (e == -HV_EPERM ? PF_PRESENT : 0);
-    }
+    if (e < 0) f->error = PF_USER | (p->insn.in ? PF_WRITE : 0) | (e == -HV_EPERM ? PF_PRESENT : 0);
     return true;
 }
 
@@ -406,7 +379,7 @@ static bool trap(struct vcpu *v, struct fault *f) {
     p->route = (uint32_t)n;
     p->df = (v->regs.rflags & FLAG_DF) != 0;
     if (p->insn.string && !string_prepare(v, p, &o, f)) return false;
-    if (f->due) return true;
+    if (f->error != 0) return true;
     if (p->insn.string && p->run.count == 0) {
         advance(v, p, 0); /* REP with RCX = 0 */
         return true;
@@ -420,13 +393,13 @@ static bool trap(struct vcpu *v, struct fault *f) {
 }
 
 bool io_trap(struct vcpu *v) {
-    struct fault f = { .due = false };
+    struct fault f = { .error = 0 };
     bool ours;
 
     if (v->cpu->user_mode) return false;
     spin_lock(&memory_lock);
     ours = unlock_with(&memory_lock, trap(v, &f));
-    if (f.due) vcpu_inject(v, VECTOR_PF, f.error, f.address);
+    if (f.error != 0) vcpu_inject(v, VECTOR_PF, f.error, f.address);
     return ours;
 }
 

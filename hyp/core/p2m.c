@@ -10,19 +10,12 @@
 
 STATIC_ASSERT(HV_MAX_RAM_PAGES >> 18 <= ARRAY_LEN(((struct domain *)0)->p2m_ram));
 
-/* A zeroed frame of d's for records; NULL: none left. */
-static void *meta_alloc(struct domain *d) {
-    mfn_t m = frame_alloc(d, FRAME_META);
-
-    return mfn_is_none(m) ? NULL : frame_va(m);
-}
-
 static int create_ram(struct domain *d, uint64_t pages) {
     for (uint64_t g = 0; g < pages; g += 512) {
         uint64_t ***top = &d->p2m_ram[g >> 18];
 
-        if (*top == NULL && (*top = meta_alloc(d)) == NULL) return -HV_ENOMEM;
-        if (((*top)[(g >> 9) & 511] = meta_alloc(d)) == NULL) return -HV_ENOMEM;
+        if (*top == NULL && (*top = frame_meta(d)) == NULL) return -HV_ENOMEM;
+        if (((*top)[(g >> 9) & 511] = frame_meta(d)) == NULL) return -HV_ENOMEM;
     }
     return 0;
 }
@@ -30,12 +23,12 @@ static int create_ram(struct domain *d, uint64_t pages) {
 static int create_windows(struct domain *d, uint64_t pages) {
     struct window ***top = NULL;
 
-    if (pages != 0 && (d->windows = top = meta_alloc(d)) == NULL) return -HV_ENOMEM;
+    if (pages != 0 && (d->windows = top = frame_meta(d)) == NULL) return -HV_ENOMEM;
     for (uint64_t n = 0; n < pages; n += 64) {
         struct window ***middle = &top[n >> 15];
 
-        if (*middle == NULL && (*middle = meta_alloc(d)) == NULL) return -HV_ENOMEM;
-        if (((*middle)[(n >> 6) & 511] = meta_alloc(d)) == NULL) return -HV_ENOMEM;
+        if (*middle == NULL && (*middle = frame_meta(d)) == NULL) return -HV_ENOMEM;
+        if (((*middle)[(n >> 6) & 511] = frame_meta(d)) == NULL) return -HV_ENOMEM;
     }
     return 0;
 }

@@ -26,34 +26,13 @@ struct prefixes {
  * them.
  */
 static bool take_legacy(struct prefixes *p, uint8_t byte) {
-    switch (byte) {
-    case 0xf0:
-        p->lock = true;
-        return true;
-    case 0xf2:
-    case 0xf3:
-        p->rep = true;
-        return true;
-    case 0x66:
-        p->operand16 = true;
-        return true;
-    case 0x67:
-        p->address32 = true;
-        return true;
-    case 0x64:
-        p->segment = PORT_SEG_FS;
-        return true;
-    case 0x65:
-        p->segment = PORT_SEG_GS;
-        return true;
-    case 0x26:
-    case 0x2e:
-    case 0x36:
-    case 0x3e:
-        return true;
-    default:
-        return false;
-    }
+    p->lock |= byte == 0xf0;
+    p->rep |= byte == 0xf2 || byte == 0xf3;
+    p->operand16 |= byte == 0x66;
+    p->address32 |= byte == 0x67;
+    if ((byte & 0xfe) == 0x64) p->segment = byte == 0x64 ? PORT_SEG_FS : PORT_SEG_GS;
+    /* The rest: ES, CS, SS and DS, which mean nothing in 64-bit mode. */
+    return byte == 0xf0 || (byte & 0xfe) == 0xf2 || (byte & 0xfc) == 0x64 || (byte & 0xe7) == 0x26;
 }
 
 /* Consume all prefixes; returns the index of the opcode, or n when the bytes ran out. */

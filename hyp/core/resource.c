@@ -21,10 +21,8 @@ static const struct {
                   { 0xf4, 0xf7 }, { 0x3f8, 0x3ff }, { 0x4d0, 0x4d1 } };
 
 int resource_init_domain(struct domain *d) {
-    mfn_t m = frame_alloc(d, FRAME_META);
-
-    if (mfn_is_none(m)) return -HV_ENOMEM;
-    d->resources = frame_va(m);
+    d->resources = frame_meta(d);
+    if (d->resources == NULL) return -HV_ENOMEM;
     return 0;
 }
 
@@ -48,12 +46,9 @@ void resource_destroy(struct domain *d) {
 
 static bool make_bitmap(struct domain *d) {
     for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap); i++) {
-        mfn_t m;
-
         if (d->io_bitmap[i] != NULL) continue;
-        m = frame_alloc(d, FRAME_META);
-        if (mfn_is_none(m)) return false;
-        d->io_bitmap[i] = frame_va(m);
+        d->io_bitmap[i] = frame_meta(d);
+        if (d->io_bitmap[i] == NULL) return false;
         memset(d->io_bitmap[i], 0xff, PAGE_SIZE);
     }
     return true;

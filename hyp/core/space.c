@@ -38,19 +38,17 @@ static void free_space(struct domain *d, struct space *s) {
         }
     }
     d->spaces[s->id] = NULL;
-    frame_free(d, s->mfn);
+    frame_free(d, frame_mfn_of(s));
 }
 
 static int make_space(struct domain *d, uint32_t id) {
-    mfn_t m = frame_alloc(d, FRAME_META);
-    struct space *s;
+    struct space *s = frame_meta(d);
 
-    if (mfn_is_none(m)) return -HV_ENOMEM;
-    s = frame_va(m);
+    if (s == NULL) return -HV_ENOMEM;
     /* p2m_create came first, and a domain has RAM. */
     BUG_ON(d->p2m_ram[0] == NULL);
     *s = (struct space){
-        .domain = d, .id = id, .bits = leaf_bits[id != 0], .ram = d->p2m_ram[0][0], .mfn = m
+        .domain = d, .id = id, .bits = leaf_bits[id != 0], .ram = d->p2m_ram[0][0]
     };
     s->l4_user = frame_alloc(d, FRAME_TABLE);
     s->l4_kernel = frame_alloc(d, FRAME_TABLE);

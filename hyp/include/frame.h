@@ -81,6 +81,8 @@ struct domain *frame_owner(const struct frame *f);
 /* A zeroed frame for `d` (NULL: the hypervisor), charged. MFN_NONE: quota or memory used up, also
  * after the epoch was forced. */
 mfn_t frame_alloc(struct domain *d, enum frame_state state);
+/* The same for a record of ours: its frame in the direct map, or NULL. */
+void *frame_meta(struct domain *d);
 /* Gives a frame back and uncharges its owner `d`, at once or when the epoch has passed. No leaf may
  * name it any more, no grant, no pin, no request page. */
 void frame_free(struct domain *d, mfn_t m);

@@ -28,7 +28,6 @@ struct space {
     const uint64_t *ram;  /* the P2M's leaf that was used last; never NULL */
     uint64_t destroy_at;  /* page number that the next step of destroy looks at */
     mfn_t l4_kernel, l4_user;
-    mfn_t mfn; /* the frame this struct lies in */
 };
 
 int space_init_domain(struct domain *d); /* kernel half L3s and space 0 */

@@ -2,7 +2,7 @@
 /*
  * printf.c: the formatter behind printk() and snprintf(); no state, no floating point.
  *
- * An unknown conversion is printed as it stands and takes no argument.
+ * Only what hyp itself prints is understood; any other conversion ends the text there.
  */
 #include "printk.h"
 #include "string.h"
@@ -16,7 +16,7 @@ struct spec {
     format_sink_t *sink;
     void *arg;
     int written;
-    bool left, zero;
+    bool zero;
     int width, precision; /* precision < 0: none, or PRECISION_ARGUMENT */
     int longs;            /* number of l's; z counts as one */
 };
@@ -29,11 +29,10 @@ static void emit(struct spec *s, char c) {
 static void emit_field(struct spec *s, const char *sign, const char *text, size_t length) {
     int pad = s->width - (int)strlen(sign) - (int)length;
 
-    for (; !s->left && !s->zero && pad > 0; pad--) emit(s, ' ');
+    for (; !s->zero && pad > 0; pad--) emit(s, ' ');
     while (*sign != '\0') emit(s, *sign++);
-    for (; !s->left && pad > 0; pad--) emit(s, '0');
+    for (; pad > 0; pad--) emit(s, '0');
     for (size_t i = 0; i < length; i++) emit(s, text[i]);
-    for (; pad > 0; pad--) emit(s, ' ');
 }
 
 static void emit_number(struct spec *s, uint64_t value, unsigned int base, const char *sign) {
@@ -54,10 +53,7 @@ static void emit_string(struct spec *s, const char *text) {
 }
 
 static void emit_signed(struct spec *s, int64_t value) {
-    if (value < 0)
-        emit_number(s, 0 - (uint64_t)value, 10, "-");
-    else
-        emit_number(s, (uint64_t)value, 10, "");
+    emit_number(s, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, value < 0 ? "-" : "");
 }
 
 static const char *parse_number(const char *p, int *number) {
@@ -67,13 +63,10 @@ static const char *parse_number(const char *p, int *number) {
 }
 
 static const char *parse_flags(struct spec *s, const char *p) {
-    s->left = s->zero = false;
+    s->zero = false;
     s->precision = -1;
     s->longs = 0;
-    for (; *p == '-' || *p == '0'; p++) {
-        s->left |= *p == '-';
-        s->zero |= *p == '0';
-    }
+    for (; *p == '0'; p++) s->zero = true;
     p = parse_number(p, &s->width);
     if (p[0] == '.' && p[1] == '*') {
         s->precision = PRECISION_ARGUMENT;
@@ -81,13 +74,12 @@ static const char *parse_flags(struct spec *s, const char *p) {
     } else if (*p == '.') {
         p = parse_number(p + 1, &s->precision);
     }
-    for (; *p == 'l' || *p == 'z' || *p == 'h'; p++) s->longs += *p != 'h';
+    for (; *p == 'l' || *p == 'z'; p++) s->longs++;
     return p;
 }
 
 int format_to(format_sink_t *sink, void *arg, const char *format, va_list args) {
     struct spec s = { .sink = sink, .arg = arg };
-    char c;
 
     for (const char *p = format; *p != '\0'; p++) {
         if (*p != '%') {
@@ -97,16 +89,10 @@ int format_to(format_sink_t *sink, void *arg, const char *format, va_list args) 
         p = parse_flags(&s, p + 1);
         if (s.precision == PRECISION_ARGUMENT) s.precision = va_arg(args, int);
         switch (*p) {
-        case 'c':
-            c = (char)va_arg(args, int);
-            s.zero = false;
-            emit_field(&s, "", &c, 1);
-            break;
         case 's':
             emit_string(&s, va_arg(args, const char *));
             break;
         case 'd':
-        case 'i':
             emit_signed(&s, s.longs > 0 ? va_arg(args, long) : va_arg(args, int));
             break;
         case 'u':
@@ -114,20 +100,11 @@ int format_to(format_sink_t *sink, void *arg, const char *format, va_list args) 
             emit_number(&s, s.longs > 0 ? va_arg(args, unsigned long) : va_arg(args, unsigned int),
                         *p == 'u' ? 10 : 16, "");
             break;
-        case 'p':
-            s.zero = true;
-            s.width = 18;
-            emit_number(&s, (uintptr_t)va_arg(args, void *), 16, "0x");
-            break;
         case '%':
             emit(&s, '%');
             break;
-        case '\0':
-            return s.written;
         default:
-            emit(&s, '%');
-            emit(&s, *p);
-            break;
+            return s.written;
         }
     }
     return s.written;

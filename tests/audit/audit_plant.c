@@ -38,74 +38,35 @@ static void name_frame(uint64_t frame, pte_t kind) {
 /* A frame of nobody's in state RAM: as if it were another domain's. */
 static struct frame *foreign_frame(void) { return frame_of(frame_alloc(NULL, FRAME_RAM)); }
 
-static void plant_maps(void) { ram_frame()->maps++; }
+static uint64_t number_of(const struct frame *f) { return (uint64_t)(f - frame_table); }
 
-static void plant_grants(void) { ram_frame()->grants++; }
+/* The name is the one by which the audit is to call it. False: no such kind. */
+static bool plant(const char *kind) {
+    struct domain *root = domain_root;
 
-static void plant_pins(void) { ram_frame()->pins++; }
-
-static void plant_charge(void) { domain_root->used++; }
-
-static void plant_live(void) { frame_of(domain_root->kernel_l3[0])->live++; }
-
-static void plant_leak(void) { frame_alloc(domain_root, FRAME_RAM); }
-
-static void plant_double_use(void) {
-    p2m_set_ram(domain_root, (gfn_t){ domain_root->ram_pages - 1 },
-                (mfn_t){ (uint64_t)(ram_frame() - frame_table) });
+#define PLANT(name, error)                                                                         \
+    if (strcmp(kind, name) == 0) return (error), true
+    PLANT("maps", ram_frame()->maps++);
+    PLANT("grant-count", ram_frame()->grants++);
+    PLANT("pin-count", ram_frame()->pins++);
+    PLANT("charge", root->used++);
+    PLANT("live-count", frame_of(root->kernel_l3[0])->live++);
+    PLANT("leak", frame_alloc(root, FRAME_RAM));
+    PLANT("double-use",
+          p2m_set_ram(root, (gfn_t){ root->ram_pages - 1 }, (mfn_t){ number_of(ram_frame()) }));
+    PLANT("free-list", foreign_frame()->state = FRAME_FREE);
+    PLANT("quarantine", foreign_frame()->state = FRAME_QUARANTINE);
+    PLANT("shared-writable", name_frame(number_of(foreign_frame()), PTE_RAM));
+    PLANT("table-reachable", name_frame(root->spaces[0]->l4_user.n, PTE_RAM));
+    PLANT("no-grant", name_frame(number_of(foreign_frame()), PTE_WINDOW));
+    PLANT("shared-page", name_frame(number_of(ram_frame()), PTE_SHARED));
+    PLANT("mmio", name_frame(number_of(ram_frame()), PTE_MMIO | PTE_UNCACHED));
+    PLANT("leaf-bits", *kernel_leaf() |= (pte_t)1 << 8);
+    PLANT("write-exec", *kernel_leaf() = (*kernel_leaf() | PTE_WRITE) & ~PTE_NX);
+    PLANT("views", *(pte_t *)frame_va(root->spaces[0]->l4_kernel) = PTE_NX);
+#undef PLANT
+    return false;
 }
-
-static void plant_free(void) { foreign_frame()->state = FRAME_FREE; }
-
-static void plant_quarantine(void) { foreign_frame()->state = FRAME_QUARANTINE; }
-
-static void plant_foreign(void) { name_frame((uint64_t)(foreign_frame() - frame_table), PTE_RAM); }
-
-static void plant_table(void) { name_frame(domain_root->spaces[0]->l4_user.n, PTE_RAM); }
-
-static void plant_window(void) {
-    name_frame((uint64_t)(foreign_frame() - frame_table), PTE_WINDOW);
-}
-
-static void plant_shared(void) { name_frame((uint64_t)(ram_frame() - frame_table), PTE_SHARED); }
-
-static void plant_mmio(void) {
-    name_frame((uint64_t)(ram_frame() - frame_table), PTE_MMIO | PTE_UNCACHED);
-}
-
-static void plant_global(void) { *kernel_leaf() |= (pte_t)1 << 8; }
-
-static void plant_write_exec(void) {
-    pte_t *leaf = kernel_leaf();
-
-    *leaf = (*leaf | PTE_WRITE) & ~PTE_NX;
-}
-
-static void plant_views(void) { *(pte_t *)frame_va(domain_root->spaces[0]->l4_kernel) = PTE_NX; }
-
-/* The name is the one by which the audit is to call it. */
-static const struct {
-    const char *kind;
-    void (*plant)(void);
-} plants[] = {
-    { "maps", plant_maps },
-    { "grant-count", plant_grants },
-    { "pin-count", plant_pins },
-    { "charge", plant_charge },
-    { "live-count", plant_live },
-    { "leak", plant_leak },
-    { "double-use", plant_double_use },
-    { "free-list", plant_free },
-    { "quarantine", plant_quarantine },
-    { "shared-writable", plant_foreign },
-    { "table-reachable", plant_table },
-    { "no-grant", plant_window },
-    { "shared-page", plant_shared },
-    { "mmio", plant_mmio },
-    { "leaf-bits", plant_global },
-    { "write-exec", plant_write_exec },
-    { "views", plant_views },
-};
 
 void audit_plant(void) {
     static bool done;
@@ -113,12 +74,5 @@ void audit_plant(void) {
 
     if (done || !boot_option(frame_boot, "audit-plant", kind, sizeof(kind))) return;
     done = true;
-    for (unsigned int i = 0; i < ARRAY_LEN(plants); i++) {
-        if (strcmp(kind, plants[i].kind) == 0) {
-            plants[i].plant();
-            printk("audit-plant: %s", kind);
-            return;
-        }
-    }
-    printk("audit-plant: no such kind: %s", kind);
+    printk("audit-plant: %s%s", plant(kind) ? "" : "no such kind: ", kind);
 }

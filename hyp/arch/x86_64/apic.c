@@ -56,16 +56,13 @@ static void lapic_write(unsigned int reg, uint32_t value) { lapic[reg / sizeof(*
 void pic_init(void) {
     /* ICW1-ICW4: vectors at VECTOR_PIC, slave on line 2, 8086 mode; then all lines masked. They
      * can still raise spurious interrupts, which land on vectors that nobody else uses. */
-    outb(0x20, 0x11);
-    outb(0xa0, 0x11);
-    outb(0x21, VECTOR_PIC);
-    outb(0xa1, VECTOR_PIC + 8);
-    outb(0x21, 4);
-    outb(0xa1, 2);
-    outb(0x21, 1);
-    outb(0xa1, 1);
-    outb(0x21, 0xff);
-    outb(0xa1, 0xff);
+    static const struct {
+        uint8_t port, value;
+    } steps[] = { { 0x20, 0x11 }, { 0xa0, 0x11 }, { 0x21, VECTOR_PIC }, { 0xa1, VECTOR_PIC + 8 },
+                  { 0x21, 4 },    { 0xa1, 2 },    { 0x21, 1 },          { 0xa1, 1 },
+                  { 0x21, 0xff }, { 0xa1, 0xff } };
+
+    for (unsigned int i = 0; i < ARRAY_LEN(steps); i++) outb(steps[i].port, steps[i].value);
 }
 
 void apic_init(struct cpu *cpu) {

@@ -14,27 +14,33 @@
 /* The fields that assembly uses, by the name that it gives them. */
 #define CPU(X)                                                                                     \
     X(VCPU, vcpu)                                                                                  \
-    X(WORK, work) X(USER_MODE, user_mode) X(SCRATCH, scratch) X(SCRATCH2, scratch2)                \
-        X(SCRATCH3, scratch3) X(TSS_RSP0, tss_rsp0) X(TSS_IOBASE, tss_iobase)                      \
-            X(IOBASE_KERNEL, iobase_kernel) X(SELF, self)
+    X(WORK, work)                                                                                  \
+    X(USER_MODE, user_mode)                                                                        \
+    X(SCRATCH, scratch) X(SCRATCH2, scratch2) X(SCRATCH3, scratch3) X(TSS_RSP0, tss_rsp0)          \
+        X(TSS_IOBASE, tss_iobase) X(IOBASE_KERNEL, iobase_kernel) X(SELF, self)
 #define REGS(X)                                                                                    \
     X(R15, r15)                                                                                    \
-    X(R14, r14) X(R13, r13) X(R12, r12) X(R11, r11) X(R10, r10) X(R9, r9) X(R8, r8) X(RBP, rbp)    \
-        X(RBX, rbx) X(RAX, rax) X(RCX, rcx) X(RDX, rdx) X(RSI, rsi) X(RDI, rdi) X(VECTOR, vector)  \
-            X(ERROR, error) X(RIP, rip) X(CS, cs) X(RFLAGS, rflags) X(RSP, rsp) X(SS, ss)
+    X(R14, r14)                                                                                    \
+    X(R13, r13)                                                                                    \
+    X(R12, r12) X(R11, r11) X(R10, r10) X(R9, r9) X(R8, r8) X(RBP, rbp) X(RBX, rbx) X(RAX, rax)    \
+        X(RCX, rcx) X(RDX, rdx) X(RSI, rsi) X(RDI, rdi) X(VECTOR, vector) X(ERROR, error)          \
+            X(RIP, rip) X(CS, cs) X(RFLAGS, rflags) X(RSP, rsp) X(SS, ss)
 #define VCPU(X)                                                                                    \
     X(CPU, cpu)                                                                                    \
-    X(PAGE, page) X(ROOT_KERNEL, root_kernel) X(ROOT_USER, root_user)                              \
-        X(ENTRY_SYSCALL, entry_syscall) X(ENTRY_EVENT_USER, entry_event_user)                      \
-            X(ENTRY_EVENT_KERNEL, entry_event_kernel) X(KERNEL_GS_BASE, kernel_gs_base)            \
-                X(KERNEL_STACK, kernel_stack) X(GS_BASE, gs_base)                                  \
-                    X(HYPERCALLS, counters.hypercalls) X(SYSCALLS, counters.syscalls)              \
-                        X(FAULTS, counters.faults) X(UPCALLS, counters.upcalls)
+    X(PAGE, page)                                                                                  \
+    X(ROOT_KERNEL, root_kernel)                                                                    \
+    X(ROOT_USER, root_user) X(ENTRY_SYSCALL, entry_syscall) X(ENTRY_EVENT_USER, entry_event_user)  \
+        X(ENTRY_EVENT_KERNEL, entry_event_kernel) X(KERNEL_GS_BASE, kernel_gs_base)                \
+            X(KERNEL_STACK, kernel_stack) X(GS_BASE, gs_base) X(HYPERCALLS, counters.hypercalls)   \
+                X(SYSCALLS, counters.syscalls) X(FAULTS, counters.faults)                          \
+                    X(UPCALLS, counters.upcalls)
 #define PAGE(X) X(MASKED, masked) X(BUSY, busy) X(PENDING_SEL, pending_sel)
 #define SAVE(X)                                                                                    \
     X(RIP, rip)                                                                                    \
-    X(RSP, rsp) X(RFLAGS, rflags) X(RAX, rax) X(RCX, rcx) X(R11, r11) X(GS_BASE, gs_base)          \
-        X(CR2, cr2) X(VECTOR, vector) X(ERROR, error) X(PREV_MASKED, prev_masked)
+    X(RSP, rsp)                                                                                    \
+    X(RFLAGS, rflags)                                                                              \
+    X(RAX, rax) X(RCX, rcx) X(R11, r11) X(GS_BASE, gs_base) X(CR2, cr2) X(VECTOR, vector)          \
+        X(ERROR, error) X(PREV_MASKED, prev_masked)
 /* clang-format on */
 
 #define CPU_FIELD(name, member)  OFFSET(CPU_##name, struct cpu, member)

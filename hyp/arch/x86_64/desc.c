@@ -60,20 +60,9 @@ static struct gate idt[256] __attribute__((aligned(16)));
 
 static struct arch_cpu *arch_cpus[CPU_MAX];
 
-static uint8_t vector_ist(unsigned int vector) {
-    switch (vector) {
-    case VECTOR_NMI:
-        return IST_NMI;
-    case VECTOR_DB:
-        return IST_DB;
-    case VECTOR_DF:
-        return IST_DF;
-    case VECTOR_MC:
-        return IST_MC;
-    default:
-        return IST_NONE;
-    }
-}
+static const uint8_t vector_ist[256] = {
+    [VECTOR_NMI] = IST_NMI, [VECTOR_DB] = IST_DB, [VECTOR_DF] = IST_DF, [VECTOR_MC] = IST_MC
+};
 
 static void load_idt(void) {
     struct table_register idtr = { sizeof(idt) - 1, (uintptr_t)idt };
@@ -99,7 +88,6 @@ static void gdt_fill(struct arch_cpu *arch) {
     uintptr_t base = (uintptr_t)&arch->tss;
     uint64_t limit = sizeof(arch->tss) - 1;
 
-    arch->gdt[0] = 0;
     arch->gdt[1] = 0x00af9b000000ffff; /* code 64, DPL 0 */
     arch->gdt[2] = 0x00cf93000000ffff; /* data, DPL 0 */
     arch->gdt[3] = 0x00cff3000000ffff; /* data, DPL 3 */
@@ -173,6 +161,6 @@ void desc_load(struct cpu *cpu) {
     for (unsigned int ist = 1; ist < IST_COUNT; ist++)
         *(struct cpu **)(arch->tss.ist[ist - 1] + 8) = cpu;
     load_gdt(arch);
-    for (unsigned int v = 0; v < 256; v++) idt[v].ist = vector_ist(v);
+    for (unsigned int v = 0; v < 256; v++) idt[v].ist = vector_ist[v];
     load_idt();
 }

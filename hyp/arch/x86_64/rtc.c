@@ -21,34 +21,28 @@
 #define HOUR_PM      0x80
 #define TRIES        1000
 
-/* Seconds, minutes, hours, day, month, year, century, as the chip has them. */
-struct reading {
-    uint8_t v[7];
-};
+enum { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, CENTURY, FIELDS };
 
 static uint8_t cmos_read(uint8_t reg) {
     outb(RTC_INDEX, reg);
     return inb(RTC_DATA);
 }
 
-static struct reading read_registers(void) {
-    static const uint8_t regs[6] = { 0, 2, 4, 7, 8, 9 };
-    struct reading r = { { 0 } };
+/* All fields as the chip has them, twice the same: no update came in between. */
+static void read_stable(uint8_t v[FIELDS]) {
+    const uint8_t regs[FIELDS] = { 0, 2, 4, 7, 8, 9, platform.century_register };
+    bool stable = false;
 
-    for (unsigned int i = 0; i < sizeof(regs); i++) r.v[i] = cmos_read(regs[i]);
-    r.v[6] = platform.century_register != 0 ? cmos_read(platform.century_register) : 0;
-    return r;
-}
+    for (int try = 0; try < TRIES && !stable; try++) {
+        stable = try > 0;
+        for (unsigned int i = 0; i < FIELDS; i++) {
+            uint8_t now = regs[i] != 0 || i == SECOND ? cmos_read(regs[i]) : 0;
 
-static struct reading read_stable(void) {
-    struct reading a = { { 0 } }, b;
-
-    for (int i = 0; i < TRIES; i++) {
-        b = read_registers();
-        if (!(cmos_read(RTC_STATUS_A) & A_UPDATING) && memcmp(&a, &b, sizeof(a)) == 0) break;
-        a = b;
+            stable = stable && now == v[i];
+            v[i] = now;
+        }
+        stable = stable && !(cmos_read(RTC_STATUS_A) & A_UPDATING);
     }
-    return b;
 }
 
 static int64_t decode(uint8_t raw, uint8_t status) {
@@ -64,15 +58,16 @@ static int64_t days_since_1970(int64_t year, int64_t month, int64_t day) {
 }
 
 void rtc_read(struct boot_info *boot) {
-    struct reading r = read_stable();
-    uint8_t status = cmos_read(RTC_STATUS_B);
-    int64_t hour = decode(r.v[2] & (uint8_t)~HOUR_PM, status);
-    int64_t century = r.v[6] != 0 ? decode(r.v[6], status) : 20;
-    int64_t days = days_since_1970(century * 100 + decode(r.v[5], status), decode(r.v[4], status),
-                                   decode(r.v[3], status));
+    uint8_t raw[FIELDS] = { 0 }, status;
+    int64_t v[FIELDS];
 
-    if (!(status & B_24_HOURS)) hour = hour % 12 + (r.v[2] & HOUR_PM ? 12 : 0);
-    boot->wall_clock =
-        days * 86400 + hour * 3600 + decode(r.v[1], status) * 60 + decode(r.v[0], status);
+    read_stable(raw);
+    status = cmos_read(RTC_STATUS_B);
+    for (unsigned int i = 0; i < FIELDS; i++)
+        v[i] = decode(i == HOUR ? raw[i] & (uint8_t)~HOUR_PM : raw[i], status);
+    if (!(status & B_24_HOURS)) v[HOUR] = v[HOUR] % 12 + (raw[HOUR] & HOUR_PM ? 12 : 0);
+    v[YEAR] += (raw[CENTURY] != 0 ? v[CENTURY] : 20) * 100;
+    boot->wall_clock = days_since_1970(v[YEAR], v[MONTH], v[DAY]) * 86400 + v[HOUR] * 3600 +
+                       v[MINUTE] * 60 + v[SECOND];
     boot->wall_clock_ns = clock_now_ns();
 }
