@@ -12,8 +12,6 @@
 #include "arch/layout.h"
 #include "types.h"
 
-struct trace_ring;
-struct vcpu;
 
 /* Bits of cpu.work: looked at before each return to a guest. */
 #define CPU_WORK_RESCHED 1u /* choose again who runs */

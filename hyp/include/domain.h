@@ -14,14 +14,7 @@
 #include "hv_memory.h"
 #include "hv_vcpu.h"
 #include "ratelimit.h"
-#include "types.h"
 
-struct domain;
-struct space;
-struct port_table;
-struct grant_table;
-struct io_routes;
-struct resources;
 
 /* Why a vCPU does not run. 0: it can. */
 #define VCPU_BLOCKED 1u /* in block */

@@ -11,7 +11,6 @@
 
 #include "arch/tlb.h"
 #include "cpu.h"
-#include "types.h"
 
 extern uint32_t epoch_now;
 

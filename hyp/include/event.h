@@ -8,7 +8,6 @@
 #include "types.h"
 
 struct domain;
-struct vcpu;
 
 /* One end of a channel. `other` is written under both tables' locks and read without by senders. */
 struct port {

@@ -14,9 +14,7 @@
 #include "bug.h"
 #include "epoch.h"
 #include "lock.h"
-#include "types.h"
 
-struct domain;
 
 enum frame_state {
     FRAME_RESERVED, /* not memory, or used by the hypervisor from boot on */

@@ -8,7 +8,6 @@
 
 #include "frame.h"
 #include "p2m.h"
-#include "types.h"
 
 /* 0, or -HV_EFAULT: not RAM or window, crosses a page, revoked, or (out) read-only. bytes 0..4096.
  */

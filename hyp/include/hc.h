@@ -9,8 +9,6 @@
 
 #include "cpu.h"
 #include "domain.h"
-#include "hv_call.h"
-#include "types.h"
 
 #define HV_CALL0(nr, name)                         int64_t hc_##name(void);
 #define HV_CALL1(nr, name, t1, a1)                 int64_t hc_##name(t1 a1);

@@ -10,7 +10,6 @@
 
 #include "arch/cpu.h"
 #include "barrier.h"
-#include <stdint.h>
 
 /* The one list: a lock may be taken while locks above it here are held. */
 enum lock_rank {

@@ -11,10 +11,7 @@
 #pragma once
 
 #include "domain.h"
-#include "hv_memory.h"
-#include "types.h"
 
-struct space;
 
 /* A window page. All zero: free. */
 struct window {

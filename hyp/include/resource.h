@@ -9,7 +9,6 @@
 #include "types.h"
 
 struct domain;
-struct dma_table;
 struct window;
 
 #define RESOURCE_RANGES  32u

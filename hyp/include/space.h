@@ -6,12 +6,8 @@
  */
 #pragma once
 
-#include "arch/tlb.h"
-#include "cpu.h"
 #include "domain.h"
 #include "epoch.h"
-#include "hv_memory.h"
-#include "types.h"
 
 struct space {
     struct domain *domain;

@@ -10,7 +10,6 @@
 struct cpu;
 struct domain;
 
-struct vcpu;
 struct hv_entry;
 
 struct vcpu *vcpu_create(struct domain *d, uint32_t id); /* frames charged to d; NULL: none left */

@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include <stdint.h>
 
 #ifdef HYP_UNIT
 void tlb_flush_page(uint64_t va);

@@ -9,7 +9,6 @@
 #pragma once
 
 #include "arch/regs.h"
-#include <stdbool.h>
 
 #define VECTOR_DB       1u
 #define VECTOR_NMI      2u
