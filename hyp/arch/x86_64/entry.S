@@ -14,11 +14,13 @@
 /* Bytes below struct cpu that a hypercall's handler finds: ten saved registers and, inside it, the return address. */
 #define SAVED 80
 
-    .text
+/* A word into the save area that RAX points to; RCX is clobbered. */
+#define SAVE(word, field) movq word, %rcx; movq %rcx, SAVE_##field(%rax)
+/* A register into, or the top of the stack into its place in, the vCPU that R11 points to. */
+#define STORE(reg) movq %reg, REGS_##reg(%r11);
+#define POP(reg) popq REGS_##reg(%r11);
 
-    .macro COUNT counter, vcpu
-    incq \counter(\vcpu)
-    .endm
+    .text
 
     /* A guest may use its ports in kernel mode alone. \cpu: struct cpu, \a and \b are clobbered. */
     .macro PORTS_OPEN cpu, a, b, b16
@@ -44,14 +46,10 @@ syscall_entry:
     pushq %rcx
     pushq %r11
     movq CPU_VCPU + 24(%rsp), %r11
-    pushq %rdi
-    pushq %rsi
-    pushq %rdx
-    pushq %r10
-    pushq %r8
-    pushq %r9
-    pushq %rax
-    COUNT VCPU_HYPERCALLS, %r11
+    .irp reg, rdi, rsi, rdx, r10, r8, r9, rax
+    pushq %\reg
+    .endr
+    incq VCPU_HYPERCALLS(%r11)
     cmpq $HV_NR_LIMIT, %rax
     jae hypercall_unknown
     /* A mispredicted branch must not use a number beyond the table as an index. */
@@ -65,12 +63,9 @@ hypercall_exit:
     jne hypercall_work
 hypercall_return:
     addq $8, %rsp
-    popq %r9
-    popq %r8
-    popq %r10
-    popq %rdx
-    popq %rsi
-    popq %rdi
+    .irp reg, r9, r8, r10, rdx, rsi, rdi
+    popq %\reg
+    .endr
     popq %r11
     popq %rcx
     popq %rsp
@@ -93,23 +88,20 @@ hypercall_work:
     jne hypercall_return
     cmpq $0, VCPU_ENTRY_EVENT_KERNEL(%r11)
     je hypercall_return
-    COUNT VCPU_UPCALLS, %r11
+    incq VCPU_UPCALLS(%r11)
     movl $1, PAGE_MASKED(%rcx)
     movl $1, PAGE_BUSY(%rcx)
-    movq $HV_VECTOR_EVENT, SAVE_VECTOR(%rcx) /* and error 0 */
-    movq $0, SAVE_PREV_MASKED(%rcx)
-    movq %rax, SAVE_RAX(%rcx)
+    movq $HV_VECTOR_EVENT, SAVE_vector(%rcx) /* and error 0 */
+    movq $0, SAVE_prev_masked(%rcx)
+    movq %rax, SAVE_rax(%rcx)
     addq $8, %rsp
-    popq %r9
-    popq %r8
-    popq %r10
-    popq %rdx
-    popq %rsi
-    popq %rdi
-    popq SAVE_RFLAGS(%rcx)
-    popq SAVE_RIP(%rcx)
+    .irp reg, r9, r8, r10, rdx, rsi, rdi
+    popq %\reg
+    .endr
+    popq SAVE_rflags(%rcx)
+    popq SAVE_rip(%rcx)
     popq %rsp
-    movq %rsp, SAVE_RSP(%rcx)
+    movq %rsp, SAVE_rsp(%rcx)
     movq VCPU_ENTRY_EVENT_KERNEL(%r11), %rcx
     movl $RFLAGS_FIXED, %r11d
     sysretq
@@ -117,29 +109,18 @@ hypercall_work:
     /* All registers into the vCPU, then C. RCX and R11 are lost by the ABI: they get what SYSCALL put there. */
 hypercall_leave:
     movq CPU_VCPU + SAVED(%rsp), %r11
-    movq %rax, REGS_RAX(%r11)
-    movq %r15, REGS_R15(%r11)
-    movq %r14, REGS_R14(%r11)
-    movq %r13, REGS_R13(%r11)
-    movq %r12, REGS_R12(%r11)
-    movq %rbp, REGS_RBP(%r11)
-    movq %rbx, REGS_RBX(%r11)
+    STORE(rax) STORE(r15) STORE(r14) STORE(r13) STORE(r12) STORE(rbp) STORE(rbx)
     addq $8, %rsp
-    popq REGS_R9(%r11)
-    popq REGS_R8(%r11)
-    popq REGS_R10(%r11)
-    popq REGS_RDX(%r11)
-    popq REGS_RSI(%r11)
-    popq REGS_RDI(%r11)
+    POP(r9) POP(r8) POP(r10) POP(rdx) POP(rsi) POP(rdi)
     popq %rax
-    movq %rax, REGS_RFLAGS(%r11)
-    movq %rax, REGS_R11(%r11)
+    movq %rax, REGS_rflags(%r11)
+    movq %rax, REGS_r11(%r11)
     popq %rax
-    movq %rax, REGS_RIP(%r11)
-    movq %rax, REGS_RCX(%r11)
-    popq REGS_RSP(%r11)
-    movq $ASM_SEL_GUEST_CODE, REGS_CS(%r11)
-    movq $ASM_SEL_GUEST_DATA, REGS_SS(%r11)
+    movq %rax, REGS_rip(%r11)
+    movq %rax, REGS_rcx(%r11)
+    popq REGS_rsp(%r11)
+    movq $ASM_SEL_GUEST_CODE, REGS_cs(%r11)
+    movq $ASM_SEL_GUEST_DATA, REGS_ss(%r11)
     jmp leave
 
     /*
@@ -151,21 +132,19 @@ syscall_user:
     movl $0, CPU_USER_MODE(%rsp)
     movq CPU_VCPU(%rsp), %rax
     movq VCPU_PAGE(%rax), %rax
-    movq %rcx, SAVE_RIP(%rax)
-    movq %r11, SAVE_RFLAGS(%rax)
-    movq CPU_SCRATCH(%rsp), %rcx
-    movq %rcx, SAVE_RSP(%rax)
-    movq CPU_SCRATCH2(%rsp), %rcx
-    movq %rcx, SAVE_RAX(%rax)
+    movq %rcx, SAVE_rip(%rax)
+    movq %r11, SAVE_rflags(%rax)
+    SAVE(CPU_SCRATCH(%rsp), rsp)
+    SAVE(CPU_SCRATCH2(%rsp), rax)
     rdgsbase %rcx
-    movq %rcx, SAVE_GS_BASE(%rax)
-    movq $HV_VECTOR_SYSCALL, SAVE_VECTOR(%rax)
-    movq $0, SAVE_PREV_MASKED(%rax)
+    movq %rcx, SAVE_gs_base(%rax)
+    movq $HV_VECTOR_SYSCALL, SAVE_vector(%rax)
+    movq $0, SAVE_prev_masked(%rax)
     movl $1, PAGE_MASKED(%rax)
     movl $1, PAGE_BUSY(%rax)
     PORTS_OPEN %rsp, %rcx, %eax, %ax
     movq CPU_VCPU(%rsp), %rsp
-    COUNT VCPU_SYSCALLS, %rsp
+    incq VCPU_SYSCALLS(%rsp)
     movq VCPU_KERNEL_GS_BASE(%rsp), %rcx
     wrgsbase %rcx
     movq VCPU_ROOT_KERNEL(%rsp), %rcx
@@ -183,50 +162,45 @@ syscall_user:
     .type entry_from_guest, @function
     .balign 64
 entry_from_guest:
-    .set BASE, -REGS_VECTOR /* from RSP to the vCPU */
+    .set BASE, -REGS_vector /* from RSP to the vCPU */
     cmpl $14, (%rsp)
     jne trap_slow
-    movq %rax, BASE + REGS_RAX(%rsp)
+    movq %rax, BASE + REGS_rax(%rsp)
     movq BASE + VCPU_PAGE(%rsp), %rax
     cmpl $0, PAGE_BUSY(%rax)
     jne trap_slow_rax
     cmpq $0, BASE + VCPU_ENTRY_EVENT_KERNEL(%rsp)
     je trap_slow_rax
-    COUNT BASE + VCPU_FAULTS, %rsp
-    movq %rcx, SAVE_RCX(%rax)
-    movq %r11, SAVE_R11(%rax)
-    movq BASE + REGS_RAX(%rsp), %rcx
-    movq %rcx, SAVE_RAX(%rax)
-    movq BASE + REGS_RIP(%rsp), %rcx
-    movq %rcx, SAVE_RIP(%rax)
-    movq BASE + REGS_RFLAGS(%rsp), %rcx
-    movq %rcx, SAVE_RFLAGS(%rax)
-    movq BASE + REGS_RSP(%rsp), %rcx
-    movq %rcx, SAVE_RSP(%rax)
-    movq %cr2, %rcx
-    movq %rcx, SAVE_CR2(%rax)
-    movl $14, SAVE_VECTOR(%rax)
-    movl BASE + REGS_ERROR(%rsp), %ecx
-    movl %ecx, SAVE_ERROR(%rax)
+    incq BASE + VCPU_FAULTS(%rsp)
+    movq %rcx, SAVE_rcx(%rax)
+    movq %r11, SAVE_r11(%rax)
+    SAVE(BASE + REGS_rax(%rsp), rax)
+    SAVE(BASE + REGS_rip(%rsp), rip)
+    SAVE(BASE + REGS_rflags(%rsp), rflags)
+    SAVE(BASE + REGS_rsp(%rsp), rsp)
+    SAVE(%cr2, cr2)
+    movl $14, SAVE_vector(%rax)
+    movl BASE + REGS_error(%rsp), %ecx
+    movl %ecx, SAVE_error(%rax)
     movl $1, PAGE_BUSY(%rax)
     movq BASE + VCPU_CPU(%rsp), %r11
     cmpl $0, CPU_USER_MODE(%r11)
     jne page_fault_user
 
     movl PAGE_MASKED(%rax), %ecx
-    movq %rcx, SAVE_PREV_MASKED(%rax)
+    movq %rcx, SAVE_prev_masked(%rax)
     movl $1, PAGE_MASKED(%rax)
     xorl %eax, %eax /* nothing of ours in a guest's registers */
     movq BASE + VCPU_ENTRY_EVENT_KERNEL(%rsp), %rcx
-    movq BASE + REGS_RSP(%rsp), %rsp
+    movq BASE + REGS_rsp(%rsp), %rsp
     movl $RFLAGS_FIXED, %r11d
     sysretq
 
 page_fault_user:
     movl $0, CPU_USER_MODE(%r11)
     rdgsbase %rcx
-    movq %rcx, SAVE_GS_BASE(%rax)
-    movq $0, SAVE_PREV_MASKED(%rax)
+    movq %rcx, SAVE_gs_base(%rax)
+    movq $0, SAVE_prev_masked(%rax)
     movl $1, PAGE_MASKED(%rax)
     PORTS_OPEN %r11, %rcx, %eax, %ax
     movq BASE + VCPU_KERNEL_GS_BASE(%rsp), %rcx
@@ -240,7 +214,7 @@ page_fault_user:
     .size entry_from_guest, . - entry_from_guest
 
 trap_slow_rax:
-    movq BASE + REGS_RAX(%rsp), %rax
+    movq BASE + REGS_rax(%rsp), %rax
     .type trap_slow, @function
 trap_slow:
     .irp reg, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
@@ -280,27 +254,27 @@ return_to_user:
     movq %r11, CPU_SCRATCH3(%rsp)
     movq CPU_VCPU(%rsp), %r11
     movq VCPU_PAGE(%r11), %rax
-    COUNT VCPU_HYPERCALLS, %r11
+    incq VCPU_HYPERCALLS(%r11)
     cmpq $0, VCPU_ENTRY_SYSCALL(%r11)
     je return_to_user_bad
-    movq SAVE_RIP(%rax), %rcx
-    movq %rcx, REGS_RIP(%r11)
+    movq SAVE_rip(%rax), %rcx
+    movq %rcx, REGS_rip(%r11)
     shlq $16, %rcx
     sarq $16, %rcx
-    cmpq %rcx, REGS_RIP(%r11)
+    cmpq %rcx, REGS_rip(%r11)
     jne return_to_user_bad
-    movq SAVE_GS_BASE(%rax), %rcx
+    movq SAVE_gs_base(%rax), %rcx
     movq %rcx, VCPU_GS_BASE(%r11)
     shlq $16, %rcx
     sarq $16, %rcx
     cmpq %rcx, VCPU_GS_BASE(%r11)
     jne return_to_user_bad
-    movq SAVE_RFLAGS(%rax), %rcx
+    movq SAVE_rflags(%rax), %rcx
     andl $RFLAGS_USER_MASK, %ecx
     orl $RFLAGS_FIXED, %ecx
-    movq %rcx, REGS_RFLAGS(%r11)
-    movq SAVE_RSP(%rax), %rcx
-    movq %rcx, REGS_RSP(%r11)
+    movq %rcx, REGS_rflags(%r11)
+    movq SAVE_rsp(%rax), %rcx
+    movq %rcx, REGS_rsp(%r11)
     movq $0, PAGE_MASKED(%rax) /* masked and busy */
     mfence                     /* then look: a sender sets pending, then reads masked */
     movq PAGE_PENDING_SEL(%rax), %rcx
@@ -313,43 +287,39 @@ return_to_user:
     movq %rcx, %cr3
     movq VCPU_GS_BASE(%r11), %rcx
     wrgsbase %rcx
-    cmpl $HV_VECTOR_SYSCALL, SAVE_VECTOR(%rax)
+    cmpl $HV_VECTOR_SYSCALL, SAVE_vector(%rax)
     jne return_to_user_iret
-    movq SAVE_RAX(%rax), %rax
-    movq REGS_RIP(%r11), %rcx
-    movq REGS_RSP(%r11), %rsp
-    movq REGS_RFLAGS(%r11), %r11
+    movq SAVE_rax(%rax), %rax
+    movq REGS_rip(%r11), %rcx
+    movq REGS_rsp(%r11), %rsp
+    movq REGS_rflags(%r11), %r11
     sysretq
 
 return_to_user_iret:
-    movq $ASM_SEL_GUEST_CODE, REGS_CS(%r11)
-    movq $ASM_SEL_GUEST_DATA, REGS_SS(%r11)
-    leaq REGS_RIP(%r11), %rsp
-    movq SAVE_RCX(%rax), %rcx
-    movq SAVE_R11(%rax), %r11
-    movq SAVE_RAX(%rax), %rax
+    movq $ASM_SEL_GUEST_CODE, REGS_cs(%r11)
+    movq $ASM_SEL_GUEST_DATA, REGS_ss(%r11)
+    leaq REGS_rip(%r11), %rsp
+    movq SAVE_rcx(%rax), %rcx
+    movq SAVE_r11(%rax), %r11
+    movq SAVE_rax(%rax), %rax
     iretq
 
     /* An event is pending: it interrupts the user before the first instruction. The save area holds the user's state already; the
      * words that were checked are written again, so that they are the ones that count. */
 return_to_user_event:
-    COUNT VCPU_UPCALLS, %r11
+    incq VCPU_UPCALLS(%r11)
     movl $1, PAGE_MASKED(%rax)
     movl $1, PAGE_BUSY(%rax)
-    cmpl $HV_VECTOR_SYSCALL, SAVE_VECTOR(%rax)
+    cmpl $HV_VECTOR_SYSCALL, SAVE_vector(%rax)
     jne 1f
     /* Behind a system call RCX and R11 are the user's RIP and RFLAGS. */
-    movq REGS_RIP(%r11), %rcx
-    movq %rcx, SAVE_RCX(%rax)
-    movq REGS_RFLAGS(%r11), %rcx
-    movq %rcx, SAVE_R11(%rax)
+    SAVE(REGS_rip(%r11), rcx)
+    SAVE(REGS_rflags(%r11), r11)
 1:
-    movq REGS_RIP(%r11), %rcx
-    movq %rcx, SAVE_RIP(%rax)
-    movq REGS_RFLAGS(%r11), %rcx
-    movq %rcx, SAVE_RFLAGS(%rax)
-    movq $HV_VECTOR_EVENT, SAVE_VECTOR(%rax)
-    movq $0, SAVE_PREV_MASKED(%rax)
+    SAVE(REGS_rip(%r11), rip)
+    SAVE(REGS_rflags(%r11), rflags)
+    movq $HV_VECTOR_EVENT, SAVE_vector(%rax)
+    movq $0, SAVE_prev_masked(%rax)
     xorl %eax, %eax
     movq VCPU_ENTRY_EVENT_USER(%r11), %rcx
     movq VCPU_KERNEL_STACK(%r11), %rsp

@@ -89,16 +89,12 @@ trap_ist_entry:
     jmp entry_from_guest
     .size trap_ist_entry, . - trap_ist_entry
 
-    .macro PUSH_REGISTERS
-    .irp reg, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
-    pushq %\reg
-    .endr
-    .endm
-
     .type trap_hyp_entry, @function
 trap_hyp_entry:
     clac
-    PUSH_REGISTERS
+    .irp reg, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
+    pushq %\reg
+    .endr
     movq %rsp, %rdi
     movq %rsp, %rbx
     andq $-16, %rsp
@@ -115,33 +111,21 @@ trap_hyp_entry:
     .globl regs_capture
     .type regs_capture, @function
 regs_capture:
-    movq %r15, REGS_R15(%rdi)
-    movq %r14, REGS_R14(%rdi)
-    movq %r13, REGS_R13(%rdi)
-    movq %r12, REGS_R12(%rdi)
-    movq %rbp, REGS_RBP(%rdi)
-    movq %rbx, REGS_RBX(%rdi)
-    movq %r11, REGS_R11(%rdi)
-    movq %r10, REGS_R10(%rdi)
-    movq %r9, REGS_R9(%rdi)
-    movq %r8, REGS_R8(%rdi)
-    movq %rax, REGS_RAX(%rdi)
-    movq %rcx, REGS_RCX(%rdi)
-    movq %rdx, REGS_RDX(%rdi)
-    movq %rsi, REGS_RSI(%rdi)
-    movq %rdi, REGS_RDI(%rdi)
-    movq $0, REGS_VECTOR(%rdi)
-    movq $0, REGS_ERROR(%rdi)
+#define STORE(reg) movq %reg, REGS_##reg(%rdi);
+    STORE(r15) STORE(r14) STORE(r13) STORE(r12) STORE(rbp) STORE(rbx) STORE(r11) STORE(r10)
+    STORE(r9) STORE(r8) STORE(rax) STORE(rcx) STORE(rdx) STORE(rsi) STORE(rdi)
+    movq $0, REGS_vector(%rdi)
+    movq $0, REGS_error(%rdi)
     movq (%rsp), %rax
-    movq %rax, REGS_RIP(%rdi)
+    movq %rax, REGS_rip(%rdi)
     leaq 8(%rsp), %rax
-    movq %rax, REGS_RSP(%rdi)
+    movq %rax, REGS_rsp(%rdi)
     pushfq
-    popq REGS_RFLAGS(%rdi)
+    popq REGS_rflags(%rdi)
     movl %cs, %eax
-    movq %rax, REGS_CS(%rdi)
+    movq %rax, REGS_cs(%rdi)
     movl %ss, %eax
-    movq %rax, REGS_SS(%rdi)
+    movq %rax, REGS_ss(%rdi)
     ret
     .size regs_capture, . - regs_capture
 
