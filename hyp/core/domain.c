@@ -227,10 +227,6 @@ struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t w
 
 /* ---- running and stopping ---- */
 
-static void wake_all(struct domain *d, uint32_t why) {
-    for (uint32_t i = 0; i < d->nr_vcpus; i++) sched_wake(d->vcpu[i], why);
-}
-
 static void sleep_all(struct domain *d, uint32_t why) {
     for (uint32_t i = 0; i < d->nr_vcpus; i++) {
         sched_sleep(d->vcpu[i], why);
@@ -263,7 +259,7 @@ int domain_pause(struct domain *d) {
 int domain_unpause(struct domain *d) {
     if (d->state != HV_DOMAIN_PAUSED) return ended(d) ? -HV_EDEAD : -HV_EINVAL;
     d->state = HV_DOMAIN_RUNNING;
-    wake_all(d, VCPU_PAUSED);
+    for (uint32_t i = 0; i < d->nr_vcpus; i++) sched_wake(d->vcpu[i], VCPU_PAUSED);
     return 0;
 }
 
@@ -326,25 +322,14 @@ static void mark_dying(struct domain *d) {
     d->teardown = TEARDOWN_PORTS;
 }
 
-/* One step of the current stage; false when the stage has no work left. */
-static bool teardown_stage(struct domain *d) {
-    switch (d->teardown) {
-    case TEARDOWN_PORTS:
-        return event_destroy_step(d);
-    case TEARDOWN_GRANTS:
-        return grant_destroy_step(d);
-    case TEARDOWN_WINDOWS:
-        return grant_windows_destroy_step(d);
-    case TEARDOWN_SPACES:
-        return space_destroy_domain_step(d);
-    case TEARDOWN_MEMORY:
-        return p2m_destroy_step(d);
-    case TEARDOWN_NONE:
-    case TEARDOWN_DONE:
-        break;
-    }
-    return false;
-}
+/* One step of each stage; false when the stage has no work left. */
+static bool (*const teardown_stage[TEARDOWN_DONE])(struct domain *) = {
+    [TEARDOWN_PORTS] = event_destroy_step,
+    [TEARDOWN_GRANTS] = grant_destroy_step,
+    [TEARDOWN_WINDOWS] = grant_windows_destroy_step,
+    [TEARDOWN_SPACES] = space_destroy_domain_step,
+    [TEARDOWN_MEMORY] = p2m_destroy_step,
+};
 
 /* Takes a record out of the tree and gives its frame back. */
 static void record_free(struct domain *d) {
@@ -396,13 +381,10 @@ static int destroy_step(struct domain *d) {
         return 1;
     }
     if (d->teardown == TEARDOWN_DONE) return 0;
-    if (teardown_stage(d)) return 1;
-    d->teardown++;
-    if (d->teardown == TEARDOWN_DONE) {
-        finish(d);
-        return 0;
-    }
-    return 1;
+    if (teardown_stage[d->teardown](d)) return 1;
+    if (++d->teardown != TEARDOWN_DONE) return 1;
+    finish(d);
+    return 0;
 }
 
 int domain_destroy_step(struct domain *d) {

@@ -104,16 +104,6 @@ static int populate_one(struct domain *d, gfn_t g) {
     return 0;
 }
 
-int64_t p2m_populate(struct domain *d, gfn_t g, uint64_t count) {
-    if (!range_ok(d, g, count)) return -HV_EINVAL;
-    for (uint64_t i = 0; i < count && i < HV_MAX_POPULATE_PAGES; i++) {
-        int error = populate_one(d, (gfn_t){ g.n + i });
-
-        if (error != 0) return i != 0 ? (int64_t)i : error;
-    }
-    return (int64_t)(count < HV_MAX_POPULATE_PAGES ? count : HV_MAX_POPULATE_PAGES);
-}
-
 static int give_back_one(struct domain *d, gfn_t g) {
     mfn_t m = p2m_ram(d, g);
     const struct frame *f;
@@ -126,14 +116,26 @@ static int give_back_one(struct domain *d, gfn_t g) {
     return 0;
 }
 
-int64_t p2m_give_back(struct domain *d, gfn_t g, uint64_t count) {
+/* Pages done, or the error of the first. */
+static inline int64_t each_page(struct domain *d, gfn_t g, uint64_t count,
+                                int (*one)(struct domain *, gfn_t)) {
+    uint64_t n = count < HV_MAX_POPULATE_PAGES ? count : HV_MAX_POPULATE_PAGES;
+
     if (!range_ok(d, g, count)) return -HV_EINVAL;
-    for (uint64_t i = 0; i < count && i < HV_MAX_POPULATE_PAGES; i++) {
-        int error = give_back_one(d, (gfn_t){ g.n + i });
+    for (uint64_t i = 0; i < n; i++) {
+        int error = one(d, (gfn_t){ g.n + i });
 
         if (error != 0) return i != 0 ? (int64_t)i : error;
     }
-    return (int64_t)(count < HV_MAX_POPULATE_PAGES ? count : HV_MAX_POPULATE_PAGES);
+    return (int64_t)n;
+}
+
+int64_t p2m_populate(struct domain *d, gfn_t g, uint64_t count) {
+    return each_page(d, g, count, populate_one);
+}
+
+int64_t p2m_give_back(struct domain *d, gfn_t g, uint64_t count) {
+    return each_page(d, g, count, give_back_one);
 }
 
 /* ---- destroy ---- */

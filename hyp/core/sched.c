@@ -81,37 +81,27 @@ static uint32_t waiting_state(const struct vcpu *v) {
 /* ---- the queue; all with its lock held ---- */
 
 static void queue_insert(struct run_queue *q, struct vcpu *v) {
-    struct vcpu *before = NULL, *after = q->head;
+    struct vcpu **at = &q->head;
 
     /* Behind its equals: who waited longer goes first. */
-    while (after != NULL && after->vruntime <= v->vruntime) {
-        before = after;
-        after = after->rq_next;
-    }
-    v->rq_prev = before;
-    v->rq_next = after;
-    if (before != NULL)
-        before->rq_next = v;
-    else
-        q->head = v;
-    if (after != NULL) after->rq_prev = v;
+    while (*at != NULL && (*at)->vruntime <= v->vruntime) at = &(*at)->rq_next;
+    v->rq_next = *at;
+    *at = v;
     v->queued = 1;
 }
 
 static void queue_remove(struct run_queue *q, struct vcpu *v) {
-    if (v->rq_prev != NULL)
-        v->rq_prev->rq_next = v->rq_next;
-    else
-        q->head = v->rq_next;
-    if (v->rq_next != NULL) v->rq_next->rq_prev = v->rq_prev;
-    v->rq_next = v->rq_prev = NULL;
+    struct vcpu **at = &q->head;
+
+    while (*at != v) at = &(*at)->rq_next;
+    *at = v->rq_next;
     v->queued = 0;
 }
 
 /* Charges the running vCPU up to now, and moves the queue's standing. */
 static void queue_charge(struct run_queue *q, uint64_t now) {
     struct vcpu *v = q->current;
-    uint64_t least;
+    uint64_t least = q->head != NULL ? q->head->vruntime : UINT64_MAX;
 
     if (v != NULL) {
         uint64_t ran = now - v->started;
@@ -119,14 +109,9 @@ static void queue_charge(struct run_queue *q, uint64_t now) {
         v->cpu_ns += ran;
         v->vruntime += ran * WEIGHT_PAR / v->weight;
         v->started = now;
-        least = v->vruntime;
-        if (q->head != NULL && q->head->vruntime < least) least = q->head->vruntime;
-    } else if (q->head != NULL) {
-        least = q->head->vruntime;
-    } else {
-        return;
+        if (v->vruntime < least) least = v->vruntime;
     }
-    if (least > q->least) q->least = least;
+    if (least != UINT64_MAX && least > q->least) q->least = least;
 }
 
 /* With somebody waiting the running vCPU has a slice; alone it runs without a tick. */

@@ -12,7 +12,6 @@
 #include "arch/layout.h"
 #include "types.h"
 
-
 /* Bits of cpu.work: looked at before each return to a guest. */
 #define CPU_WORK_RESCHED 1u /* choose again who runs */
 #define CPU_WORK_UPCALL  2u /* the current vCPU may have an event to be told of */

@@ -15,7 +15,6 @@
 #include "hv_vcpu.h"
 #include "ratelimit.h"
 
-
 /* Why a vCPU does not run. 0: it can. */
 #define VCPU_BLOCKED 1u /* in block */
 #define VCPU_IO_WAIT 2u /* an emulated port access waits for its model */
@@ -46,7 +45,7 @@ struct vcpu {
 
     /* sched.c: guarded by the run queue's lock. */
     uint64_t vruntime, started; /* ns */
-    struct vcpu *rq_next, *rq_prev;
+    struct vcpu *rq_next;
     uint32_t queued, weight;
     uint64_t cpu_ns;
     uint32_t run_state, run_version; /* HV_RUN_…; what the shared page's record is written from */

@@ -15,7 +15,6 @@
 #include "epoch.h"
 #include "lock.h"
 
-
 enum frame_state {
     FRAME_RESERVED, /* not memory, or used by the hypervisor from boot on */
     FRAME_FREE,

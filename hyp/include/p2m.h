@@ -12,7 +12,6 @@
 
 #include "domain.h"
 
-
 /* A window page. All zero: free. */
 struct window {
     mfn_t mfn;           /* the granted frame; meaningless when revoked */

@@ -20,18 +20,14 @@
 /* hyp.lds: the linker's build-id note. */
 extern const uint8_t build_id_note[];
 
-static void soft_off(void) {
-    if (platform.pm1_control_port != 0)
-        outw(platform.pm1_control_port,
-             (uint16_t)((uint32_t)platform.s5_type_a << 10 | PM1_SLP_EN));
-    if (platform.pm1b_control_port != 0)
-        outw(platform.pm1b_control_port,
-             (uint16_t)((uint32_t)platform.s5_type_b << 10 | PM1_SLP_EN));
+static void soft_off(uint16_t port, uint32_t type) {
+    if (port != 0) outw(port, (uint16_t)(type << 10 | PM1_SLP_EN));
 }
 
 void machine_shutdown(unsigned int reason) {
     outb(EXIT_PORT, (uint8_t)(EXIT_ORDERLY + (reason & 15)));
-    soft_off();
+    soft_off(platform.pm1_control_port, platform.s5_type_a);
+    soft_off(platform.pm1b_control_port, platform.s5_type_b);
     cpu_stop();
 }
 

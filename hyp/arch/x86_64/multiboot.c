@@ -31,14 +31,7 @@ struct mb1_mmap {
     uint32_t type;
 } __attribute__((packed));
 
-enum mb2_tag_type {
-    MB2_END = 0,
-    MB2_CMDLINE = 1,
-    MB2_MODULE = 3,
-    MB2_MMAP = 6,
-    MB2_RSDP1 = 14,
-    MB2_RSDP2 = 15,
-};
+enum { MB2_END = 0, MB2_CMDLINE = 1, MB2_MODULE = 3, MB2_MMAP = 6, MB2_RSDP1 = 14, MB2_RSDP2 = 15 };
 
 struct mb2_tag {
     uint32_t type, size;
@@ -95,8 +88,7 @@ static void parse_mb1(struct boot_info *boot, paddr_t info) {
     const struct mb1_info *mb = phys_to_virt(info);
 
     boot->loader = "multiboot 1";
-    if (!(mb->flags & MB1_HAS_MMAP)) panic("the boot loader gave no memory map");
-    for (uint32_t at = 0; at < mb->mmap_bytes;) {
+    for (uint32_t at = 0; (mb->flags & MB1_HAS_MMAP) && at < mb->mmap_bytes;) {
         const struct mb1_mmap *e = phys_to_virt((paddr_t)mb->mmap + at);
 
         add_memory(boot, e->base, e->length, e->type);
@@ -158,15 +150,11 @@ static void parse_mb2(struct boot_info *boot, paddr_t info) {
 }
 
 void multiboot_parse(struct boot_info *boot, uint32_t magic, paddr_t info) {
-    switch (magic) {
-    case MB1_MAGIC:
+    if (magic == MB1_MAGIC)
         parse_mb1(boot, info);
-        break;
-    case MB2_MAGIC:
+    else if (magic == MB2_MAGIC)
         parse_mb2(boot, info);
-        break;
-    default:
+    else
         panic("not started by a multiboot loader (magic %x)", magic);
-    }
     if (boot->mem_count == 0) panic("the boot loader gave no memory map");
 }

@@ -33,9 +33,15 @@ static void print_regs(const struct regs *r) {
     printk("cr0 %lx cr2 %lx cr3 %lx cr4 %lx", read_cr0(), read_cr2(), read_cr3(), read_cr4());
 }
 
-static _Noreturn void stop(const struct regs *regs) {
+/* A CPU that panics while it panics stops at once. */
+static _Noreturn void stop(const struct regs *regs, const char *format, va_list args) {
     struct cpu *cpu = this_cpu();
+    char reason[256];
 
+    if (cpu->panicking) machine_halt();
+    cpu->panicking = 1;
+    vsnprintf(reason, sizeof(reason), format, args);
+    printk("PANIC: %s", reason);
     printk("version " HYP_VERSION " (" HYP_COMPILER ", " HYP_BUILD ") build %s, cpu %u", build_id(),
            cpu->id);
     print_regs(regs);
@@ -44,29 +50,11 @@ static _Noreturn void stop(const struct regs *regs) {
     machine_halt();
 }
 
-static void print_reason(const char *format, va_list args) {
-    char reason[256];
-
-    vsnprintf(reason, sizeof(reason), format, args);
-    printk("PANIC: %s", reason);
-}
-
-/* Stops a CPU that panics while it panics. */
-static void enter_panic(void) {
-    struct cpu *cpu = this_cpu();
-
-    if (cpu->panicking) machine_halt();
-    cpu->panicking = 1;
-}
-
 void panic_regs(const struct regs *regs, const char *format, ...) {
     va_list args;
 
-    enter_panic();
     va_start(args, format);
-    print_reason(format, args);
-    va_end(args);
-    stop(regs);
+    stop(regs, format, args);
 }
 
 void panic(const char *format, ...) {
@@ -74,11 +62,8 @@ void panic(const char *format, ...) {
     va_list args;
 
     regs_capture(&regs);
-    enter_panic();
     va_start(args, format);
-    print_reason(format, args);
-    va_end(args);
-    stop(&regs);
+    stop(&regs, format, args);
 }
 
 static _Noreturn void fatal_trap(const struct regs *regs) {
@@ -102,14 +87,9 @@ void trap_from_hyp(struct regs *regs) {
         irq_dispatch((unsigned int)regs->vector);
         return;
     }
-    switch (regs->vector) {
-    case VECTOR_DB:
-        /* A guest's breakpoint on an operand of an instruction that entered hyp: not for us. */
+    /* A guest's breakpoint on an operand of an instruction that entered hyp: not for us. */
+    if (regs->vector == VECTOR_DB)
         write_dr6(0xffff0ff0);
-        return;
-    case VECTOR_NMI:
-        return;
-    default:
+    else if (regs->vector != VECTOR_NMI)
         fatal_trap(regs);
-    }
 }

@@ -5,7 +5,6 @@
  */
 #pragma once
 
-
 #ifdef HYP_UNIT
 void tlb_flush_page(uint64_t va);
 void tlb_flush_all(void);
