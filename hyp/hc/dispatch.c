@@ -16,44 +16,25 @@
 #define FAIL_PERIOD_NS 100000000u
 #define FAIL_BURST     50u
 
-#define ENTRY(nr, name) [nr] = (hc_entry_t *)hc_##name,
+#define HV_CALL0(nr, name)      CALL(nr, name)
+#define HV_CALL1(nr, name, ...) CALL(nr, name)
+#define HV_CALL2(nr, name, ...) CALL(nr, name)
+#define HV_CALL3(nr, name, ...) CALL(nr, name)
+#define HV_CALL4(nr, name, ...) CALL(nr, name)
+#define HV_CALL5(nr, name, ...) CALL(nr, name)
+#define HV_CALL6(nr, name, ...) CALL(nr, name)
 
 hc_entry_t *const hc_table[HV_NR_LIMIT] = {
-#define HV_CALL0(nr, name)      ENTRY(nr, name)
-#define HV_CALL1(nr, name, ...) ENTRY(nr, name)
-#define HV_CALL2(nr, name, ...) ENTRY(nr, name)
-#define HV_CALL3(nr, name, ...) ENTRY(nr, name)
-#define HV_CALL4(nr, name, ...) ENTRY(nr, name)
-#define HV_CALL5(nr, name, ...) ENTRY(nr, name)
-#define HV_CALL6(nr, name, ...) ENTRY(nr, name)
+#define CALL(nr, name) [nr] = (hc_entry_t *)hc_##name,
 #include "hypercalls.def"
-#undef HV_CALL0
-#undef HV_CALL1
-#undef HV_CALL2
-#undef HV_CALL3
-#undef HV_CALL4
-#undef HV_CALL5
-#undef HV_CALL6
+#undef CALL
 };
 
 /* As many calls in the list as numbers below the limit. */
 enum hc_check_dense {
     HC_COUNT = 0
-#define HV_CALL0(...) +1
-#define HV_CALL1(...) +1
-#define HV_CALL2(...) +1
-#define HV_CALL3(...) +1
-#define HV_CALL4(...) +1
-#define HV_CALL5(...) +1
-#define HV_CALL6(...) +1
+#define CALL(nr, name) +1
 #include "hypercalls.def"
-#undef HV_CALL0
-#undef HV_CALL1
-#undef HV_CALL2
-#undef HV_CALL3
-#undef HV_CALL4
-#undef HV_CALL5
-#undef HV_CALL6
 };
 STATIC_ASSERT((int)HC_COUNT == (int)HV_NR_LIMIT);
 

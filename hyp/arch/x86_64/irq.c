@@ -7,9 +7,9 @@
  */
 #include "arch/insn.h"
 #include "arch/trap.h"
+#include "boot_arch.h"
 #include "bug.h"
 #include "cpu.h"
-#include "irq_arch.h"
 #include "lock.h"
 #include "trace.h"
 

@@ -8,7 +8,6 @@
 #include "arch/insn.h"
 #include "arch/irq.h"
 #include "arch/trap.h"
-#include "backtrace.h"
 #include "boot_arch.h"
 #include "bug.h"
 #include "cpu.h"

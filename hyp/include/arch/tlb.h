@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #ifdef HYP_UNIT
 void tlb_flush_page(uint64_t va);
 void tlb_flush_all(void);
