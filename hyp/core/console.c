@@ -68,12 +68,8 @@ static bool line_put(struct domain *d, char c) {
     return full;
 }
 
-/* Pays for what is printed in front of a line too. */
-static void line_charge(struct bucket *b) {
-    b->tokens -= b->tokens < LINE_COST ? b->tokens : LINE_COST;
-}
-
 int64_t console_domain_write(struct domain *d, const char *text, size_t bytes) {
+    struct bucket *b = &d->console_bucket;
     uint64_t n, done = 0;
     bool printed = false;
 
@@ -81,11 +77,12 @@ int64_t console_domain_write(struct domain *d, const char *text, size_t bytes) {
         console_write(text, bytes);
         return (int64_t)bytes;
     }
-    n = bucket_take(&d->console_bucket, clock_now_ns(), bytes, CONSOLE_PERIOD_NS, CONSOLE_BURST);
+    n = bucket_take(b, clock_now_ns(), bytes, CONSOLE_PERIOD_NS, CONSOLE_BURST);
     /* A line at most: a UART takes 80 microseconds a character, and nobody else runs meanwhile. */
     while (done < n && !printed) printed = line_put(d, READ_ONCE(text[done++]));
-    d->console_bucket.tokens += n - done;
-    if (printed) line_charge(&d->console_bucket);
+    b->tokens += n - done;
+    /* What is printed in front of a line is paid for too. */
+    if (printed) b->tokens -= b->tokens < LINE_COST ? b->tokens : LINE_COST;
     return done > 0 ? (int64_t)done : -HV_EAGAIN;
 }
 

@@ -3,8 +3,8 @@
  * Counters of a domain: the sum over its vCPUs. Each vCPU counts for itself, on the pCPU that runs
  * it, without atomics: a reader may be a few events behind.
  */
-#include "counter.h"
 #include "barrier.h"
+#include "domain.h"
 
 #define COUNTERS (offsetof(struct hv_counters, rsvd) / sizeof(uint64_t))
 

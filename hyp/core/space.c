@@ -129,11 +129,6 @@ int space_destroy_step(struct domain *d, struct space *s) {
     return 0;
 }
 
-static void unload_all(struct domain *d) {
-    for (unsigned int i = 0; i < HV_MAX_VCPUS; i++)
-        if (d->vcpu[i] != NULL) space_unload(d->vcpu[i]);
-}
-
 static void free_kernel_half(struct domain *d) {
     for (unsigned int i = 0; i < ARRAY_LEN(d->kernel_l3); i++) {
         mfn_t m = d->kernel_l3[i];
@@ -150,7 +145,7 @@ static void free_kernel_half(struct domain *d) {
 bool space_destroy_domain_step(struct domain *d) {
     struct space *s = d->spaces[0];
 
-    unload_all(d);
+    for (uint32_t i = 0; i < d->nr_vcpus; i++) space_unload(d->vcpu[i]);
     for (uint32_t id = HV_MAX_SPACES - 1; id != 0; id--) {
         if (d->spaces[id] != NULL) {
             space_destroy_step(d, d->spaces[id]);

@@ -3,7 +3,6 @@
  * Hypercalls of the system family: version, console, counters, trace.
  */
 #include "console.h"
-#include "counter.h"
 #include "guestmem.h"
 #include "hc.h"
 #include "trace.h"
@@ -27,7 +26,6 @@ int64_t hc_console_write(uint64_t gpa, uint64_t bytes) {
 int64_t hc_console_read(uint64_t gpa, uint64_t bytes) {
     struct domain *d = hc_caller();
     char *to;
-    size_t n;
 
     /* 1. Does the caller hold the console? */
     if (d != domain_root) return HC_FAIL(-HV_EPERM, "not the console's holder");
@@ -37,8 +35,7 @@ int64_t hc_console_read(uint64_t gpa, uint64_t bytes) {
      */
     to = guest_page(d, (gpa_t){ gpa }, bytes, true);
     if (to == NULL) return HC_FAIL(-HV_EFAULT, "buffer");
-    n = console_read(to, bytes);
-    return (int64_t)n;
+    return (int64_t)console_read(to, bytes);
 }
 
 int64_t hc_counters(uint64_t dom, uint64_t gpa) {

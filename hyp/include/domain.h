@@ -139,6 +139,8 @@ int domain_destroy_step(struct domain *d);
 /* One bounded step of taking back what a dead domain's devices hold; as above. */
 int domain_reset_devices(struct domain *d);
 void domain_info(const struct domain *d, struct hv_domain_info *info);
+/* counter.c: the sums over its vCPUs. */
+void counters_read(const struct domain *d, struct hv_counters *sum);
 /* The first domain, made of nothing but the boot. BUG when the machine is too small for it. */
 struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t window_pages);
 /* Walks all domains, dying ones too; NULL to start, NULL at the end. */

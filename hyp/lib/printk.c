@@ -30,9 +30,12 @@ static void line_sink(char c, void *arg) {
     line->text[line->used++] = c;
 }
 
-static void console_enter(bool *locked) {
-    *locked = !this_cpu()->panicking;
-    if (*locked) spin_lock(&console_lock);
+/* A panic does not wait for the line that it interrupted. */
+static bool console_enter(void) {
+    bool locked = !this_cpu()->panicking;
+
+    if (locked) spin_lock(&console_lock);
+    return locked;
 }
 
 static void console_leave(bool locked) {
@@ -41,10 +44,9 @@ static void console_leave(bool locked) {
 
 void printk(const char *format, ...) {
     struct line line = { .used = 5, .text = "hyp: " };
-    bool locked;
+    bool locked = console_enter();
     va_list args;
 
-    console_enter(&locked);
     va_start(args, format);
     format_to(line_sink, &line, format, args);
     va_end(args);
@@ -54,9 +56,8 @@ void printk(const char *format, ...) {
 }
 
 void console_write(const char *text, size_t length) {
-    bool locked;
+    bool locked = console_enter();
 
-    console_enter(&locked);
     uart_write(text, length);
     console_leave(locked);
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Ring 0 stays small: fewer than 8,100 lines of code in hyp/, as cloc counts them."""
+"""Ring 0 stays small: fewer than 7,900 lines of code in hyp/, as cloc counts them."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import subprocess
 
 from _tree import finish
 
-LIMIT = 8100
+LIMIT = 7900
 
 if not os.path.isdir("hyp"):
     finish([], "no hyp yet")

@@ -94,7 +94,7 @@ static bool is_first(const struct vcpu *v)
     return true;
 }
 
-/* The queue as the vCPUs show it: linked in both directions, sorted, nobody in it who waits. */
+/* The queue as the vCPUs show it: linked, sorted, nobody in it who waits. */
 static void check_queue(void)
 {
     uint32_t queued = 0, linked = 0;

@@ -11,26 +11,18 @@
 #include "ioemul.h"
 #include "vcpu.h"
 
-static void exception(struct vcpu *v, uint32_t vector) {
-    uint64_t cr2 = vector == VECTOR_PF ? read_cr2() : 0;
-
-    /* A port access of a kernel, routed to a device model; user mode never reaches one. */
-    if (vector == VECTOR_GP && !v->cpu->user_mode && io_trap(v)) return;
-    vcpu_inject(v, vector, (uint32_t)v->regs.error, cr2);
-}
-
 void trap_from_guest(struct vcpu *v) {
     uint32_t vector = (uint32_t)v->regs.vector;
+    uint64_t cr2 = vector == VECTOR_PF ? read_cr2() : 0;
 
-    if (vector >= 32) {
+    /* An NMI is the machine's own; guests get none. */
+    if (vector >= 32 || vector == VECTOR_NMI) {
         v->counters.interrupts++;
-        irq_dispatch(vector);
-        return;
-    }
-    if (vector == VECTOR_NMI) {
-        v->counters.interrupts++; /* the machine's own; guests get none */
+        if (vector != VECTOR_NMI) irq_dispatch(vector);
         return;
     }
     if (vector == VECTOR_MC) panic_regs(&v->regs, "machine check");
-    exception(v, vector);
+    /* A port access of a kernel, routed to a device model; user mode never reaches one. */
+    if (vector == VECTOR_GP && !v->cpu->user_mode && io_trap(v)) return;
+    vcpu_inject(v, vector, (uint32_t)v->regs.error, cr2);
 }
