@@ -116,6 +116,7 @@ static void check_virqs(void)
         CHECK_EQ(status->source, virq);
         CHECK_EQ(hv_event_bind(HV_SELF, HV_BIND_VIRQ, virq, 0, 0), -HV_EBUSY);
         CHECK_EQ(hv_event_send(port), -HV_EINVAL);
+        CHECK_EQ(hv_event_set_vcpu(HV_SELF, port, 0), virq == HV_VIRQ_TIMER ? -HV_EINVAL : 0);
         CHECK_EQ(hv_event_unmask(port), -HV_EINVAL);
         CHECK_EQ(hv_event_close(HV_SELF, port), 0);
         CHECK_EQ(hv_event_close(HV_SELF,

@@ -277,6 +277,19 @@ static uint64_t own_child(void)
     return (uint64_t)id;
 }
 
+/* What the attacker does not hold itself it cannot pass on, to its own child neither. */
+static void check_not_held(uint64_t child)
+{
+    CHECK_EQ(hv_assign(child, HV_ASSIGN_PORTS, PORTS + 4, 1), -HV_EPERM);
+    CHECK_EQ(hv_assign(child, HV_ASSIGN_PORTS, PORTS - 1, 2), -HV_EPERM);
+    CHECK_EQ(hv_assign(child, HV_ASSIGN_PORTS, 0xcf8, 1), -HV_EPERM);
+    CHECK_EQ(hv_assign(child, HV_ASSIGN_MMIO, MMIO + 1, 1), -HV_EPERM);
+    CHECK_EQ(hv_assign(child, HV_ASSIGN_MMIO, MMIO, 2), -HV_EPERM);
+    CHECK_EQ(hv_assign(child, HV_ASSIGN_IRQ, IRQ + 1, 0), -HV_EPERM);
+    CHECK_EQ(hv_assign(child, HV_ASSIGN_DEVICE, DEVICE + 1, 0), -HV_EPERM);
+    CHECK_EQ(hv_assign(child, HV_ASSIGN_DEVICE, 0x10, 0), -HV_EPERM);
+}
+
 static void be_attacker(void)
 {
     uint64_t self = hv_start_domain_id(), dead, child;
@@ -305,6 +318,7 @@ static void be_attacker(void)
     }
     check_self(HV_SELF);
     check_self(self);
+    check_not_held(child);
     CHECK_EQ(hv_domain_end(child), 0);
     test_signal(TEST_PARENT, 1, 1);
 }

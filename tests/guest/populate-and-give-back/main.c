@@ -99,6 +99,7 @@ static void check_quota(void)
     CHECK_EQ(hv_grant_create(dom, 0, 0, 1, HV_MAP_READ), -HV_ENOMEM);
     CHECK_EQ(hv_event_alloc(dom, 0), -HV_ENOMEM);
     CHECK_EQ(hv_io_route(dom, 0, 1, 1, 0) < 0, true);
+    CHECK_EQ(hv_assign(dom, HV_ASSIGN_PORTS, 0x170, 1), -HV_ENOMEM);
     CHECK_EQ(test_info(dom).used, 500);
     /* Two pages back are enough for one table and one more: the page that is mapped stays. */
     CHECK_EQ(hv_give_back(dom, 0, 3), 3);
