@@ -10,8 +10,8 @@ from _tree import files, finish, read
 
 FILE_LIMIT = 600
 LONG = 60
-# clang-format puts a function's opening and closing brace into the first column.
-FUNCTION = re.compile(r"^(?!struct|union|enum|static const struct|extern)[\w][^\n;={]*\([^;={]*\)\n\{\n(.*?)^\}",
+# A function's closing brace is in the first column; its opening brace too, but for hyp's layout.
+FUNCTION = re.compile(r"^(?!struct|union|enum|static const struct|extern)[\w][^\n;={]*\([^;={]*\)(?:\n| )\{\n(.*?)^\}",
                       re.M | re.S)
 
 problems, sizes = [], []
