@@ -65,6 +65,28 @@ static void check_hole(void)
     CHECK_EQ(hv_map_range(HV_SELF, 0, at, gfn, 3, RW), 0);
 }
 
+/* Pins are counted, the same page as often as it is mapped, and there is an end to them. */
+static void check_limit(void)
+{
+    uint64_t gfn = hv_gfn(test_pages(HV_MAX_DMA_PAGES)), times = 0, taken;
+    static uint64_t address[HV_MAX_DMA_PAGES];
+    int64_t n;
+
+    for (unsigned i = 0; i < HV_MAX_DMA_PAGES; i++) {
+        CHECK_EQ(hv_dma_map(DEVICE, gfn + i, 1, hv_gpa(runs)), 1);
+        address[i] = runs[0].address;
+    }
+    while ((n = hv_dma_map(DEVICE, gfn, HV_MAX_DMA_PAGES, hv_gpa(runs))) > 0)
+        times++;
+    CHECK_EQ(n, -HV_ENOSPC);
+    CHECK(times > 16);
+    for (unsigned i = 0; i < HV_MAX_DMA_PAGES; i++) {
+        for (taken = 0; hv_dma_unmap(DEVICE, address[i], 1) == 1; taken++)
+            ;
+        CHECK_EQ(taken, times + 1);
+    }
+}
+
 /* ---- a child ---- */
 
 static void child_main(void)
@@ -152,6 +174,7 @@ void test_main(void)
     runs = test_pages(1);
     check_own();
     check_hole();
+    check_limit();
     check_quarantine();
     check_revoke_pinned();
 }
