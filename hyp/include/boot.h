@@ -17,9 +17,6 @@
 enum boot_mem_type {
     BOOT_MEM_RAM = 1,
     BOOT_MEM_RESERVED = 2,
-    BOOT_MEM_ACPI = 3,
-    BOOT_MEM_NVS = 4,
-    BOOT_MEM_BAD = 5,
 };
 
 /** A range of physical bytes, end exclusive. */

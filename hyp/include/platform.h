@@ -6,14 +6,12 @@
 
 #include "arch/layout.h"
 
-#define PLATFORM_CPUS_MAX      64
 #define PLATFORM_IOAPICS_MAX   8
 #define PLATFORM_OVERRIDES_MAX 16
 
 struct platform_ioapic {
     paddr_t base;
     uint32_t gsi_base;
-    uint8_t id;
 };
 
 /** An ISA line that is not what its number says. */
@@ -26,17 +24,13 @@ struct platform_override {
 struct platform {
     paddr_t lapic;
     uint32_t cpu_count, ioapic_count, override_count;
-    uint8_t apic_ids[PLATFORM_CPUS_MAX];
     struct platform_ioapic ioapics[PLATFORM_IOAPICS_MAX];
     struct platform_override overrides[PLATFORM_OVERRIDES_MAX];
-    paddr_t ecam; /**< PCI configuration space of segment 0, 0 if none */
-    uint8_t ecam_bus_first, ecam_bus_last;
-    uint16_t pm_timer_port;    /**< 0 if none */
-    uint8_t pm_timer_bits;     /**< 24 or 32 */
-    uint8_t century_register;  /**< of the CMOS clock, 0 if none */
-    uint16_t pm1_control_port; /**< 0 if the machine cannot be switched off this way */
-    uint16_t pm1b_control_port;
-    uint8_t s5_type_a, s5_type_b; /**< SLP_TYP values of soft-off */
+    uint16_t pm_timer_port;       /**< 0 if none */
+    uint8_t pm_timer_bits;        /**< 24 or 32 */
+    uint8_t century_register;     /**< of the CMOS clock, 0 if none */
+    uint16_t pm1_control_port[2]; /**< A and B; 0 if the machine cannot be switched off this way */
+    uint8_t s5_type[2];           /**< SLP_TYP values of soft-off */
 };
 
 /** Constant after boot. */

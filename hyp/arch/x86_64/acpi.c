@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * acpi.c: the few facts that hyp needs from ACPI: MADT, FADT, MCFG and the soft-off package.
+ * acpi.c: the few facts that hyp needs from ACPI: MADT, FADT and the soft-off package.
  *
  * Fills `platform`. Firmware tables are believed no further than their checksums and lengths:
  * nothing is read beyond a table's end or above the 4 GiB that the boot tables show. Runs before
@@ -20,18 +20,15 @@ struct rsdp {
     uint8_t checksum;
     char oem[6];
     uint8_t revision;
-    uint32_t rsdt;
-    uint32_t length; /* from here: revision 2 */
+    uint32_t rsdt, length; /* from the length: revision 2 */
     uint64_t xsdt;
-    uint8_t checksum2, rsvd[3];
 } __attribute__((packed));
 #define RSDP1_SIZE 20
 
 struct sdt {
     char signature[4];
     uint32_t length;
-    uint8_t revision, checksum;
-    char oem[26];
+    char rest[28];
 } __attribute__((packed));
 _Static_assert(sizeof(struct sdt) == 36, "ACPI table header");
 
@@ -76,40 +73,34 @@ static const struct rsdp *rsdp_find(const struct boot_info *boot) {
 static void parse_isa_override(const struct sdt *madt, uint32_t at) {
     uint64_t flags = field(madt, at + 8, 2);
 
-    if (platform.override_count < PLATFORM_OVERRIDES_MAX) {
-        platform.overrides[platform.override_count++] = (struct platform_override){
-            .gsi = (uint32_t)field(madt, at + 4, 4),
-            .isa_irq = (uint8_t)field(madt, at + 3, 1),
-            .low = (flags & 3) == 3,
-            .level = (flags >> 2 & 3) == 3,
-        };
-    }
+    if (platform.override_count == PLATFORM_OVERRIDES_MAX) return;
+    platform.overrides[platform.override_count++] = (struct platform_override){
+        .gsi = (uint32_t)field(madt, at + 4, 4),
+        .isa_irq = (uint8_t)field(madt, at + 3, 1),
+        .low = (flags & 3) == 3,
+        .level = (flags >> 2 & 3) == 3,
+    };
+}
+
+static void parse_ioapic(const struct sdt *madt, uint32_t at) {
+    if (platform.ioapic_count == PLATFORM_IOAPICS_MAX) return;
+    platform.ioapics[platform.ioapic_count++] = (struct platform_ioapic){
+        .base = field(madt, at + 4, 4),
+        .gsi_base = (uint32_t)field(madt, at + 8, 4),
+    };
 }
 
 static void parse_madt_entry(const struct sdt *madt, uint32_t at) {
-    switch (field(madt, at, 1)) {
-    case 0: /* a processor's LAPIC; bit 0: enabled */
-        if ((field(madt, at + 4, 4) & 1) && platform.cpu_count < PLATFORM_CPUS_MAX)
-            platform.apic_ids[platform.cpu_count++] = (uint8_t)field(madt, at + 3, 1);
-        break;
-    case 1:
-        if (platform.ioapic_count < PLATFORM_IOAPICS_MAX) {
-            platform.ioapics[platform.ioapic_count++] = (struct platform_ioapic){
-                .base = field(madt, at + 4, 4),
-                .gsi_base = (uint32_t)field(madt, at + 8, 4),
-                .id = (uint8_t)field(madt, at + 2, 1),
-            };
-        }
-        break;
-    case 2:
+    uint64_t type = field(madt, at, 1);
+
+    if (type == 0) /* a processor's LAPIC; bit 0: enabled */
+        platform.cpu_count += (uint32_t)field(madt, at + 4, 4) & 1;
+    else if (type == 1)
+        parse_ioapic(madt, at);
+    else if (type == 2)
         parse_isa_override(madt, at);
-        break;
-    case 5: /* the LAPICs' address, in 64 bits */
+    else if (type == 5) /* the LAPICs' address, in 64 bits */
         platform.lapic = field(madt, at + 4, 8);
-        break;
-    default:
-        break;
-    }
 }
 
 static void parse_madt(const struct sdt *madt) {
@@ -120,16 +111,6 @@ static void parse_madt(const struct sdt *madt) {
         if (length < 2 || at + length > madt->length) break;
         parse_madt_entry(madt, at);
         at += length;
-    }
-}
-
-static void parse_mcfg(const struct sdt *mcfg) {
-    for (uint32_t at = 44; at + 16 <= mcfg->length; at += 16) {
-        if (field(mcfg, at + 8, 2) == 0) {
-            platform.ecam = field(mcfg, at, 8);
-            platform.ecam_bus_first = (uint8_t)field(mcfg, at + 10, 1);
-            platform.ecam_bus_last = (uint8_t)field(mcfg, at + 11, 1);
-        }
     }
 }
 
@@ -153,8 +134,7 @@ static bool parse_dsdt(const struct sdt *dsdt) {
         if (memcmp(p, "_S5_\x12", 5) == 0) {
             p += 5;
             p += (*p >> 6) + 2; /* package length, then the number of elements */
-            platform.s5_type_a = aml_byte(&p) & 7;
-            platform.s5_type_b = aml_byte(&p) & 7;
+            for (int i = 0; i < 2; i++) platform.s5_type[i] = aml_byte(&p) & 7;
             return true;
         }
     }
@@ -167,19 +147,17 @@ static void parse_fadt(const struct sdt *fadt) {
     platform.pm_timer_port = (uint16_t)field(fadt, 76, 4);
     platform.pm_timer_bits = field(fadt, 112, 4) & 0x100 ? 32 : 24;
     platform.century_register = (uint8_t)field(fadt, 108, 1);
-    if (dsdt != NULL && parse_dsdt(dsdt)) {
-        platform.pm1_control_port = (uint16_t)field(fadt, 64, 4);
-        platform.pm1b_control_port = (uint16_t)field(fadt, 68, 4);
-    }
+    if (dsdt == NULL || !parse_dsdt(dsdt)) return;
+    for (uint32_t i = 0; i < 2; i++)
+        platform.pm1_control_port[i] = (uint16_t)field(fadt, 64 + 4 * i, 4);
 }
 
 static void parse_table(const struct sdt *t) {
+    if (t == NULL) return;
     if (memcmp(t->signature, "APIC", 4) == 0)
         parse_madt(t);
     else if (memcmp(t->signature, "FACP", 4) == 0)
         parse_fadt(t);
-    else if (memcmp(t->signature, "MCFG", 4) == 0)
-        parse_mcfg(t);
 }
 
 void acpi_init(struct boot_info *boot) {
@@ -194,9 +172,6 @@ void acpi_init(struct boot_info *boot) {
         panic("no ACPI tables; Paravane needs them to find the interrupt controllers");
     root = table_at(wide ? rsdp->xsdt : rsdp->rsdt);
     if (root == NULL) panic("the ACPI root table is damaged");
-    for (uint32_t at = sizeof(*root); at + step <= root->length; at += step) {
-        const struct sdt *t = table_at(field(root, at, step));
-
-        if (t != NULL) parse_table(t);
-    }
+    for (uint32_t at = sizeof(*root); at + step <= root->length; at += step)
+        parse_table(table_at(field(root, at, step)));
 }

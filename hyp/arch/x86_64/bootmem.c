@@ -10,41 +10,12 @@
 #include "arch/page.h"
 #include "boot_arch.h"
 #include "bug.h"
-#include "string.h"
 
 #define LOW_MEMORY_END UINT64_C(0x100000)
 #define BOOT_MAP_END   UINT64_C(0x100000000)
 
 static struct boot_info *info;
 static struct boot_range *pool; /* NULL: no allocation (any more) */
-
-/* Takes [start, end) out of free range i; the part above it becomes a range of its own. */
-static void cut(struct boot_info *boot, uint32_t i, paddr_t start, paddr_t end) {
-    struct boot_range *r = &boot->free[i];
-    struct boot_range high = { end, r->end };
-
-    r->end = start;
-    if (high.start >= high.end) return;
-    if (r->start >= r->end) {
-        *r = high;
-        return;
-    }
-    BUG_ON(boot->free_count == BOOT_FREE_MAX);
-    memmove(r + 2, r + 1, (boot->free_count - i - 1) * sizeof(*r));
-    r[1] = high;
-    boot->free_count++;
-}
-
-static void reserve(struct boot_info *boot, paddr_t start, paddr_t end) {
-    start = page_down(start);
-    end = page_up(end);
-    for (uint32_t i = 0; i < boot->free_count; i++) {
-        struct boot_range *r = &boot->free[i];
-
-        if (start < r->end && end > r->start)
-            cut(boot, i, start > r->start ? start : r->start, end);
-    }
-}
 
 /* In ascending order, whatever the firmware's is. */
 static void add_free(struct boot_info *boot, paddr_t start, paddr_t end) {
@@ -57,12 +28,17 @@ static void add_free(struct boot_info *boot, paddr_t start, paddr_t end) {
     boot->free_count++;
 }
 
-static void drop_empty(struct boot_info *boot) {
-    uint32_t kept = 0;
+/* The part of a free range above what is taken becomes a range of its own. */
+static void reserve(struct boot_info *boot, paddr_t start, paddr_t end) {
+    start = page_down(start);
+    end = page_up(end);
+    for (uint32_t i = 0; i < boot->free_count; i++) {
+        struct boot_range *r = &boot->free[i], old = *r;
 
-    for (uint32_t i = 0; i < boot->free_count; i++)
-        if (boot->free[i].start < boot->free[i].end) boot->free[kept++] = boot->free[i];
-    boot->free_count = kept;
+        if (start >= old.end || end <= old.start) continue;
+        r->end = start > old.start ? start : old.start;
+        add_free(boot, end, old.end);
+    }
 }
 
 static void find_free(struct boot_info *boot) {
@@ -81,7 +57,6 @@ static void find_free(struct boot_info *boot) {
     reserve(boot, boot->image_start, boot->image_end);
     for (uint32_t i = 0; i < boot->module_count; i++)
         reserve(boot, boot->modules[i].start, boot->modules[i].end);
-    drop_empty(boot);
 }
 
 static paddr_t clip(paddr_t a) { return a < BOOT_MAP_END ? a : BOOT_MAP_END; }
@@ -119,6 +94,10 @@ void *bootmem_alloc(uint64_t pages) {
 }
 
 void bootmem_finish(struct boot_info *boot) {
+    uint32_t kept = 0;
+
     pool = NULL;
-    drop_empty(boot);
+    for (uint32_t i = 0; i < boot->free_count; i++)
+        if (boot->free[i].start < boot->free[i].end) boot->free[kept++] = boot->free[i];
+    boot->free_count = kept;
 }

@@ -20,14 +20,12 @@
 /* hyp.lds: the linker's build-id note. */
 extern const uint8_t build_id_note[];
 
-static void soft_off(uint16_t port, uint32_t type) {
-    if (port != 0) outw(port, (uint16_t)(type << 10 | PM1_SLP_EN));
-}
-
 void machine_shutdown(unsigned int reason) {
     outb(EXIT_PORT, (uint8_t)(EXIT_ORDERLY + (reason & 15)));
-    soft_off(platform.pm1_control_port, platform.s5_type_a);
-    soft_off(platform.pm1b_control_port, platform.s5_type_b);
+    for (unsigned int i = 0; i < 2; i++)
+        if (platform.pm1_control_port[i] != 0)
+            outw(platform.pm1_control_port[i],
+                 (uint16_t)((uint32_t)platform.s5_type[i] << 10 | PM1_SLP_EN));
     cpu_stop();
 }
 

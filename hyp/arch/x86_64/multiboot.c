@@ -25,8 +25,8 @@ struct mb1_module {
     uint32_t start, end, string, rsvd;
 };
 
-struct mb1_mmap {
-    uint32_t size; /* of what follows */
+/* One range of memory, as both protocols have it. */
+struct mmap_entry {
     uint64_t base, length;
     uint32_t type;
 } __attribute__((packed));
@@ -35,29 +35,14 @@ enum { MB2_END = 0, MB2_CMDLINE = 1, MB2_MODULE = 3, MB2_MMAP = 6, MB2_RSDP1 = 1
 
 struct mb2_tag {
     uint32_t type, size;
+    uint32_t body[]; /* a module: start, end, string; a memory map: entry size, version, entries */
 };
 
-struct mb2_module {
-    struct mb2_tag tag;
-    uint32_t start, end;
-    char string[];
-};
-
-struct mb2_mmap {
-    struct mb2_tag tag;
-    uint32_t entry_size, entry_version;
-};
-
-struct mb2_mmap_entry {
-    uint64_t base, length;
-    uint32_t type, rsvd;
-};
-
-static void add_memory(struct boot_info *boot, uint64_t base, uint64_t length, uint32_t type) {
-    if (length == 0 || base + length < base) return;
+static void add_memory(struct boot_info *boot, const struct mmap_entry *e) {
+    if (e->length == 0 || e->base + e->length < e->base) return;
     if (boot->mem_count == BOOT_MEM_MAX)
         panic("the memory map has more than %u entries", BOOT_MEM_MAX);
-    boot->mem[boot->mem_count++] = (struct boot_mem){ base, base + length, type, 0 };
+    boot->mem[boot->mem_count++] = (struct boot_mem){ e->base, e->base + e->length, e->type, 0 };
 }
 
 static void add_module(struct boot_info *boot, uint64_t start, uint64_t end, const char *string) {
@@ -89,10 +74,10 @@ static void parse_mb1(struct boot_info *boot, paddr_t info) {
 
     boot->loader = "multiboot 1";
     for (uint32_t at = 0; (mb->flags & MB1_HAS_MMAP) && at < mb->mmap_bytes;) {
-        const struct mb1_mmap *e = phys_to_virt((paddr_t)mb->mmap + at);
+        const uint32_t *size = phys_to_virt((paddr_t)mb->mmap + at); /* of what follows */
 
-        add_memory(boot, e->base, e->length, e->type);
-        at += e->size + (uint32_t)sizeof(e->size);
+        add_memory(boot, (const void *)(size + 1));
+        at += *size + (uint32_t)sizeof(*size);
     }
     if (mb->flags & MB1_HAS_CMDLINE) set_cmdline(boot, skip_word(phys_to_virt(mb->cmdline)));
     if (mb->flags & MB1_HAS_MODULES) {
@@ -103,36 +88,17 @@ static void parse_mb1(struct boot_info *boot, paddr_t info) {
     }
 }
 
-static void parse_mb2_mmap(struct boot_info *boot, const struct mb2_tag *tag) {
-    const struct mb2_mmap *map = (const void *)tag;
-
-    for (uint64_t at = sizeof(*map); at + map->entry_size <= tag->size; at += map->entry_size) {
-        const struct mb2_mmap_entry *e = (const void *)((const char *)tag + at);
-
-        add_memory(boot, e->base, e->length, e->type);
-    }
-}
-
 static void parse_mb2_tag(struct boot_info *boot, const struct mb2_tag *tag) {
-    const struct mb2_module *module = (const void *)tag;
-
-    switch (tag->type) {
-    case MB2_CMDLINE:
-        set_cmdline(boot, (const char *)(tag + 1));
-        break;
-    case MB2_MODULE:
-        add_module(boot, module->start, module->end, module->string);
-        break;
-    case MB2_MMAP:
-        parse_mb2_mmap(boot, tag);
-        break;
-    case MB2_RSDP1:
-    case MB2_RSDP2:
+    if (tag->type == MB2_CMDLINE) {
+        set_cmdline(boot, (const char *)tag->body);
+    } else if (tag->type == MB2_MODULE) {
+        add_module(boot, tag->body[0], tag->body[1], (const char *)&tag->body[2]);
+    } else if (tag->type == MB2_MMAP) {
+        for (uint64_t at = 16; at + tag->body[0] <= tag->size; at += tag->body[0])
+            add_memory(boot, (const void *)((const char *)tag + at));
+    } else if (tag->type == MB2_RSDP2 || (tag->type == MB2_RSDP1 && boot->rsdp == 0)) {
         /* The newer of the two wins; a copy, but one that nobody has reused yet. */
-        if (boot->rsdp == 0 || tag->type == MB2_RSDP2) boot->rsdp = virt_to_phys(tag + 1);
-        break;
-    default:
-        break;
+        boot->rsdp = virt_to_phys(tag->body);
     }
 }
 
