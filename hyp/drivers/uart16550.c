@@ -52,20 +52,14 @@ void uart_init(void) {
     reg_write(REG_MCR, MCR_RUN);
 }
 
-/* How many characters the UART takes now. */
-static unsigned int transmit_room(void) {
-    for (unsigned int i = 0; i < WAIT_MAX; i++)
-        if (reg_read(REG_LSR) & LSR_EMPTY) return FIFO_SIZE;
-    uart_present = false;
-    return 0;
-}
-
+/* `room`: how many characters the UART takes before it must be asked again. */
 static void put(char c, unsigned int *room) {
-    if (*room == 0) *room = transmit_room();
-    if (*room > 0) {
-        reg_write(REG_DATA, (uint8_t)c);
-        (*room)--;
-    }
+    for (unsigned int i = 0; *room == 0 && i < WAIT_MAX; i++)
+        if (reg_read(REG_LSR) & LSR_EMPTY) *room = FIFO_SIZE;
+    uart_present = *room > 0;
+    if (!uart_present) return;
+    reg_write(REG_DATA, (uint8_t)c);
+    (*room)--;
 }
 
 void uart_write(const char *text, size_t length) {

@@ -29,10 +29,10 @@ struct reference {
     uint32_t (*read)(void);
 };
 
-/* An edge of the reference: its value from then on, the TSC behind it, the doubt about it. */
-struct edge {
+/* A counter's value, and the TSC before and after it was read. */
+struct look {
     uint32_t value;
-    uint64_t tsc, gap;
+    uint64_t before, after;
 };
 
 static uint32_t pm_timer_read(void) { return inl(platform.pm_timer_port); }
@@ -64,16 +64,14 @@ static struct reference choose_reference(void) {
 }
 
 /* Waits until the reference is at least `ticks` past `from`. */
-static struct edge wait_edge(const struct reference *ref, uint32_t from, uint32_t ticks) {
-    uint64_t before = rdtsc(), after;
+static struct look wait_edge(const struct reference *ref, uint32_t from, uint32_t ticks) {
+    struct look l = { .after = rdtsc() };
 
     for (uint32_t i = 0; i < POLLS_MAX; i++) {
-        uint32_t value = ref->read() & ref->mask;
-
-        after = rdtsc();
-        if (((value - from) & ref->mask) >= ticks)
-            return (struct edge){ value, after, after - before };
-        before = after;
+        l.before = l.after;
+        l.value = ref->read() & ref->mask;
+        l.after = rdtsc();
+        if (((l.value - from) & ref->mask) >= ticks) return l;
     }
     panic("the %s stands still: no clock to calibrate by", ref->name);
 }
@@ -88,18 +86,13 @@ static uint64_t round_to(uint64_t hz, uint64_t error) {
     return hz;
 }
 
-/* count * hz / span, and rounding by the doubt about the span. */
-static uint64_t frequency(uint64_t count, uint64_t hz, uint64_t span, uint64_t doubt, uint64_t of) {
-    uint64_t value = count * hz / span;
+/* count * hz / span, and rounding by the doubt about the time between two looks. */
+static uint64_t frequency(uint64_t count, uint64_t hz, uint64_t span, const struct look *a,
+                          const struct look *b) {
+    uint64_t value = count * hz / span, doubt = a->after - a->before + b->after - b->before;
 
-    return round_to(value, (doubt + 2) * value / of + 1);
+    return round_to(value, (doubt + 2) * value / (b->after - a->after) + 1);
 }
-
-/* A look at the LAPIC timer: its value, and the TSC before and after. */
-struct look {
-    uint32_t value;
-    uint64_t before, after;
-};
 
 static struct look look_at_lapic(bool start) {
     struct look l = { .value = UINT32_MAX, .before = rdtsc() };
@@ -113,8 +106,7 @@ static struct look look_at_lapic(bool start) {
 }
 
 static void calibrate(const struct reference *ref) {
-    struct edge start, end;
-    struct look first, last;
+    struct look start, end, first, last;
 
     /* Once for nothing: the first run of code can be much slower (emulators translate it). */
     look_at_lapic(true);
@@ -125,11 +117,10 @@ static void calibrate(const struct reference *ref) {
     last = look_at_lapic(false);
     apic_timer_start(0);
 
-    clock.hz = frequency(end.tsc - start.tsc, ref->hz, (end.value - start.value) & ref->mask,
-                         start.gap + end.gap, end.tsc - start.tsc);
-    apic_timer_set_hz(frequency(first.value - last.value, clock.hz, last.after - first.after,
-                                first.after - first.before + last.after - last.before,
-                                last.after - first.after));
+    clock.hz = frequency(end.after - start.after, ref->hz, (end.value - start.value) & ref->mask,
+                         &start, &end);
+    apic_timer_set_hz(
+        frequency(first.value - last.value, clock.hz, last.after - first.after, &first, &last));
 }
 
 void clock_init(struct boot_info *boot) {

@@ -52,12 +52,10 @@ void cpu_features_init(void) {
     require(basic.d, 9, "local APIC");
     require(basic.d, 13, "global pages");
     cpu_features.umip = ext.c & (1u << 2);
-    cpu_features.avx = basic.c & (1u << 28);
     cpu_features.hypervisor = basic.c & (1u << 31);
-    cpu_features.xsaveopt = leaf(13, 1).a & 1;
     cpu_features.invariant_tsc = leaf(0x80000007, 0).d & (1u << 8);
     cpu_features.physical_bits = leaf(0x80000008, 0).a & 0xff;
-    cpu_features.xcr0 = XCR0_X87 | XCR0_SSE | (cpu_features.avx ? XCR0_AVX : 0);
+    cpu_features.xcr0 = XCR0_X87 | XCR0_SSE | (basic.c & (1u << 28) ? XCR0_AVX : 0);
 }
 
 void cpu_control_init(void) {
@@ -91,15 +89,6 @@ void cpu_syscall_init(struct cpu *cpu) {
     wrmsr(MSR_KERNEL_GS_BASE, (uintptr_t)cpu);
 }
 
-static void model_name(char name[49]) {
-    for (uint32_t i = 0; i < 3; i++) {
-        struct cpuid_regs r = leaf(0x80000002 + i, 0);
-
-        memcpy(name + 16 * i, &r, 16);
-    }
-    name[48] = '\0';
-}
-
 /* Nothing is mitigated; all there is to say is what the CPU itself reports. */
 static void report_speculation(void) {
     uint64_t caps;
@@ -115,9 +104,13 @@ static void report_speculation(void) {
 }
 
 void cpu_report(void) {
-    char name[49];
+    char name[49] = "";
 
-    model_name(name);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct cpuid_regs r = leaf(0x80000002 + i, 0);
+
+        memcpy(name + 16 * i, &r, 16);
+    }
     printk("cpu: %s; xcr0 %lx, %u bytes of state%s", name, cpu_features.xcr0,
            cpu_features.xsave_size, cpu_features.umip ? "" : "; no UMIP");
     report_speculation();

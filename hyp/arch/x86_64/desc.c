@@ -14,6 +14,7 @@
 #include "arch/trap.h"
 #include "boot_arch.h"
 #include "cpu.h"
+#include "string.h"
 
 #define CELL_SIZE  (2 * STACK_SIZE)
 #define AREA_SIZE  (8 * CELL_SIZE)
@@ -31,8 +32,7 @@ struct tss {
     uint64_t rsvd2;
     uint16_t rsvd3;
     uint16_t iomap_base;
-    uint8_t iomap[IOMAP_SIZE];
-    uint8_t iomap_end; /* all ones: the CPU reads one byte beyond the last port's */
+    uint8_t iomap[IOMAP_SIZE + 1]; /* the CPU reads one byte beyond the last port's: all ones */
 } __attribute__((packed));
 _Static_assert(offsetof(struct tss, iomap) == TSS_IOMAP_OPEN, "the bitmap's place");
 
@@ -64,14 +64,10 @@ static const uint8_t vector_ist[256] = {
     [VECTOR_NMI] = IST_NMI, [VECTOR_DB] = IST_DB, [VECTOR_DF] = IST_DF, [VECTOR_MC] = IST_MC
 };
 
-static void load_idt(void) {
-    struct table_register idtr = { sizeof(idt) - 1, (uintptr_t)idt };
-
-    __asm__ volatile("lidt %0" : : "m"(idtr));
-}
-
 /* Until desc_load() there is no TSS: gates without IST, on the boot stack. */
 void idt_init(void) {
+    struct table_register idtr = { sizeof(idt) - 1, (uintptr_t)idt };
+
     for (unsigned int v = 0; v < 256; v++) {
         uintptr_t stub = (uintptr_t)trap_stubs + v * STUB_SIZE;
         bool user = v == VECTOR_BP || v == VECTOR_OF;
@@ -81,7 +77,7 @@ void idt_init(void) {
             (uint16_t)(stub >> 16), (uint32_t)(stub >> 32), 0
         };
     }
-    load_idt();
+    __asm__ volatile("lidt %0" : : "m"(idtr));
 }
 
 static void gdt_fill(struct arch_cpu *arch) {
@@ -111,24 +107,11 @@ struct cpu *cpu_area_create(uint32_t id) {
     arch_cpus[id] = arch;
     gdt_fill(arch);
     arch->tss.iomap_base = TSS_IOMAP_CLOSED;
-    for (unsigned int i = 0; i < IOMAP_SIZE; i++) arch->tss.iomap[i] = 0xff;
-    arch->tss.iomap_end = 0xff;
+    memset(arch->tss.iomap, 0xff, sizeof(arch->tss.iomap));
     map_stack(id, 0, STACK_SIZE / PAGE_SIZE);
-    for (unsigned int ist = 1; ist < IST_COUNT; ist++) {
-        /* Below the pointer, 16-byte aligned. */
+    for (unsigned int ist = 1; ist < IST_COUNT; ist++) /* below the pointer, 16-byte aligned */
         arch->tss.ist[ist - 1] = (uintptr_t)map_stack(id, ist, IST_PAGES) - 8;
-    }
     return (struct cpu *)(HYP_STACK_BASE + id * AREA_SIZE + CELL_SIZE) - 1;
-}
-
-static void cpu_fill(struct cpu *cpu, uint32_t id, struct arch_cpu *arch) {
-    cpu->id = id;
-    cpu->self = cpu;
-    cpu->stack_top = (uintptr_t)cpu;
-    cpu->tss_rsp0 = (uint64_t *)(void *)((char *)&arch->tss + offsetof(struct tss, rsp));
-    cpu->tss_iomap = arch->tss.iomap;
-    cpu->tss_iobase = (uint16_t *)(void *)((char *)&arch->tss + offsetof(struct tss, iomap_base));
-    *cpu->tss_rsp0 = (uintptr_t)cpu;
 }
 
 static void load_gdt(struct arch_cpu *arch) {
@@ -157,10 +140,15 @@ void desc_load(struct cpu *cpu) {
     uint32_t id = (uint32_t)(((uintptr_t)cpu - HYP_STACK_BASE) / AREA_SIZE);
     struct arch_cpu *arch = arch_cpus[id];
 
-    cpu_fill(cpu, id, arch);
+    cpu->id = id;
+    cpu->self = cpu;
+    cpu->stack_top = (uintptr_t)cpu;
+    cpu->tss_rsp0 = (uint64_t *)(void *)((char *)&arch->tss + offsetof(struct tss, rsp));
+    cpu->tss_iomap = arch->tss.iomap;
+    cpu->tss_iobase = (uint16_t *)(void *)((char *)&arch->tss + offsetof(struct tss, iomap_base));
+    *cpu->tss_rsp0 = (uintptr_t)cpu;
     for (unsigned int ist = 1; ist < IST_COUNT; ist++)
         *(struct cpu **)(arch->tss.ist[ist - 1] + 8) = cpu;
     load_gdt(arch);
     for (unsigned int v = 0; v < 256; v++) idt[v].ist = vector_ist[v];
-    load_idt();
 }

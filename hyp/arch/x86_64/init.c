@@ -74,22 +74,18 @@ void boot_start(uint32_t magic, uint32_t info) {
 
 bool boot_option(const struct boot_info *info, const char *name, char *value, size_t size) {
     size_t length = strlen(name);
-    const char *p = info->cmdline;
 
-    while (*p != '\0') {
-        size_t word = 0;
+    for (const char *p = info->cmdline, *end; *p != '\0'; p = end + (*end == ' ')) {
+        for (end = p; *end != '\0' && *end != ' ';) end++;
+        if ((size_t)(end - p) >= length && strncmp(p, name, length) == 0 &&
+            (p + length == end || p[length] == '=')) {
+            const char *text = p + length + (p + length < end);
+            size_t n = (size_t)(end - text) < size - 1 ? (size_t)(end - text) : size - 1;
 
-        while (p[word] != '\0' && p[word] != ' ') word++;
-        if (word >= length && strncmp(p, name, length) == 0 &&
-            (word == length || p[length] == '=')) {
-            size_t skip = word == length ? length : length + 1;
-            size_t n = word - skip < size - 1 ? word - skip : size - 1;
-
-            memcpy(value, p + skip, n);
+            memcpy(value, text, n);
             value[n] = '\0';
             return true;
         }
-        p += word + (p[word] == ' ');
     }
     return false;
 }

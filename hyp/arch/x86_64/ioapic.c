@@ -18,14 +18,12 @@
 #define RTE_MASKED   0x10000u
 #define ISA_LINES    16
 
-struct ioapic {
-    volatile uint32_t *regs;
-    uint32_t first, lines;
-};
-
 /* Guards index and data windows of all I/O APICs. */
 static struct spinlock ioapic_lock = SPINLOCK_INIT(LOCK_IRQ);
-static struct ioapic ioapics[PLATFORM_IOAPICS_MAX];
+static struct ioapic {
+    volatile uint32_t *regs;
+    uint32_t first, lines;
+} ioapics[PLATFORM_IOAPICS_MAX];
 static uint32_t line_count;
 
 static uint32_t reg_read(const struct ioapic *io, uint32_t reg) {

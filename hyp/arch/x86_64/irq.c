@@ -13,13 +13,11 @@
 #include "lock.h"
 #include "trace.h"
 
-struct vector_handler {
+static struct spinlock vector_lock = SPINLOCK_INIT(LOCK_IRQ);
+static struct vector_handler {
     irq_handler_t *handler;
     void *arg;
-};
-
-static struct spinlock vector_lock = SPINLOCK_INIT(LOCK_IRQ);
-static struct vector_handler handlers[256];
+} handlers[256];
 
 void irq_vector_set(unsigned int vector, irq_handler_t *handler, void *arg) {
     handlers[vector].arg = arg;

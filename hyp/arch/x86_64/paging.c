@@ -73,12 +73,8 @@ static void map_direct(paddr_t start, paddr_t end) {
 static void map_ram(paddr_t start, paddr_t end) {
     paddr_t hole_start = image_phys(image_start), hole_end = image_phys(image_data_start);
 
-    if (end <= hole_start || start >= hole_end) {
-        map_direct(start, end);
-    } else {
-        map_direct(start, hole_start);
-        map_direct(hole_end, end);
-    }
+    map_direct(start, end < hole_start ? end : hole_start);
+    map_direct(start > hole_end ? start : hole_end, end);
 }
 
 void paging_init(const struct boot_info *boot) {
@@ -114,13 +110,12 @@ static void check_table(const pte_t *table, unsigned int level, const char *text
         paddr_t pa = e & PTE_FRAME;
         uint64_t size = PAGE_SIZE << (9 * (level - 1));
 
-        if (!(e & PTE_PRESENT)) continue;
-        if (level > 1 && !(e & PTE_LARGE)) {
+        if ((e & PTE_PRESENT) && level > 1 && !(e & PTE_LARGE)) {
             check_table(phys_to_virt(pa), level - 1, text, end);
-            continue;
+        } else if (e & PTE_WRITE) {
+            ASSERT(e & PTE_NX);
+            ASSERT(pa + size <= image_phys(text) || pa >= image_phys(end));
         }
-        ASSERT(!(e & PTE_WRITE) || (e & PTE_NX));
-        ASSERT(!(e & PTE_WRITE) || pa + size <= image_phys(text) || pa >= image_phys(end));
     }
 }
 

@@ -95,23 +95,19 @@ WRITE_INSN(invlpg, "invlpg (%0)")
                      : "a"((uint32_t)(value)), "d"((uint32_t)((value) >> 32)), __VA_ARGS__         \
                      : "memory")
 
-static inline uint64_t rdmsr(uint32_t msr) {
-    uint32_t low, high;
+/* The result in EDX:EAX. */
+#define WIDE_READ_INSN(insn, ...)                                                                  \
+    uint32_t low, high;                                                                            \
+    __asm__ volatile(insn : "=a"(low), "=d"(high) : __VA_ARGS__);                                  \
+    return ((uint64_t)high << 32) | low
 
-    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
-    return ((uint64_t)high << 32) | low;
-}
+static inline uint64_t rdmsr(uint32_t msr) { WIDE_READ_INSN("rdmsr", "c"(msr)); }
+
+static inline uint64_t rdtsc(void) { WIDE_READ_INSN("rdtsc", ); }
 
 static inline void wrmsr(uint32_t msr, uint64_t value) { WIDE_INSN("wrmsr", value, "c"(msr)); }
 
 static inline void xsetbv(uint32_t n, uint64_t value) { WIDE_INSN("xsetbv", value, "c"(n)); }
-
-static inline uint64_t rdtsc(void) {
-    uint32_t low, high;
-
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return ((uint64_t)high << 32) | low;
-}
 
 /** Registers that CPUID returns. */
 struct cpuid_regs {
@@ -148,6 +144,7 @@ static inline void xrstor(const void *area, uint64_t mask) {
     WIDE_INSN("xrstor64 (%2)", mask, "r"(area));
 }
 #undef WIDE_INSN
+#undef WIDE_READ_INSN
 
 /* Empties the x87, its last instruction and operand address too. */
 static inline void fninit(void) { __asm__ volatile("fninit"); }
