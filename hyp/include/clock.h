@@ -14,7 +14,6 @@ struct clock {
     uint64_t base; /**< counter at nanosecond 0 */
     uint64_t mult; /**< below 2^32 */
     uint32_t shift;
-    bool reliable; /**< invariant, or a hypervisor vouches for it */
     uint64_t hz;
 };
 

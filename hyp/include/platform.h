@@ -27,7 +27,7 @@ struct platform {
     struct platform_ioapic ioapics[PLATFORM_IOAPICS_MAX];
     struct platform_override overrides[PLATFORM_OVERRIDES_MAX];
     uint16_t pm_timer_port;       /**< 0 if none */
-    uint8_t pm_timer_bits;        /**< 24 or 32 */
+    uint32_t pm_timer_mask;       /**< of its 24 or 32 bits */
     uint8_t century_register;     /**< of the CMOS clock, 0 if none */
     uint16_t pm1_control_port[2]; /**< A and B; 0 if the machine cannot be switched off this way */
     uint8_t s5_type[2];           /**< SLP_TYP values of soft-off */

@@ -145,7 +145,7 @@ static void parse_fadt(const struct sdt *fadt) {
     const struct sdt *dsdt = table_at(field(fadt, 40, 4));
 
     platform.pm_timer_port = (uint16_t)field(fadt, 76, 4);
-    platform.pm_timer_bits = field(fadt, 112, 4) & 0x100 ? 32 : 24;
+    platform.pm_timer_mask = field(fadt, 112, 4) & 0x100 ? 0xffffffff : 0xffffff;
     platform.century_register = (uint8_t)field(fadt, 108, 1);
     if (dsdt == NULL || !parse_dsdt(dsdt)) return;
     for (uint32_t i = 0; i < 2; i++)

@@ -54,11 +54,8 @@ static uint32_t pit_read(void) {
 }
 
 static struct reference choose_reference(void) {
-    if (platform.pm_timer_port != 0) {
-        uint32_t mask = platform.pm_timer_bits == 32 ? 0xffffffff : 0xffffff;
-
-        return (struct reference){ "PM timer", PM_TIMER_HZ, mask, pm_timer_read };
-    }
+    if (platform.pm_timer_port != 0)
+        return (struct reference){ "PM timer", PM_TIMER_HZ, platform.pm_timer_mask, pm_timer_read };
     pit_start();
     return (struct reference){ "PIT", PIT_HZ, 0xffff, pit_read };
 }
@@ -131,10 +128,9 @@ void clock_init(struct boot_info *boot) {
     clock.shift = CLOCK_SHIFT;
     clock.mult = (UINT64_C(1000000000) << CLOCK_SHIFT) / clock.hz;
     clock.base = boot->tsc_first_line;
-    clock.reliable = cpu_features.invariant_tsc || cpu_features.hypervisor;
     boot->tsc_calibration = rdtsc() - begin;
     printk("clock: TSC %lu.%06lu MHz%s, LAPIC timer %lu.%06lu MHz, by the %s", clock.hz / 1000000,
-           clock.hz % 1000000, clock.reliable ? "" : " (not said to be invariant)",
+           clock.hz % 1000000, cpu_features.steady_tsc ? "" : " (not said to be invariant)",
            apic_timer_hz() / 1000000, apic_timer_hz() % 1000000, ref.name);
 }
 

@@ -52,8 +52,8 @@ void cpu_features_init(void) {
     require(basic.d, 9, "local APIC");
     require(basic.d, 13, "global pages");
     cpu_features.umip = ext.c & (1u << 2);
-    cpu_features.hypervisor = basic.c & (1u << 31);
-    cpu_features.invariant_tsc = leaf(0x80000007, 0).d & (1u << 8);
+    /* Invariant, or a hypervisor vouches for it. */
+    cpu_features.steady_tsc = leaf(0x80000007, 0).d & (1u << 8) || basic.c & (1u << 31);
     cpu_features.physical_bits = leaf(0x80000008, 0).a & 0xff;
     cpu_features.xcr0 = XCR0_X87 | XCR0_SSE | (basic.c & (1u << 28) ? XCR0_AVX : 0);
 }
@@ -71,9 +71,7 @@ void cpu_control_init(void) {
     /* Valid for the XCR0 that was just set. */
     cpu_features.xsave_size = (cpuid(13, 0).b + 63) & ~63u;
     write_dr7(0x400);
-    wrmsr(MSR_SYSENTER_CS, 0);
-    wrmsr(MSR_SYSENTER_ESP, 0);
-    wrmsr(MSR_SYSENTER_EIP, 0);
+    for (uint32_t msr = MSR_SYSENTER_CS; msr <= MSR_SYSENTER_EIP; msr++) wrmsr(msr, 0);
 }
 
 /* entry.S */

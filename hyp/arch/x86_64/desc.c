@@ -29,9 +29,7 @@ struct tss {
     uint64_t rsp[3];
     uint64_t rsvd1;
     uint64_t ist[7];
-    uint64_t rsvd2;
-    uint16_t rsvd3;
-    uint16_t iomap_base;
+    uint16_t rsvd2[5], iomap_base;
     uint8_t iomap[IOMAP_SIZE + 1]; /* the CPU reads one byte beyond the last port's: all ones */
 } __attribute__((packed));
 _Static_assert(offsetof(struct tss, iomap) == TSS_IOMAP_OPEN, "the bitmap's place");

@@ -95,13 +95,12 @@ bool irq_line_route(uint32_t line, int vector, uint32_t cpu) {
 
 static void set_mask(uint32_t line, bool masked) {
     const struct ioapic *io = ioapic_of(line);
-    uint32_t reg, value;
+    uint32_t reg;
 
     if (io == NULL) return;
     reg = REG_REDIRECT + 2 * (line - io->first);
     spin_lock(&ioapic_lock);
-    value = reg_read(io, reg) & ~RTE_MASKED;
-    reg_write(io, reg, value | (masked ? RTE_MASKED : 0));
+    reg_write(io, reg, (reg_read(io, reg) & ~RTE_MASKED) | (masked ? RTE_MASKED : 0));
     spin_unlock(&ioapic_lock);
 }
 

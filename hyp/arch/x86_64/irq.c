@@ -25,17 +25,13 @@ void irq_vector_set(unsigned int vector, irq_handler_t *handler, void *arg) {
 }
 
 int irq_vector_alloc(irq_handler_t *handler, void *arg) {
-    int found = -1;
+    unsigned int v = VECTOR_IRQ;
 
     spin_lock(&vector_lock);
-    for (unsigned int v = VECTOR_IRQ; v < VECTOR_IRQ_END && found < 0; v++) {
-        if (handlers[v].handler == NULL) {
-            irq_vector_set(v, handler, arg);
-            found = (int)v;
-        }
-    }
+    while (v < VECTOR_IRQ_END && handlers[v].handler != NULL) v++;
+    if (v < VECTOR_IRQ_END) irq_vector_set(v, handler, arg);
     spin_unlock(&vector_lock);
-    return found;
+    return v < VECTOR_IRQ_END ? (int)v : -1;
 }
 
 void irq_vector_free(int vector) {

@@ -45,10 +45,6 @@ static void read_stable(uint8_t v[FIELDS]) {
     }
 }
 
-static int64_t decode(uint8_t raw, uint8_t status) {
-    return status & B_BINARY ? raw : (raw >> 4) * 10 + (raw & 15);
-}
-
 /* Days from 1970-01-01, by counting years from March, so that the leap day comes last. */
 static int64_t days_since_1970(int64_t year, int64_t month, int64_t day) {
     year -= month <= 2;
@@ -63,8 +59,10 @@ void rtc_read(struct boot_info *boot) {
 
     read_stable(raw);
     status = cmos_read(RTC_STATUS_B);
-    for (unsigned int i = 0; i < FIELDS; i++)
-        v[i] = decode(i == HOUR ? raw[i] & (uint8_t)~HOUR_PM : raw[i], status);
+    for (unsigned int i = 0; i < FIELDS; i++) {
+        v[i] = i == HOUR ? raw[i] & ~HOUR_PM : raw[i];
+        if (!(status & B_BINARY)) v[i] = (v[i] >> 4) * 10 + (v[i] & 15);
+    }
     if (!(status & B_24_HOURS)) v[HOUR] = v[HOUR] % 12 + (raw[HOUR] & HOUR_PM ? 12 : 0);
     v[YEAR] += (raw[CENTURY] != 0 ? v[CENTURY] : 20) * 100;
     boot->wall_clock = days_since_1970(v[YEAR], v[MONTH], v[DAY]) * 86400 + v[HOUR] * 3600 +

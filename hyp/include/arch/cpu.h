@@ -11,7 +11,7 @@ struct cpu_features {
     uint64_t xcr0;          /* the one fixed set of extended state */
     uint32_t xsave_size;    /* bytes of an XSAVE area with that set, a multiple of 64 */
     uint32_t physical_bits; /* width of a machine address */
-    bool umip, invariant_tsc, hypervisor;
+    bool umip, steady_tsc;
 };
 
 /* Constant after boot. */
