@@ -71,9 +71,6 @@ extern char trap_stubs[];
 void regs_capture(struct regs *regs);
 _Noreturn void stack_switch_call(uintptr_t top, void (*function)(void));
 
-/* panic_test.c: fails in the way the command line asks for; debug builds only. */
-void panic_test(const struct boot_info *boot);
-
 /* What the interrupt files share. */
 void apic_eoi(void);
 void irq_vector_set(unsigned int vector, irq_handler_t *handler, void *arg);

@@ -6,6 +6,7 @@
  * executable throughout; then, with neither, on the boot CPU's own stack behind its guard page.
  */
 #include "arch/insn.h"
+#include "audit.h"
 #include "boot_arch.h"
 #include "cpu.h"
 #include "machine.h"
