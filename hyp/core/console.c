@@ -49,16 +49,17 @@ size_t console_read(char *to, size_t max) {
 /* Prints the gathered line of a domain. */
 static void line_end(struct domain *d) {
     char line[sizeof(d->console_buf) + 32];
-    int n =
-        snprintf(line, sizeof(line), "[%lu] %.*s\n", d->id, (int)d->console_line, d->console_buf);
+    int n;
 
+    d->console_buf[d->console_line] = '\0';
+    n = snprintf(line, sizeof(line), "[%lu] %s\n", d->id, d->console_buf);
     d->console_line = 0;
     console_write(line, (size_t)n);
 }
 
 /* True when it has printed a line. */
 static bool line_put(struct domain *d, char c) {
-    bool full = d->console_line == sizeof(d->console_buf);
+    bool full = d->console_line == sizeof(d->console_buf) - 1;
 
     if (c == '\n' || full) line_end(d);
     if (c == '\n' || c == '\r') return c == '\n' || full;

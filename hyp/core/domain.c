@@ -429,11 +429,9 @@ void domain_info(const struct domain *d, struct hv_domain_info *info) {
         .cr2 = d->last_cr2,
         .vector = d->last_vector,
         .error = d->last_error,
+        .rip = v != NULL ? v->regs.rip : 0,
+        .rsp = v != NULL ? v->regs.rsp : 0,
     };
     for (uint32_t i = 0; i < d->nr_vcpus; i++) info->cpu_ns += sched_cpu_ns(d->vcpu[i]);
-    if (v != NULL) {
-        info->rip = v->regs.rip;
-        info->rsp = v->regs.rsp;
-    }
     string_copy(info->report, sizeof(info->report), d->report);
 }

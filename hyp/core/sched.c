@@ -214,12 +214,8 @@ static void put_previous(struct run_queue *q, uint64_t now) {
     queue_charge(q, now);
     q->current = NULL;
     if (v == NULL) return;
-    if (v->wait == 0) {
-        queue_insert(q, v);
-        run_state_set(v, HV_RUN_RUNNABLE, now);
-    } else {
-        run_state_set(v, waiting_state(v), now);
-    }
+    if (v->wait == 0) queue_insert(q, v);
+    run_state_set(v, v->wait == 0 ? HV_RUN_RUNNABLE : waiting_state(v), now);
 }
 
 /* Takes the head, if there is one, and lets it run. */

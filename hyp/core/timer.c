@@ -110,10 +110,12 @@ static struct vcpu *heap_due(struct timer_heap *h, uint64_t now) {
     return v;
 }
 
-void timer_interrupt(struct cpu *c) {
+static void timer_handler(void *arg) {
+    struct cpu *c = this_cpu();
     struct timer_heap *h = heap_of(c);
     struct vcpu *v;
 
+    (void)arg;
     trace(TRACE_TIMER, h->armed, h->used, 0);
     h->armed = NEVER;
     while ((v = heap_due(h, clock_now_ns())) != NULL) event_raise_timer(v);
@@ -127,11 +129,6 @@ void timer_program(struct cpu *c) {
     spin_lock(&h->lock);
     arm(h, c);
     spin_unlock(&h->lock);
-}
-
-static void timer_handler(void *arg) {
-    (void)arg;
-    timer_interrupt(this_cpu());
 }
 
 void timer_init(void) {

@@ -34,10 +34,6 @@ void trace_record(enum trace_event event, uint64_t a, uint64_t b, uint64_t c) {
     ring->next++;
 }
 
-const char *trace_event_name(uint32_t event) {
-    return event < TRACE_EVENT_COUNT ? event_names[event] : "?";
-}
-
 void trace_print(unsigned int count) {
     const struct trace_ring *ring = this_cpu()->trace;
     uint64_t first;
@@ -48,8 +44,9 @@ void trace_print(unsigned int count) {
     for (uint64_t i = first; i < ring->next; i++) {
         const struct trace_entry *e = &ring->entries[i % TRACE_ENTRIES];
 
-        printk("  trace %lu: tsc %lu %s %lx %lx %lx", i, e->tsc, trace_event_name(e->event),
-               e->words[0], e->words[1], e->words[2]);
+        printk("  trace %lu: tsc %lu %s %lx %lx %lx", i, e->tsc,
+               e->event < TRACE_EVENT_COUNT ? event_names[e->event] : "?", e->words[0], e->words[1],
+               e->words[2]);
     }
 }
 

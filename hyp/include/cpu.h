@@ -30,11 +30,9 @@ struct cpu {
     uint32_t apic_id;
     uint64_t *tss_rsp0; /* the TSS word RSP0, the end of the loaded vCPU's registers; not aligned */
     uint8_t *tss_iomap; /* the TSS port bitmap, 8,192 bytes */
-    uint16_t *tss_iobase; /* the TSS word that opens (TSS_IOMAP_OPEN) or closes the bitmap */
-    uint64_t epoch_seen;  /* last flush epoch that this pCPU has passed */
-    uint64_t slice_end;   /* ns: when the current vCPU is preempted; 0: never */
-    uint64_t lock_ranks;  /* bit r: a lock of rank r is held (debug builds) */
-    uint64_t interrupts;
+    uint16_t *tss_iobase;     /* the TSS word that opens (TSS_IOMAP_OPEN) or closes the bitmap */
+    uint64_t epoch_seen;      /* last flush epoch that this pCPU has passed */
+    uint64_t lock_ranks;      /* bit r: a lock of rank r is held (debug builds) */
     struct trace_ring *trace; /* NULL: not recording */
     uint32_t panicking;
     uint32_t iobase_kernel; /* what *tss_iobase is in kernel mode of the loaded vCPU */

@@ -105,7 +105,7 @@ struct domain {
     uint32_t console_line;            /* bytes gathered in console_buf */
     uint32_t last_vector, last_error; /* of the exception that killed it */
     uint64_t last_cr2;
-    char console_buf[128];
+    char console_buf[128 + 1]; /* with room for the end */
     char report[56];
     mfn_t mfn; /* the frame this struct lies in */
 };

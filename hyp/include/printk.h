@@ -2,8 +2,8 @@
 /*
  * printk.h: formatted output to the machine's console and into buffers.
  *
- * Conversions: %c %s %d %i %u %x %p %%, with l, ll, z, h, hh, '-', '0', a width and, for %s, a
- * precision. A guest must not be able to trigger an unlimited number of printk calls.
+ * Conversions: %s %d %u %x %%, with l, z, '0' and a width. A guest must not be able to trigger an
+ * unlimited number of printk calls.
  */
 #pragma once
 

@@ -26,5 +26,4 @@ uint64_t sched_cpu_ns(const struct vcpu *v);   /* up to now */
 /* timer.c: one-shot timers of vCPUs and the slice, over one hardware timer a pCPU. */
 void timer_init(void);
 void timer_set(struct vcpu *v, uint64_t deadline_ns); /* 0: off */
-void timer_interrupt(struct cpu *c);
 void timer_program(struct cpu *c); /* the earliest of slice and timers into the hardware */

@@ -50,7 +50,6 @@ struct trace_ring {
 extern uint64_t trace_mask;
 
 void trace_record(enum trace_event event, uint64_t a, uint64_t b, uint64_t c);
-const char *trace_event_name(uint32_t event);
 
 struct hv_trace_entry;
 

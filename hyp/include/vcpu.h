@@ -25,11 +25,9 @@ bool address_in_kernel_half(uint64_t a);
 /* Puts an exception of the loaded vCPU to its kernel, or kills the domain (double fault, no entry
  * points). */
 void vcpu_inject(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2);
-/* Puts an upcall to the loaded vCPU when one is due. */
-void vcpu_deliver_upcall(struct vcpu *v);
 
-/* Last stop before a guest: does what cpu.work asks and returns the vCPU whose registers entry.S
- * loads. */
+/* Last stop before a guest: does what cpu.work asks, puts an upcall that is due, and returns the
+ * vCPU whose registers entry.S loads. */
 struct vcpu *vcpu_leave(struct cpu *c);
 /* A trap from a guest that no hot path took; v->regs is complete. */
 void trap_from_guest(struct vcpu *v);

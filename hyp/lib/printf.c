@@ -9,16 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PRECISION_ARGUMENT (-2)
-
 /* One conversion being written. */
 struct spec {
     format_sink_t *sink;
     void *arg;
     int written;
     bool zero;
-    int width, precision; /* precision < 0: none, or PRECISION_ARGUMENT */
-    int longs;            /* number of l's; z counts as one */
+    int width, longs; /* longs: number of l's; z counts as one */
 };
 
 static void emit(struct spec *s, char c) {
@@ -46,34 +43,21 @@ static void emit_number(struct spec *s, uint64_t value, unsigned int base, const
     emit_field(s, sign, digits + start, sizeof(digits) - start);
 }
 
-static void emit_string(struct spec *s, const char *text) {
+static void emit_string(struct spec *s, const char *text, size_t limit) {
     if (text == NULL) text = "(null)";
     s->zero = false;
-    emit_field(s, "", text, strnlen(text, s->precision < 0 ? SIZE_MAX : (size_t)s->precision));
+    emit_field(s, "", text, strnlen(text, limit));
 }
 
 static void emit_signed(struct spec *s, int64_t value) {
     emit_number(s, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, value < 0 ? "-" : "");
 }
 
-static const char *parse_number(const char *p, int *number) {
-    *number = 0;
-    while (*p >= '0' && *p <= '9') *number = *number * 10 + (*p++ - '0');
-    return p;
-}
-
 static const char *parse_flags(struct spec *s, const char *p) {
-    s->zero = false;
-    s->precision = -1;
+    s->zero = *p == '0';
+    s->width = 0;
     s->longs = 0;
-    for (; *p == '0'; p++) s->zero = true;
-    p = parse_number(p, &s->width);
-    if (p[0] == '.' && p[1] == '*') {
-        s->precision = PRECISION_ARGUMENT;
-        p += 2;
-    } else if (*p == '.') {
-        p = parse_number(p + 1, &s->precision);
-    }
+    for (; *p >= '0' && *p <= '9'; p++) s->width = s->width * 10 + (*p - '0');
     for (; *p == 'l' || *p == 'z'; p++) s->longs++;
     return p;
 }
@@ -87,10 +71,9 @@ int format_to(format_sink_t *sink, void *arg, const char *format, va_list args) 
             continue;
         }
         p = parse_flags(&s, p + 1);
-        if (s.precision == PRECISION_ARGUMENT) s.precision = va_arg(args, int);
         switch (*p) {
         case 's':
-            emit_string(&s, va_arg(args, const char *));
+            emit_string(&s, va_arg(args, const char *), SIZE_MAX);
             break;
         case 'd':
             emit_signed(&s, s.longs > 0 ? va_arg(args, long) : va_arg(args, int));

@@ -19,10 +19,6 @@ struct hyp_symbol {
 extern const struct hyp_symbol hyp_symbols[];
 extern const uint64_t hyp_symbol_count;
 
-static bool is_text(uint64_t address) {
-    return address >= (uintptr_t)image_text_start && address < (uintptr_t)image_rodata_start;
-}
-
 /* The last symbol at or below the address. */
 static const struct hyp_symbol *symbol_of(uint64_t address) {
     uint64_t low = 0, high = hyp_symbol_count;
@@ -35,7 +31,10 @@ static const struct hyp_symbol *symbol_of(uint64_t address) {
         else
             high = middle;
     }
-    return low > 0 && is_text(address) ? &hyp_symbols[low - 1] : NULL;
+    return low > 0 && address >= (uintptr_t)image_text_start &&
+                   address < (uintptr_t)image_rodata_start
+               ? &hyp_symbols[low - 1]
+               : NULL;
 }
 
 static void print_code_address(uint64_t address) {

@@ -44,7 +44,6 @@ void irq_vector_free(int vector) {
 void irq_dispatch(unsigned int vector) {
     const struct vector_handler *h = &handlers[vector & 255];
 
-    this_cpu()->interrupts++;
     if (vector == VECTOR_SPURIOUS || (vector >= VECTOR_PIC && vector < VECTOR_PIC + 16))
         return; /* neither is in service: acknowledging would end somebody else's */
     trace(TRACE_IRQ, vector, 0, 0);

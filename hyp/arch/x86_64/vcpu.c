@@ -177,19 +177,19 @@ void vcpu_inject(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2) 
     enter(v, vector, error, cr2);
 }
 
-void vcpu_deliver_upcall(struct vcpu *v) {
-    if (!v->entries_set || !event_upcall_due(v)) return;
-    v->counters.upcalls++;
-    enter(v, HV_VECTOR_EVENT, 0, 0);
-}
-
 struct vcpu *vcpu_leave(struct cpu *c) {
+    struct vcpu *v;
+
     while (__atomic_exchange_n(&c->work, 0, __ATOMIC_RELAXED) & CPU_WORK_RESCHED || !c->vcpu ||
            c->vcpu->wait) {
         struct vcpu *next = sched_pick(c);
 
         if (next != c->vcpu) arch_switch(c, c->vcpu, next);
     }
-    vcpu_deliver_upcall(c->vcpu);
-    return c->vcpu;
+    v = c->vcpu;
+    if (v->entries_set && event_upcall_due(v)) {
+        v->counters.upcalls++;
+        enter(v, HV_VECTOR_EVENT, 0, 0);
+    }
+    return v;
 }
