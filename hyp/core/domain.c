@@ -44,7 +44,6 @@
 #define NO_MORE_NUMBERS    (HV_SELF - HV_MAX_DOMAINS)
 
 STATIC_ASSERT(sizeof(struct domain) <= HV_PAGE_SIZE);
-STATIC_ASSERT(sizeof(struct vcpu) <= HV_PAGE_SIZE);
 
 struct domain *domain_root;
 

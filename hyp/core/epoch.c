@@ -21,6 +21,3 @@ void epoch_flush(void) {
     tlb_flush_all();
     this_cpu()->epoch_seen = next;
 }
-
-/* One pCPU runs: its own flush is everybody's. */
-void epoch_force(void) { epoch_flush(); }

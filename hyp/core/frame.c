@@ -173,7 +173,7 @@ void frame_reclaim(void) { reclaim(UINT64_MAX); }
 
 void frame_reclaim_all(void) {
     if (limbo_first != NO_FRAME) {
-        epoch_force();
+        epoch_flush();
         frame_reclaim();
     }
 }

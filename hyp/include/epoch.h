@@ -16,7 +16,8 @@ extern uint32_t epoch_now;
 
 /* Has every pCPU flushed its TLB since this stamp was taken from epoch_now? */
 bool epoch_passed(uint32_t stamp);
-/* Flushes the running pCPU's whole TLB by reloading its root, and records it. */
+/* Flushes the running pCPU's whole TLB by reloading its root, and records it. One pCPU runs: its
+ * own flush is everybody's, and every stamp taken so far passes. */
 void epoch_flush(void);
 /* The same by loading another root on `c`, the running pCPU. The counter moves on before the flush:
  * what is stamped from now on waits for the next one. */
@@ -26,6 +27,3 @@ static inline void epoch_load_root(struct cpu *c, uint64_t root) {
     tlb_load_root(root);
     c->epoch_seen = next;
 }
-
-/* Makes every stamp taken so far pass. */
-void epoch_force(void);

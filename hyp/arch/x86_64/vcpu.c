@@ -35,8 +35,6 @@ static void page_init(struct vcpu *v) {
     v->page->clock.shift = clock.shift;
     v->page->clock.tsc_base = clock.base;
     v->page->clock.version = 2;
-    v->page->run.weight = v->domain->weight;
-    v->page->run.state = HV_RUN_OFFLINE;
 }
 
 static void registers_init(struct vcpu *v) {
@@ -66,8 +64,6 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id) {
     v->page = frame_va(page);
     v->page_mfn = page;
     v->xsave = frame_va(xsave);
-    v->wait = VCPU_OFFLINE;
-    v->weight = d->weight;
     page_init(v);
     registers_init(v);
     return v;
