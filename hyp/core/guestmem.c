@@ -7,18 +7,13 @@
 #include "guestmem.h"
 #include "arch/page.h"
 
-/* A window page that may be used so, or NULL. */
-static const struct window *usable_window(const struct domain *d, gfn_t g, bool write) {
-    const struct window *w = p2m_window(d, g);
+/* A byte of a window page that may be used so, or NULL. */
+void *guest_window(struct domain *d, gpa_t at, bool write) {
+    const struct window *w = p2m_window(d, (gfn_t){ at.a >> PAGE_SHIFT });
 
     if (w == NULL || w->ref == 0 || w->revoked) return NULL;
-    return write && (w->rights & HV_MAP_WRITE) == 0 ? NULL : w;
-}
-
-void *guest_window(struct domain *d, gpa_t at, bool write) {
-    const struct window *w = usable_window(d, (gfn_t){ at.a >> PAGE_SHIFT }, write);
-
-    return w != NULL ? (uint8_t *)frame_va(w->mfn) + (at.a & PAGE_MASK) : NULL;
+    if (write && (w->rights & HV_MAP_WRITE) == 0) return NULL;
+    return (uint8_t *)frame_va(w->mfn) + (at.a & PAGE_MASK);
 }
 
 static void count_copied(size_t bytes) {

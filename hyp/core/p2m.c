@@ -40,11 +40,10 @@ int p2m_create(struct domain *d, uint64_t ram_pages, uint64_t window_pages) {
     d->ram_pages = d->window_pages = 0;
     error = create_ram(d, ram_pages);
     if (error == 0) error = create_windows(d, window_pages);
-    if (error == 0) {
-        d->ram_pages = ram_pages;
-        d->window_pages = window_pages;
-    }
-    return error;
+    if (error != 0) return error;
+    d->ram_pages = ram_pages;
+    d->window_pages = window_pages;
+    return 0;
 }
 
 /* ---- look-up ---- */
@@ -90,10 +89,6 @@ int p2m_resolve(struct domain *d, gfn_t g, struct p2m_target *t) {
 
 /* ---- populate and give back ---- */
 
-static bool range_ok(const struct domain *d, gfn_t g, uint64_t count) {
-    return count != 0 && g.n < d->ram_pages && count <= d->ram_pages - g.n;
-}
-
 static int populate_one(struct domain *d, gfn_t g) {
     mfn_t m;
 
@@ -121,7 +116,7 @@ static inline int64_t each_page(struct domain *d, gfn_t g, uint64_t count,
                                 int (*one)(struct domain *, gfn_t)) {
     uint64_t n = count < HV_MAX_POPULATE_PAGES ? count : HV_MAX_POPULATE_PAGES;
 
-    if (!range_ok(d, g, count)) return -HV_EINVAL;
+    if (count == 0 || g.n >= d->ram_pages || count > d->ram_pages - g.n) return -HV_EINVAL;
     for (uint64_t i = 0; i < n; i++) {
         int error = one(d, (gfn_t){ g.n + i });
 

@@ -27,16 +27,17 @@ static void fill_tops(struct space *s) {
         kernel[i] = pte_make(s->domain->kernel_l3[i - PTE_KERNEL_SLOT].n, PTE_TABLE);
 }
 
-/* Frees what is there of a space without any lower table. A processor may still walk the tops. */
-static void free_space(struct domain *d, struct space *s) {
-    const mfn_t tops[2] = { s->l4_user, s->l4_kernel };
+/* Frees a table, when there is one. A processor may still walk it, hence the stamp. */
+static void free_stamped(struct domain *d, mfn_t m) {
+    if (mfn_is_none(m)) return;
+    frame_of(m)->epoch = epoch_now;
+    frame_free(d, m);
+}
 
-    for (unsigned int i = 0; i < 2; i++) {
-        if (!mfn_is_none(tops[i])) {
-            frame_of(tops[i])->epoch = epoch_now;
-            frame_free(d, tops[i]);
-        }
-    }
+/* Frees what is there of a space without any lower table. */
+static void free_space(struct domain *d, struct space *s) {
+    free_stamped(d, s->l4_user);
+    free_stamped(d, s->l4_kernel);
     d->spaces[s->id] = NULL;
     frame_free(d, frame_mfn_of(s));
 }
@@ -134,10 +135,7 @@ static void free_kernel_half(struct domain *d) {
         mfn_t m = d->kernel_l3[i];
 
         /* frame 0: space_init_domain never ran. */
-        if (m.n != 0 && !mfn_is_none(m)) {
-            frame_of(m)->epoch = epoch_now;
-            frame_free(d, m);
-        }
+        if (m.n != 0) free_stamped(d, m);
         d->kernel_l3[i] = MFN_NONE;
     }
 }
