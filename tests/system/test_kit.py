@@ -284,7 +284,7 @@ def test_terminal(system):
             before = termios.tcgetattr(theirs)
             shown = wait_for(ours, b"ends")
             os.write(ours, b"hullo\x7f\x7f\x7fello\r")
-            shown += wait_for(ours, b"1: huello")
+            shown += wait_for(ours, b"1: huello\r\n")
             system.check(b"1: huello\r\n" in shown, f"the guest answers: {shown}")
             os.write(ours, last)
             try:
