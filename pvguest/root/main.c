@@ -12,6 +12,7 @@
 #include "kernel.h"
 #include "kstring.h"
 #include "printk.h"
+#include "root/command.h"
 #include "root/consmux.h"
 #include "root/disk.h"
 #include "root/domains.h"

@@ -48,8 +48,6 @@ void domains_watch(void);
 /** Wait until `d` has ended, or for `ns` at most; false when it has not. */
 bool domain_wait(struct domain *d, uint64_t ns);
 
-/** Root's own prompt; returns at quit. */
-void prompt_run(void);
 /** What `info` prints. */
 void domain_print(struct domain *d);
 /** The same about root itself. */
