@@ -388,17 +388,19 @@ $(B)/obj/tests/harness.a: $(HARNESS_OBJECTS) $(SOURCE_LIST)
 	$(say) AR $@
 	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcsD $@ $(HARNESS_OBJECTS)
 
-# $(1): product, $(2): objects and archives. One linker script for every guest.
+# $(1): product, $(2): objects and archives, $(3): options. One linker script for every guest.
 define guest
 $(1): $(2) $(LHC) $(GUEST_LDS) $(SOURCE_LIST) Makefile
 	$$(say) LINK $$@
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(LD) $$(LDFLAGS) -T $(GUEST_LDS) $(filter-out %.a,$(2)) --start-group \
+	$$(Q)$$(LD) $$(LDFLAGS) $(3) -T $(GUEST_LDS) $(filter-out %.a,$(2)) --start-group \
 	    $(filter %.a,$(2)) $(LHC) --end-group -o $$@
 endef
 
 PVG_OBJECTS := $(call objects,$(PVG_SOURCES))
-$(if $(ROOT),$(eval $(call guest,$(ROOT),$(PVG_OBJECTS) $(call objects,$(ROOT_SOURCES)))))
+# Root lies higher than any guest, so that an address tells a debugger or a profile whose it is.
+$(if $(ROOT),$(eval $(call guest,$(ROOT),$(PVG_OBJECTS) $(call objects,$(ROOT_SOURCES)),\
+    --defsym=hv_image_gpa=0x400000)))
 $(if $(PVGUEST),$(eval $(call guest,$(PVGUEST),$(PVG_OBJECTS) $(call objects,$(GUEST_SOURCES)) \
     $(if $(USER_PROGRAMS),$(B)/obj/user.o))))
 $(if $(CAN_LINK_GUESTS),$(foreach e,$(EXAMPLES),$(eval $(call guest,$(B)/$(e).elf,\

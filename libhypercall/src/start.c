@@ -265,24 +265,37 @@ static bool next_taken(uint64_t gfn, uint64_t *first, uint64_t *end)
     return found;
 }
 
-uint64_t hv_start_free_ram(uint64_t *count)
+uint64_t hv_start_free_range(uint64_t from, uint64_t *count)
 {
     const struct hv_start_memory *ram;
-    uint64_t best = 0, best_count = 0;
 
     for (uint32_t i = 0; (ram = hv_start_range(HV_RANGE_RAM, i)) != NULL; i++) {
-        uint64_t gfn = ram->gfn, end = ram->gfn + ram->count;
+        uint64_t gfn = ram->gfn > from ? ram->gfn : from, end = ram->gfn + ram->count;
 
         while (gfn < end) {
             uint64_t taken = end, behind = end;
 
             if (!next_taken(gfn, &taken, &behind) || taken > end)
                 taken = behind = end;
-            if (taken > gfn && taken - gfn > best_count) {
-                best = gfn;
-                best_count = taken - gfn;
+            if (taken > gfn) {
+                *count = taken - gfn;
+                return gfn;
             }
             gfn = behind;
+        }
+    }
+    *count = 0;
+    return 0;
+}
+
+uint64_t hv_start_free_ram(uint64_t *count)
+{
+    uint64_t best = 0, best_count = 0, n;
+
+    for (uint64_t gfn = hv_start_free_range(0, &n); n; gfn = hv_start_free_range(gfn + n, &n)) {
+        if (n > best_count) {
+            best = gfn;
+            best_count = n;
         }
     }
     *count = best_count;

@@ -147,6 +147,28 @@ START_TEST(test_free_ram)
 }
 END_TEST
 
+START_TEST(test_free_ranges)
+{
+    uint64_t count;
+
+    begin();
+    add_range(HV_RANGE_RAM, 10, 90);
+    add_range(HV_RANGE_IMAGE, 40, 50);
+    add_range(HV_RANGE_RAM, 200, 10);
+    ck_assert(hv_start_use(page));
+    ck_assert_uint_eq(hv_start_free_range(0, &count), 10);
+    ck_assert_uint_eq(count, 30);
+    ck_assert_uint_eq(hv_start_free_range(20, &count), 20);
+    ck_assert_uint_eq(count, 20);
+    ck_assert_uint_eq(hv_start_free_range(40, &count), 90);
+    ck_assert_uint_eq(count, 10);
+    ck_assert_uint_eq(hv_start_free_range(100, &count), 200);
+    ck_assert_uint_eq(count, 10);
+    hv_start_free_range(210, &count);
+    ck_assert_uint_eq(count, 0);
+}
+END_TEST
+
 START_TEST(test_options)
 {
     char value[8];
@@ -248,6 +270,7 @@ int main(void)
     tcase_add_test(tc, test_good_page);
     tcase_add_test(tc, test_not_ours);
     tcase_add_test(tc, test_free_ram);
+    tcase_add_test(tc, test_free_ranges);
     tcase_add_test(tc, test_options);
     tcase_add_test(tc, test_devices);
     tcase_add_test(tc, test_damage);

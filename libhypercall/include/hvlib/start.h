@@ -52,8 +52,11 @@ const struct hv_device_list *hv_start_devices(void);
  * there is none. */
 bool hv_start_device(uint32_t device_class, uint32_t index, struct hv_device *device);
 
-/** First frame of RAM that neither the image, nor the start page, nor a boot module uses, with all
- * of [gfn, *count + gfn) free: the largest such run. */
+/** First frame, from GFN `from` on, of RAM that neither the image, nor the start page, nor a boot
+ * module uses, with all of [gfn, *count + gfn) free; *count is 0 when there is none. */
+uint64_t hv_start_free_range(uint64_t from, uint64_t *count);
+
+/** The largest of these runs. */
 uint64_t hv_start_free_ram(uint64_t *count);
 
 /** Use this page as the start page; start-up does, before guest_main. Returns false when it is none

@@ -34,9 +34,10 @@ uint32_t guest_main(void)
 void arch_init(void)
 {
     uint64_t count;
-    uint64_t first = hv_start_free_ram(&count);
+    uint64_t first = hv_start_free_range(0, &count);
 
-    page_add_range(first, count);
+    for (; count; first = hv_start_free_range(first + count, &count))
+        page_add_range(first, count);
 }
 
 static void timer_event(uint32_t port, void *arg)
