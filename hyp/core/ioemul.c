@@ -41,23 +41,18 @@
 #define PF_USER    4u
 #define FLAG_DF    0x400u
 
-struct route {
-    uint32_t first, count;
-    struct domain *model; /* NULL: it has ended */
-    uint32_t port;        /* the model's, raised with each request */
-    uint64_t gfn;         /* its request page; data page of vCPU n at gfn + 1 + n */
-    bool used;
+struct io_route {
+    uint32_t first, count; /* count 0: a free record */
+    struct domain *model;  /* NULL: it has ended */
+    uint32_t port;         /* the model's, raised with each request */
+    uint64_t gfn;          /* its request page; data page of vCPU n at gfn + 1 + n */
 };
-
-struct io_routes {
-    struct route at[ROUTES_MAX];
-};
-STATIC_ASSERT(sizeof(struct io_routes) <= HV_PAGE_SIZE);
+STATIC_ASSERT(sizeof(struct io_route) * ROUTES_MAX <= HV_PAGE_SIZE);
 
 /* What io_state holds while a request is pending. */
 struct pending {
     struct port_insn insn;
-    struct port_run run; /* of a string */
+    struct port_run run; /* of a string; else count is 1 */
     uint32_t route;
     bool df;
 };
@@ -79,21 +74,19 @@ static int pages_hold(const struct domain *d, struct domain *model, uint64_t gfn
     return 0;
 }
 
-static void pages_release(const struct domain *d, const struct route *r) {
+static void pages_release(const struct domain *d, const struct io_route *r) {
     for (uint64_t i = 0; i <= d->nr_vcpus; i++)
         frame_unhold(frame_of(p2m_ram(r->model, (gfn_t){ r->gfn + i })));
 }
 
 /* A slot for a new route that overlaps none; the error otherwise. */
-static int route_slot(const struct io_routes *t, uint64_t first, uint64_t count) {
+static int route_slot(const struct io_route *t, uint64_t first, uint64_t count) {
     int found = -HV_ENOSPC;
 
     for (uint32_t i = ROUTES_MAX; i-- > 0;) {
-        const struct route *r = &t->at[i];
-
-        if (!r->used)
+        if (t[i].count == 0)
             found = (int)i;
-        else if (first < (uint64_t)r->first + r->count && r->first < first + count)
+        else if (first < (uint64_t)t[i].first + t[i].count && t[i].first < first + count)
             return -HV_EBUSY;
     }
     return found;
@@ -107,12 +100,8 @@ static int route_add(struct domain *d, struct domain *model, uint64_t first, uin
     slot = route_slot(d->routes, first, count);
     e = slot < 0 ? slot : pages_hold(d, model, gfn.n);
     if (e < 0) return e;
-    d->routes->at[slot] = (struct route){ .first = (uint32_t)first,
-                                          .count = (uint32_t)count,
-                                          .model = model,
-                                          .port = (uint32_t)port,
-                                          .gfn = gfn.n,
-                                          .used = true };
+    d->routes[slot] =
+        (struct io_route){ (uint32_t)first, (uint32_t)count, model, (uint32_t)port, gfn.n };
     return 0;
 }
 
@@ -127,10 +116,6 @@ int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t co
 
 /* ---- finishing an instruction ---- */
 
-static struct port_regs regs_of(const struct vcpu *v) {
-    return (struct port_regs){ .rcx = v->regs.rcx, .rsi = v->regs.rsi, .rdi = v->regs.rdi };
-}
-
 /* The bits of RAX that an access is about. */
 static uint64_t rax_mask(uint8_t size) { return UINT64_MAX >> (64 - size * 8); }
 
@@ -143,16 +128,8 @@ static uint64_t rax_after_in(uint64_t rax, uint8_t size, uint64_t value) {
 
 /* Registers and RIP behind `done` elements of a string, or behind the whole of IN and OUT. */
 static void advance(struct vcpu *v, const struct pending *p, uint32_t done) {
-    struct port_regs regs = regs_of(v);
-    bool ended = true;
-
-    if (p->insn.string) {
-        ended = port_regs_advance(&p->insn, &regs, p->df, done);
-        v->regs.rcx = regs.rcx;
-        v->regs.rsi = regs.rsi;
-        v->regs.rdi = regs.rdi;
-    }
-    if (ended) v->regs.rip += p->insn.length;
+    if (!p->insn.string || port_regs_advance(&p->insn, &v->regs, p->df, done))
+        v->regs.rip += p->insn.length;
 }
 
 /* A string operand in the direct map: in one page (the second part is then empty), or for a single
@@ -165,26 +142,20 @@ struct operand {
 /* Looks up every page of an operand. 0, or the walk's error with the address that failed. */
 static int operand_find(struct vcpu *v, const struct port_run *run, bool write, struct operand *o,
                         uint64_t *bad) {
-    uint64_t at = run->lowest;
-    uint32_t left = run->bytes;
+    uint32_t room = HV_PAGE_SIZE - (uint32_t)(run->lowest % HV_PAGE_SIZE);
 
-    o->bytes[1] = 0;
-    for (int i = 0; i < 2 && left > 0; i++) {
-        uint32_t offset = (uint32_t)(at % HV_PAGE_SIZE);
-        uint32_t n = HV_PAGE_SIZE - offset < left ? HV_PAGE_SIZE - offset : left;
+    o->bytes[0] = room < run->bytes ? room : run->bytes;
+    o->bytes[1] = run->bytes - o->bytes[0];
+    for (int i = 0; i < 2 && o->bytes[i] != 0; i++) {
         mfn_t m;
-        int e = space_walk(v, at, write, &m);
+        int e;
 
-        if (e < 0) {
-            *bad = at;
-            return e;
-        }
-        o->part[i] = (uint8_t *)frame_va(m) + offset;
-        o->part[1] = o->part[i];
-        o->bytes[i] = n;
-        at += n;
-        left -= n;
+        *bad = run->lowest + (i != 0 ? room : 0);
+        e = space_walk(v, *bad, write, &m);
+        if (e < 0) return e;
+        o->part[i] = (uint8_t *)frame_va(m) + *bad % HV_PAGE_SIZE;
     }
+    if (o->bytes[1] == 0) o->part[1] = o->part[0];
     return 0;
 }
 
@@ -216,10 +187,8 @@ static int string_in(struct vcpu *v, const struct pending *p, const uint8_t *dat
     int e;
 
     run.bytes = count * p->insn.size;
-    if (p->df) {
-        /* The first element is the highest: of a shorter run, the lowest ones are left out. */
-        run.lowest += (uint64_t)(p->run.count - count) * p->insn.size;
-    }
+    /* The first element is the highest: of a shorter run, the lowest ones are left out. */
+    if (p->df) run.lowest += (uint64_t)(p->run.count - count) * p->insn.size;
     e = operand_find(v, &run, true, &o, &bad);
     if (e == 0) {
         operand_write(&o, p, data);
@@ -245,19 +214,13 @@ static void finish(struct vcpu *v, uint64_t value, const uint8_t *data, uint32_t
 }
 
 /* No device: all ones. */
-static void finish_alone(struct vcpu *v) {
-    const struct pending *p = pending_of(v);
-
-    finish(v, ~(uint64_t)0, NULL, p->insn.string ? p->run.count : 1);
-}
+static void finish_alone(struct vcpu *v) { finish(v, UINT64_MAX, NULL, pending_of(v)->run.count); }
 
 /* ---- the end of a model or a guest; memory_lock is held ---- */
 
 static void route_orphan(struct domain *guest, uint32_t n) {
-    struct route *r = &guest->routes->at[n];
-
-    pages_release(guest, r);
-    r->model = NULL;
+    pages_release(guest, &guest->routes[n]);
+    guest->routes[n].model = NULL;
     for (uint32_t i = 0; i < guest->nr_vcpus; i++) {
         struct vcpu *v = guest->vcpu[i];
 
@@ -271,17 +234,17 @@ static void route_orphan(struct domain *guest, uint32_t n) {
 void io_model_gone(struct domain *d) {
     for (struct domain *g = domain_next(NULL); g != NULL; g = domain_next(g)) {
         for (uint32_t i = 0; g->routes != NULL && i < ROUTES_MAX; i++)
-            if (g->routes->at[i].used && g->routes->at[i].model == d) route_orphan(g, i);
+            if (g->routes[i].model == d) route_orphan(g, i);
     }
 }
 
 void io_destroy_routes(struct domain *d) {
-    struct io_routes *t = d->routes;
+    struct io_route *t = d->routes;
 
     io_model_gone(d);
     if (t == NULL) return;
     for (uint32_t i = 0; i < ROUTES_MAX; i++)
-        if (t->at[i].used && t->at[i].model != NULL) pages_release(d, &t->at[i]);
+        if (t[i].model != NULL) pages_release(d, &t[i]);
     d->routes = NULL;
     frame_free(d, frame_mfn_of(t));
 }
@@ -306,12 +269,9 @@ static bool fetch_and_decode(struct vcpu *v, struct port_insn *insn) {
 }
 
 /* The route that holds the whole access, or -1. */
-static int route_of(const struct io_routes *t, uint32_t port, uint32_t size) {
-    for (uint32_t i = 0; i < ROUTES_MAX; i++) {
-        const struct route *r = &t->at[i];
-
-        if (r->used && port >= r->first && port + size <= r->first + r->count) return (int)i;
-    }
+static int route_of(const struct io_route *t, uint32_t port, uint32_t size) {
+    for (uint32_t i = 0; i < ROUTES_MAX; i++)
+        if (port >= t[i].first && port + size <= t[i].first + t[i].count) return (int)i;
     return -1;
 }
 
@@ -322,7 +282,7 @@ static uint64_t segment_base(const struct port_insn *insn) {
 
 /* Hands the request to the model: all fields, then the state, then the port. */
 static void request_write(struct vcpu *v, const struct pending *p, const struct operand *o) {
-    const struct route *r = &v->domain->routes->at[p->route];
+    const struct io_route *r = &v->domain->routes[p->route];
     struct hv_io_request *page = frame_va(p2m_ram(r->model, (gfn_t){ r->gfn }));
     struct hv_io_request *q = &page[v->id];
 
@@ -335,7 +295,7 @@ static void request_write(struct vcpu *v, const struct pending *p, const struct 
         .size = p->insn.size,
         .write = !p->insn.in,
         .string = p->insn.string,
-        .count = p->insn.string ? p->run.count : 1,
+        .count = p->run.count,
         .value =
             p->insn.in || p->insn.string ? 0 : (uint32_t)(v->regs.rax & rax_mask(p->insn.size)),
         .domain = v->domain->id,
@@ -355,10 +315,9 @@ struct fault {
 
 /* Finds the operand of a string, in the kernel's view and rights. False: not an access for us. */
 static bool string_prepare(struct vcpu *v, struct pending *p, struct operand *o, struct fault *f) {
-    struct port_regs regs = regs_of(v);
     int e;
 
-    p->run = port_run_next(&p->insn, &regs, segment_base(&p->insn), p->df);
+    p->run = port_run_next(&p->insn, &v->regs, segment_base(&p->insn), p->df);
     if (p->run.count == 0) return true;
     if (!address_is_guests(p->run.lowest) || !address_is_guests(p->run.lowest + p->run.bytes - 1))
         return false;
@@ -368,7 +327,7 @@ static bool string_prepare(struct vcpu *v, struct pending *p, struct operand *o,
 }
 
 static bool trap(struct vcpu *v, struct fault *f) {
-    struct io_routes *t = v->domain->routes;
+    struct io_route *t = v->domain->routes;
     struct pending *p = pending_of(v);
     struct operand o;
     int n;
@@ -378,14 +337,15 @@ static bool trap(struct vcpu *v, struct fault *f) {
     if (n < 0) return false;
     p->route = (uint32_t)n;
     p->df = (v->regs.rflags & FLAG_DF) != 0;
+    p->run.count = 1;
     if (p->insn.string && !string_prepare(v, p, &o, f)) return false;
     if (f->error != 0) return true;
-    if (p->insn.string && p->run.count == 0) {
+    if (p->run.count == 0) {
         advance(v, p, 0); /* REP with RCX = 0 */
         return true;
     }
     v->counters.port_traps++;
-    if (t->at[n].model == NULL)
+    if (t[n].model == NULL)
         finish_alone(v);
     else
         request_write(v, p, &o);
@@ -407,13 +367,13 @@ bool io_trap(struct vcpu *v) {
 
 static int complete(struct domain *caller, struct vcpu *v, uint64_t value, gpa_t data) {
     const struct pending *p = pending_of(v);
-    const struct route *r;
+    const struct io_route *r;
     struct hv_io_request *page;
     const uint8_t *from = NULL;
-    uint32_t count = p->insn.string ? p->run.count : 1;
+    uint32_t count = p->run.count;
 
     if (!v->io_pending) return -HV_EINVAL;
-    r = &v->domain->routes->at[p->route];
+    r = &v->domain->routes[p->route];
     if (r->model != caller) return -HV_EINVAL;
     if (p->insn.string && p->insn.in) {
         if (value == 0 || value > p->run.count) return -HV_EINVAL;

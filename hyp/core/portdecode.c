@@ -119,8 +119,8 @@ static uint64_t elements_in_page(const struct port_insn *insn, uint64_t linear, 
     return insn->address_size == 4 && before_wrap < fit ? before_wrap : fit;
 }
 
-struct port_run port_run_next(const struct port_insn *insn, const struct port_regs *regs,
-                              uint64_t base, bool df) {
+struct port_run port_run_next(const struct port_insn *insn, const struct regs *regs, uint64_t base,
+                              bool df) {
     uint64_t offset = (insn->in ? regs->rdi : regs->rsi) & address_mask(insn);
     uint64_t linear = base + offset;
     uint64_t wanted = insn->rep ? regs->rcx & address_mask(insn) : 1;
@@ -136,8 +136,7 @@ struct port_run port_run_next(const struct port_insn *insn, const struct port_re
     return run;
 }
 
-bool port_regs_advance(const struct port_insn *insn, struct port_regs *regs, bool df,
-                       uint32_t done) {
+bool port_regs_advance(const struct port_insn *insn, struct regs *regs, bool df, uint32_t done) {
     uint64_t *index = insn->in ? &regs->rdi : &regs->rsi;
     uint64_t step = (uint64_t)done * insn->size;
     uint64_t mask = address_mask(insn);

@@ -93,7 +93,7 @@ struct domain {
 
     struct port_table *ports;    /* event.c */
     struct grant_table *grants;  /* grant.c */
-    struct io_routes *routes;    /* ioemul.c */
+    struct io_route *routes;     /* ioemul.c */
     uint8_t *io_bitmap[2];       /* two frames, 0 bits are ports that it holds; NULL: none */
     uint64_t io_version;         /* changes with every change of io_bitmap; starts at 1 */
     struct resources *resources; /* resource.c: MMIO ranges, IRQs, devices; dma.c: pins */

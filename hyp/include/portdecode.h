@@ -8,9 +8,8 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "arch/regs.h"
+#include "types.h"
 
 /** The architecture's limit on an instruction: one byte more is #GP whatever the bytes are. */
 #define PORT_INSN_MAX 15
@@ -34,13 +33,6 @@ struct port_insn {
     enum port_segment segment; /**< base that OUTS adds to RSI; FLAT for every other form */
 };
 
-/** The guest registers that a string form uses and changes. */
-struct port_regs {
-    uint64_t rcx;
-    uint64_t rsi;
-    uint64_t rdi;
-};
-
 /** A stretch of a string operand that one request can carry. */
 struct port_run {
     uint64_t lowest; /**< linear address of its lowest byte, whatever the direction */
@@ -62,16 +54,15 @@ uint16_t port_number(const struct port_insn *insn, uint64_t rdx);
  * page. `base` is the base of `insn->segment`, `df` the direction flag. An element that straddles
  * two pages is a run of its own, the only kind of run that leaves its page.
  */
-struct port_run port_run_next(const struct port_insn *insn, const struct port_regs *regs,
-                              uint64_t base, bool df);
+struct port_run port_run_next(const struct port_insn *insn, const struct regs *regs, uint64_t base,
+                              bool df);
 
 /**
  * Account for `done` elements of a string form: advance RSI or RDI by the direction and, with REP,
  * count RCX down. `done` is at most what port_run_next() gave. Returns true when the instruction
  * has ended, so that RIP moves past it.
  */
-bool port_regs_advance(const struct port_insn *insn, struct port_regs *regs, bool df,
-                       uint32_t done);
+bool port_regs_advance(const struct port_insn *insn, struct regs *regs, bool df, uint32_t done);
 
 /**
  * Turn `count` elements of `size` bytes round. With DF set a run's first element is the highest in

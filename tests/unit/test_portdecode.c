@@ -259,7 +259,7 @@ END_TEST
 
 struct machine {
     struct port_insn insn;
-    struct port_regs regs;
+    struct regs regs;
     uint64_t base;
     bool df;
 };
@@ -301,7 +301,7 @@ static uint64_t page_of(uint64_t address)
 static void check_run(struct machine m)
 {
     struct port_run run = port_run_next(&m.insn, &m.regs, m.base, m.df);
-    struct port_regs after = m.regs;
+    struct regs after = m.regs;
     uint64_t first = element_address(&m), expected = first, lowest = first;
     bool straddles = page_of(first) != page_of(first + m.insn.size - 1);
 
@@ -403,7 +403,7 @@ START_TEST(test_whole_transfer)
             .regs = { (uint64_t)(rand() % 10000), edge(), edge() },
             .df = rand() & 1,
         };
-        struct port_regs regs = m.regs;
+        struct regs regs = m.regs;
         bool ended = false;
         for (int runs = 0; !ended; runs++) {
             struct port_run run = port_run_next(&m.insn, &regs, 0, m.df);
@@ -429,7 +429,7 @@ START_TEST(test_runs_by_hand)
                               .address_size = 8,
                               .port_dx = true,
                               .length = 3 };
-    struct port_regs regs = { .rcx = 4096, .rsi = 0x1111, .rdi = 0x5ffc };
+    struct regs regs = { .rcx = 4096, .rsi = 0x1111, .rdi = 0x5ffc };
     struct port_run run = port_run_next(&insw, &regs, 0, false);
 
     must(run.lowest == 0x5ffc);
@@ -449,7 +449,7 @@ START_TEST(test_runs_by_hand)
     must(port_regs_advance(&insw, &regs, false, 0));
 
     insw.address_size = 4;
-    regs = (struct port_regs){ .rcx = 0xaaaaaaaa00000003, .rdi = 0xbbbbbbbbfffffffe };
+    regs = (struct regs){ .rcx = 0xaaaaaaaa00000003, .rdi = 0xbbbbbbbbfffffffe };
     run = port_run_next(&insw, &regs, 0, false);
     must(run.lowest == 0xfffffffe);
     must(run.count == 1);
