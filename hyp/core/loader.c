@@ -45,9 +45,13 @@ struct file {
     uint64_t size;
 };
 
+static bool in_file(const struct file *f, uint64_t offset, uint64_t bytes) {
+    return offset <= f->size && bytes <= f->size - offset;
+}
+
 /* Copies a piece of the file out; false when it is not all there. */
 static bool take(const struct file *f, uint64_t offset, void *to, uint64_t bytes) {
-    if (offset > f->size || bytes > f->size - offset) return false;
+    if (!in_file(f, offset, bytes)) return false;
     memcpy(to, f->bytes + offset, bytes);
     return true;
 }
@@ -73,7 +77,7 @@ static uint32_t find_version(const struct file *f, const struct elf_segment *s) 
     char name[NOTE_NAME_SIZE];
     uint32_t version;
 
-    if (s->filesz > f->size || s->offset > f->size - s->filesz) return 0;
+    if (!in_file(f, s->offset, s->filesz)) return 0;
     end = s->offset + s->filesz;
     while (at < end && take(f, at, &n, sizeof(n))) {
         at += sizeof(n);
@@ -87,7 +91,7 @@ static uint32_t find_version(const struct file *f, const struct elf_segment *s) 
 }
 
 static const char *check_load(const struct file *f, const struct elf_segment *s) {
-    if (s->filesz > s->memsz || s->filesz > f->size || s->offset > f->size - s->filesz)
+    if (s->filesz > s->memsz || !in_file(f, s->offset, s->filesz))
         return "a segment lies outside the file";
     if (s->vaddr < HV_KERNEL_IMAGE || s->memsz > IMAGE_MAX ||
         s->vaddr - HV_KERNEL_IMAGE > IMAGE_MAX - s->memsz)
@@ -96,8 +100,8 @@ static const char *check_load(const struct file *f, const struct elf_segment *s)
     return NULL;
 }
 
-/* Adds a segment behind the ones before it. */
-static const char *add(struct loader_image *image, const struct elf_segment *s) {
+/* Adds a segment behind the ones before it; takes the entry when it is executable and has it. */
+static const char *add(struct loader_image *image, const struct elf_segment *s, uint64_t entry) {
     uint64_t lead = s->vaddr % HV_PAGE_SIZE;
     struct loader_segment *to = &image->segment[image->count];
 
@@ -115,19 +119,9 @@ static const char *add(struct loader_image *image, const struct elf_segment *s) 
     if (to->gfn < image->end_gfn) return "segments are out of order or share a page";
     image->end_gfn = to->gfn + to->pages;
     image->count++;
+    if ((to->rights & HV_MAP_EXEC) && entry - to->address < to->pages * HV_PAGE_SIZE)
+        image->entry = entry;
     return NULL;
-}
-
-/* Is the entry inside an executable segment? */
-static bool entry_ok(const struct loader_image *image) {
-    for (uint32_t i = 0; i < image->count; i++) {
-        const struct loader_segment *s = &image->segment[i];
-
-        if ((s->rights & HV_MAP_EXEC) && image->entry >= s->address &&
-            image->entry - s->address < s->pages * HV_PAGE_SIZE)
-            return true;
-    }
-    return false;
 }
 
 const char *loader_read(const void *file, uint64_t size, struct loader_image *image) {
@@ -143,15 +137,14 @@ const char *loader_read(const void *file, uint64_t size, struct loader_image *im
             wrong = "the program header table lies outside the file";
         } else if (s.type == SEGMENT_LOAD && s.memsz > 0) {
             wrong = check_load(&f, &s);
-            wrong = wrong != NULL ? wrong : add(image, &s);
+            wrong = wrong != NULL ? wrong : add(image, &s, h.entry);
         } else if (s.type == SEGMENT_NOTE && version == 0) {
             version = find_version(&f, &s);
         }
     }
     if (wrong != NULL) return wrong;
-    image->entry = h.entry;
     if (version == 0) return "no note with an ABI version: not an image for Paravane";
     if (version >> 16 != HV_ABI_MAJOR || (version & 0xffff) > HV_ABI_MINOR)
         return "built for another version of the ABI";
-    return entry_ok(image) ? NULL : "the entry is not in an executable segment";
+    return image->entry != 0 ? NULL : "the entry is not in an executable segment";
 }

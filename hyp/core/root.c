@@ -193,37 +193,22 @@ struct page_writer {
 };
 
 static void *record(struct page_writer *w, uint32_t tag, size_t bytes) {
-    uint32_t size = (uint32_t)((bytes + 7) & ~(size_t)7);
     struct hv_start_record *r = (void *)(w->page + w->used);
 
-    if (w->used + size + sizeof(*r) > HV_PAGE_SIZE)
+    r->size = (uint32_t)((bytes + 7) & ~(size_t)7);
+    if (w->used + r->size + sizeof(*r) > HV_PAGE_SIZE)
         give_up("command lines too long for the start page");
-    w->used += size;
+    w->used += r->size;
     r->tag = tag;
-    r->size = size;
     return r;
 }
 
-static void record_u64(struct page_writer *w, uint32_t tag, uint64_t value) {
-    struct hv_start_u64 *r = record(w, tag, sizeof(*r));
-
-    r->value = value;
-}
-
-static void record_range(struct page_writer *w, uint32_t kind, uint64_t gfn, uint64_t count) {
-    struct hv_start_memory *r = record(w, HV_START_MEMORY, sizeof(*r));
-
-    r->kind = kind;
-    r->gfn = gfn;
-    r->count = count;
-}
-
-static void record_page(struct page_writer *w, uint32_t tag, uint64_t gfn, uint64_t address) {
-    struct hv_start_page *r = record(w, tag, sizeof(*r));
-
-    r->gfn = gfn;
-    r->address = address;
-}
+/* A whole record of a fixed size: `type`, and what follows its tag and size. */
+#define RECORD(w, tag, type, ...)                                                                  \
+    do {                                                                                           \
+        type *r_ = record(w, tag, sizeof(*r_));                                                    \
+        *r_ = (type){ r_->r, __VA_ARGS__ };                                                        \
+    } while (0)
 
 /* What follows the file's name in a module's string. */
 static const char *arguments(const char *string) {
@@ -232,12 +217,13 @@ static const char *arguments(const char *string) {
     return space != NULL ? space + 1 : "";
 }
 
-static void record_cmdline(struct page_writer *w, const char *text) {
+/* A record that ends in a string, which starts at `offset` and has all the room that it needs. */
+static void *record_text(struct page_writer *w, uint32_t tag, size_t offset, const char *text) {
     size_t bytes = strlen(text) + 1;
-    struct hv_start_string *r =
-        record(w, HV_START_CMDLINE, offsetof(struct hv_start_string, text) + bytes);
+    uint8_t *r = record(w, tag, offset + bytes);
 
-    memcpy(r->text, text, bytes);
+    memcpy(r + offset, text, bytes);
+    return r;
 }
 
 static void record_modules(struct page_writer *w, const struct plan *p) {
@@ -245,25 +231,26 @@ static void record_modules(struct page_writer *w, const struct plan *p) {
 
     for (uint32_t i = 1; i < p->boot->module_count; i++) {
         const struct boot_module *m = &p->boot->modules[i];
-        size_t bytes = strlen(m->string) + 1;
         struct hv_start_module *r =
-            record(w, HV_START_MODULE, offsetof(struct hv_start_module, text) + bytes);
+            record_text(w, HV_START_MODULE, offsetof(struct hv_start_module, text), m->string);
 
         r->gfn = gfn;
         r->bytes = m->end - m->start;
-        memcpy(r->text, m->string, bytes);
         gfn += pages_of(m);
     }
 }
 
+#define RANGE(w, kind, gfn, count)                                                                 \
+    RECORD(w, HV_START_MEMORY, struct hv_start_memory, kind, 0, gfn, count)
+
 static void record_memory(struct page_writer *w, const struct domain *d, const struct plan *p) {
     uint64_t first = p->image.segment[0].gfn;
 
-    record_range(w, HV_RANGE_RAM, 0, d->ram_pages);
-    record_range(w, HV_RANGE_IMAGE, first, p->shared_gfn + 1 - first);
-    record_range(w, HV_RANGE_WINDOW, HV_GFN_WINDOW, d->window_pages);
-    record_range(w, HV_RANGE_SHARED, HV_GFN_SHARED, d->nr_vcpus);
-    record_range(w, HV_RANGE_MMIO, HV_GFN_MMIO, (uint64_t)1 << 40);
+    RANGE(w, HV_RANGE_RAM, 0, d->ram_pages);
+    RANGE(w, HV_RANGE_IMAGE, first, p->shared_gfn + 1 - first);
+    RANGE(w, HV_RANGE_WINDOW, HV_GFN_WINDOW, d->window_pages);
+    RANGE(w, HV_RANGE_SHARED, HV_GFN_SHARED, d->nr_vcpus);
+    RANGE(w, HV_RANGE_MMIO, HV_GFN_MMIO, (uint64_t)1 << 40);
 }
 
 static uint64_t wall_clock_at_boot(const struct boot_info *boot) {
@@ -273,24 +260,22 @@ static uint64_t wall_clock_at_boot(const struct boot_info *boot) {
 static void write_start_page(const struct domain *d, const struct plan *p) {
     struct page_writer w = { .page = frame_va(p2m_ram(d, (gfn_t){ p->start_gfn })),
                              .used = sizeof(struct hv_start_header) };
-    struct hv_start_header *h = (void *)w.page;
-    struct hv_start_domain *self = record(&w, HV_START_DOMAIN, sizeof(*self));
+    const uint64_t features =
+        HV_FEATURE_IO_ROUTE | HV_FEATURE_CONSOLE | (HYP_DEBUG ? HV_FEATURE_DEBUG : 0);
 
-    self->id = d->id;
-    self->parent = d->id;
-    self->control_port = ~(uint32_t)0;
-    record_u64(&w, HV_START_FEATURES,
-               HV_FEATURE_IO_ROUTE | HV_FEATURE_CONSOLE | (HYP_DEBUG ? HV_FEATURE_DEBUG : 0));
+    RECORD(&w, HV_START_DOMAIN, struct hv_start_domain, d->id, d->id, UINT32_MAX, 0);
+    RECORD(&w, HV_START_FEATURES, struct hv_start_u64, features);
     record_memory(&w, d, p);
-    record_page(&w, HV_START_VCPU, HV_GFN_SHARED, image_address(p->shared_gfn));
-    record_page(&w, HV_START_DEVICES, p->devices_gfn, image_address(p->devices_gfn));
-    record_u64(&w, HV_START_CLOCK, wall_clock_at_boot(p->boot));
-    record_cmdline(&w, arguments(p->boot->modules[0].string));
+    RECORD(&w, HV_START_VCPU, struct hv_start_page, HV_GFN_SHARED, image_address(p->shared_gfn));
+    RECORD(&w, HV_START_DEVICES, struct hv_start_page, p->devices_gfn,
+           image_address(p->devices_gfn));
+    RECORD(&w, HV_START_CLOCK, struct hv_start_u64, wall_clock_at_boot(p->boot));
+    record_text(&w, HV_START_CMDLINE, offsetof(struct hv_start_string, text),
+                arguments(p->boot->modules[0].string));
     record_modules(&w, p);
     record(&w, HV_START_END, sizeof(struct hv_start_record));
-    h->magic = HV_START_MAGIC;
-    h->version = HV_ABI_VERSION;
-    h->bytes = w.used;
+    *(struct hv_start_header *)(void *)w.page =
+        (struct hv_start_header){ HV_START_MAGIC, HV_ABI_VERSION, w.used };
 }
 
 void root_build(const struct boot_info *boot) {
