@@ -34,26 +34,6 @@ bool dma_in_use(const struct domain *d) {
 
 /* ---- pins ---- */
 
-/* A free pin's number, or -HV_ENOSPC, -HV_ENOMEM. */
-static int64_t pin_alloc(struct domain *d, struct dma_table *t) {
-    uint32_t n = t->ever;
-
-    if (t->free != 0) {
-        n = t->free - 1;
-        t->free = dma_pin(t, n)->next_hash;
-        return n;
-    }
-    if (n == DMA_PINS) return -HV_ENOSPC;
-    if (t->page[n / 128] == NULL && (t->page[n / 128] = frame_meta(d)) == NULL) return -HV_ENOMEM;
-    t->ever++;
-    return n;
-}
-
-static void pin_free(struct dma_table *t, uint32_t n) {
-    *dma_pin(t, n) = (struct pin){ .next_hash = (uint16_t)t->free };
-    t->free = n + 1;
-}
-
 /* Lists and counts a pin. */
 static void pin_link(struct domain *d, uint32_t n, const struct p2m_target *at, gfn_t g) {
     struct dma_table *t = d->resources->dma;
@@ -66,8 +46,8 @@ static void pin_link(struct domain *d, uint32_t n, const struct p2m_target *at, 
     *bucket = (uint16_t)(n + 1);
     if (at->window != NULL) {
         p->window = (uint32_t)(g.n - HV_GFN_WINDOW) + 1;
-        p->next_window = (uint16_t)at->window->pin;
-        at->window->pin = n + 1;
+        p->next_window = at->window->pin;
+        at->window->pin = (uint16_t)(n + 1);
     }
     t->count++;
     frame_of(at->mfn)->pins++;
@@ -82,16 +62,9 @@ static void pin_unlink(struct domain *d, uint32_t n) {
     while (*link != n + 1) link = &dma_pin(t, *link - 1u)->next_hash;
     *link = p->next_hash;
     if (p->window != 0) {
-        struct window *w = p2m_window_at(d, p->window - 1);
-
-        if (w->pin == n + 1) {
-            w->pin = p->next_window;
-        } else {
-            struct pin *q = dma_pin(t, w->pin - 1);
-
-            while (q->next_window != n + 1) q = dma_pin(t, q->next_window - 1u);
-            q->next_window = p->next_window;
-        }
+        link = &p2m_window_at(d, p->window - 1)->pin;
+        while (*link != n + 1) link = &dma_pin(t, *link - 1u)->next_window;
+        *link = p->next_window;
     }
     t->count--;
 }
@@ -112,12 +85,12 @@ static void put_frame(mfn_t m) {
 
 static void unpin(struct domain *d, uint32_t n) {
     struct pin *p = dma_pin(d->resources->dma, n);
-    mfn_t m = p->mfn;
 
     if (!mfn_is_none(p->reserve)) frame_free(d, p->reserve);
     pin_unlink(d, n);
-    pin_free(d->resources->dma, n);
-    put_frame(m);
+    p->used = 0;
+    slot_free(&d->resources->dma->pins, n, sizeof(*p));
+    put_frame(p->mfn);
 }
 
 /* ---- map and unmap ---- */
@@ -137,11 +110,11 @@ static int pin_page(struct domain *d, uint64_t device, gfn_t g, mfn_t *m) {
     int64_t n = may_pin(d, g, &at);
     mfn_t reserve;
 
-    if (n == 0) n = t != NULL ? pin_alloc(d, t) : -HV_ENOMEM;
+    if (n == 0) n = t != NULL ? slot_alloc(d, &t->pins, sizeof(struct pin)) : -HV_ENOMEM;
     if (n < 0) return (int)n;
     reserve = frame_alloc(d, FRAME_META);
     if (mfn_is_none(reserve)) {
-        pin_free(t, (uint32_t)n);
+        slot_free(&t->pins, (uint32_t)n, sizeof(struct pin));
         return -HV_ENOMEM;
     }
     *dma_pin(t, (uint32_t)n) = (struct pin){ .reserve = reserve, .device = (uint32_t)device };
@@ -215,27 +188,19 @@ void dma_quarantine(struct domain *owner, gfn_t g, struct domain *holder, struct
     p2m_set_ram(owner, g, new);
 }
 
-static void free_table(struct domain *d) {
-    struct dma_table *t = d->resources->dma;
-
-    for (uint32_t i = 0; i < DMA_PAGES; i++)
-        if (t->page[i] != NULL) frame_free(d, frame_mfn_of(t->page[i]));
-    frame_free(d, frame_mfn_of(t));
-    d->resources->dma = NULL;
-}
-
 bool dma_reset_step(struct domain *d) {
     struct dma_table *t = d->resources != NULL ? d->resources->dma : NULL;
 
     if (t == NULL) return false;
-    for (unsigned int i = 0; i < 128 && t->ever != 0; i++) {
-        uint32_t n = --t->ever;
+    for (unsigned int i = 0; i < 128 && t->pins.ever != 0; i++) {
+        uint32_t n = t->pins.ever - 1;
 
         if (dma_pin(t, n)->used) unpin(d, n);
+        slots_shrink(d, &t->pins, sizeof(struct pin));
     }
-    if (t->ever != 0) return true;
-    /* Windows that were kept for their pins. */
-    if (grant_windows_destroy_step(d)) return true;
-    free_table(d);
+    /* Then windows that were kept for their pins. */
+    if (t->pins.ever != 0 || grant_windows_destroy_step(d)) return true;
+    frame_free(d, frame_mfn_of(t));
+    d->resources->dma = NULL;
     return false;
 }

@@ -229,6 +229,34 @@ void frame_free(struct domain *d, mfn_t m) {
     }
 }
 
+/* ---- slots ---- */
+
+int64_t slot_alloc(struct domain *d, struct slots *s, size_t size) {
+    uint8_t **page = &s->page[s->ever * size / PAGE_SIZE % ARRAY_LEN(s->page)];
+    uint32_t n = s->free;
+
+    if (n != 0) {
+        s->free = *(const uint32_t *)slot_at(s, n - 1, size);
+        return n - 1;
+    }
+    if (s->ever * size == ARRAY_LEN(s->page) * PAGE_SIZE) return -HV_ENOSPC;
+    if (*page == NULL && (*page = frame_meta(d)) == NULL) return -HV_ENOMEM;
+    return s->ever++;
+}
+
+void slot_free(struct slots *s, uint32_t n, size_t size) {
+    *(uint32_t *)slot_at(s, n, size) = s->free;
+    s->free = n + 1;
+}
+
+void slots_shrink(struct domain *d, struct slots *s, size_t size) {
+    uint64_t at = --s->ever * size;
+
+    if (at % PAGE_SIZE != 0) return;
+    frame_free(d, frame_mfn_of(s->page[at / PAGE_SIZE]));
+    s->page[at / PAGE_SIZE] = NULL;
+}
+
 uint64_t frame_free_count(void) { return free_frames; }
 
 uint64_t frame_limbo_count(void) { return limbo_frames; }

@@ -3,15 +3,16 @@
  * Grants and the windows that they are mapped into. memory_lock guards both.
  *
  *     owner                                    peer
- *     grant table                              windows (p2m.h)
- *     [slot] peer, gfn.., count ──window──>    [n] owner, ref, mfn, rights ──space, address──> leaf
- *            state, mapped         <──ref──    [n + 1] ...
+ *     grant slots                              windows (p2m.h)
+ *     [slot] peer, gfn.., count ──window──>    [n] grant, mfn, rights ──space, address──> leaf
+ *            holder             <──grant──     [n + 1] ...
  *
  * Invariants:
  *  - frame.grants of a frame is the number of live grants of its owner that cover it; while it is
  *    not zero the frame stays where it is in the owner's P2M.
- *  - mapped says that windows [window, window + count) of the peer name this grant, not revoked,
- * and each has the frame of the GFN at its place. A grant is in one window at a time.
+ *  - holder is not NULL while windows [window, window + count) of it name this grant, and each
+ *    has the frame of the GFN at its place. A grant is in one window at a time; it ends before its
+ *    owner goes, and its window is released before its holder goes, so that neither name dangles.
  *  - each window page has at most one leaf, and knows it. So revoke finds everything that the peer
  *    can have: at most `count` leaves and the pins that hang on the window pages.
  *  - a frame that is pinned through a window is covered by one grant alone: whoever gets it back
@@ -27,59 +28,26 @@
 #include "resource.h"
 #include "space.h"
 
-#define SLOT_MASK       (((uint64_t)1 << HV_GRANT_SLOT_BITS) - 1)
-#define SLOTS_PER_FRAME 64u
-
-/* Any domain that has not gone for good, dying ones too: root is above all of them. */
-static struct domain *any_domain(uint64_t id) { return domain_for_control(domain_root, id); }
+#define SLOT_MASK (((uint64_t)1 << HV_GRANT_SLOT_BITS) - 1)
 
 /* ---- the table ---- */
 
-static struct grant *slot_at(const struct grant_table *t, uint64_t slot) {
-    return &t->page[(slot / SLOTS_PER_FRAME) % ARRAY_LEN(t->page)][slot % SLOTS_PER_FRAME];
+static struct grant *grant_at(const struct domain *owner, uint64_t slot) {
+    return slot_at(owner->grants, slot, sizeof(struct grant));
 }
 
 int grant_init_domain(struct domain *d) {
     d->grants = frame_meta(d);
-    if (d->grants == NULL) return -HV_ENOMEM;
-    return 0;
+    return d->grants == NULL ? -HV_ENOMEM : 0;
 }
 
 struct grant *grant_find(const struct domain *owner, uint64_t ref) {
-    const struct grant_table *t = owner->grants;
     uint64_t slot = ref & SLOT_MASK;
     struct grant *g;
 
-    if (t == NULL || slot >= t->used) return NULL;
-    g = slot_at(t, slot);
-    return g->state == GRANT_LIVE && g->generation == ref >> HV_GRANT_SLOT_BITS ? g : NULL;
-}
-
-/* A free slot, or -HV_ENOSPC, -HV_ENOMEM. It stays free until the caller fills it. */
-static int64_t slot_alloc(struct domain *d) {
-    struct grant_table *t = d->grants;
-    uint32_t page = t->used / SLOTS_PER_FRAME;
-
-    if (t->free != 0) {
-        uint32_t slot = t->free - 1;
-
-        t->free = slot_at(t, slot)->next;
-        return slot;
-    }
-    if (t->used == HV_MAX_GRANTS) return -HV_ENOSPC;
-    if (t->page[page] == NULL && (t->page[page] = frame_meta(d)) == NULL) return -HV_ENOMEM;
-    return t->used++;
-}
-
-static void slot_free(struct domain *d, struct grant *g, uint64_t slot) {
-    g->mapped = 0;
-    if (g->generation == GRANT_GENERATION_MAX) {
-        g->state = GRANT_RETIRED;
-        return;
-    }
-    g->state = GRANT_FREE;
-    g->next = (uint16_t)d->grants->free;
-    d->grants->free = (uint32_t)slot + 1;
+    if (owner->grants == NULL || slot >= owner->grants->ever) return NULL;
+    g = grant_at(owner, slot);
+    return g->count != 0 && g->generation == ref >> HV_GRANT_SLOT_BITS ? g : NULL;
 }
 
 /* ---- create ---- */
@@ -111,20 +79,24 @@ int64_t grant_create(struct domain *d, uint64_t peer, gfn_t g, uint64_t count, u
     int64_t slot = check_create(d, peer, g, count, rights);
     struct grant *grant;
 
-    if (slot == 0) slot = slot_alloc(d);
+    if (slot == 0) slot = slot_alloc(d, d->grants, sizeof(*grant));
     if (slot < 0) return slot;
-    grant = slot_at(d->grants, (uint64_t)slot);
-    *grant = (struct grant){ .generation = grant->generation + 1,
+    grant = grant_at(d, (uint64_t)slot);
+    *grant = (struct grant){ .count = (uint32_t)count,
+                             .generation = grant->generation + 1,
                              .peer = peer,
                              .gfn = g.n,
-                             .count = (uint32_t)count,
-                             .rights = (uint32_t)rights,
-                             .state = GRANT_LIVE };
+                             .rights = (uint32_t)rights };
     for (uint64_t i = 0; i < count; i++) frame_of(p2m_ram(d, (gfn_t){ g.n + i }))->grants++;
     return (int64_t)(grant->generation << HV_GRANT_SLOT_BITS | (uint64_t)slot);
 }
 
 /* ---- end and revoke ---- */
+
+/* Page i of the window that the grant is in. */
+static struct window *window_of(const struct grant *g, uint32_t i) {
+    return p2m_window_at(g->holder, g->window + i);
+}
 
 /* Pins that were made through a window page. */
 static uint32_t window_pins(const struct domain *holder, const struct window *w) {
@@ -142,24 +114,24 @@ static bool only_the_peers(const struct domain *holder, const struct window *w) 
     return f->maps == (w->space != NULL) && f->holds == 0 && f->pins == window_pins(holder, w);
 }
 
-static bool may_revoke(const struct grant *g, const struct domain *holder) {
+static bool may_revoke(const struct grant *g) {
     for (uint32_t i = 0; i < g->count; i++) {
-        const struct window *w = p2m_window_at(holder, g->window + i);
+        const struct window *w = window_of(g, i);
 
-        if (w->pin != 0 && !only_the_peers(holder, w)) return false;
+        if (w->pin != 0 && !only_the_peers(g->holder, w)) return false;
     }
     return true;
 }
 
 /* Takes all leaves of the window away; when it returns no TLB has them. */
-static void zap_window(struct domain *holder, const struct grant *g) {
+static void zap_window(const struct grant *g) {
     struct space *last = NULL;
 
     for (uint32_t i = 0; i < g->count; i++) {
-        struct window *w = p2m_window_at(holder, g->window + i);
+        struct window *w = window_of(g, i);
         struct space *s = w->space;
 
-        w->revoked = 1;
+        w->grant = NULL;
         if (s == NULL) continue;
         if (last != NULL && last != s) space_flush(last);
         last = s;
@@ -169,31 +141,28 @@ static void zap_window(struct domain *holder, const struct grant *g) {
 }
 
 /* Uncounts the grant's frames; those that a device of the peer still has are replaced. */
-static void release_frames(struct domain *d, const struct grant *g, struct domain *holder) {
+static void release_frames(struct domain *d, const struct grant *g) {
     for (uint32_t i = 0; i < g->count; i++) {
         gfn_t at = { g->gfn + i };
-        struct window *w = holder != NULL ? p2m_window_at(holder, g->window + i) : NULL;
+        struct window *w = g->holder != NULL ? window_of(g, i) : NULL;
 
         frame_of(p2m_ram(d, at))->grants--;
-        if (w != NULL && w->pin != 0) dma_quarantine(d, at, holder, w);
+        if (w != NULL && w->pin != 0) dma_quarantine(d, at, g->holder, w);
     }
 }
 
+/* A slot that has used its last generation is not free again. */
 static int end_slot(struct domain *d, struct grant *g, uint64_t slot, bool force) {
-    struct domain *holder = NULL;
-    uint32_t port = 0;
+    struct domain *holder = g->holder;
 
-    if (g->mapped) {
-        if (!force) return -HV_EBUSY;
-        holder = any_domain(g->peer);
-        BUG_ON(holder == NULL);
-        if (domain_alive(d) && !may_revoke(g, holder)) return -HV_EBUSY;
-        port = p2m_window_at(holder, g->window)->port;
-        zap_window(holder, g);
+    if (holder != NULL) {
+        if (!force || (domain_alive(d) && !may_revoke(g))) return -HV_EBUSY;
+        zap_window(g);
     }
-    release_frames(d, g, holder);
-    slot_free(d, g, slot);
-    if (holder != NULL && domain_alive(holder)) event_raise(holder, port);
+    release_frames(d, g);
+    g->count = 0;
+    if (g->generation != GRANT_GENERATION_MAX) slot_free(d->grants, (uint32_t)slot, sizeof(*g));
+    if (holder != NULL && domain_alive(holder)) event_raise(holder, window_of(g, 0)->port);
     return 0;
 }
 
@@ -209,24 +178,24 @@ int grant_end(struct domain *d, uint64_t ref, bool force) {
 static bool windows_free(const struct domain *d, uint64_t first, uint64_t count) {
     if (first >= d->window_pages || count > d->window_pages - first) return false;
     for (uint64_t i = 0; i < count; i++)
-        if (p2m_window_at(d, first + i)->ref != 0) return false;
+        if (p2m_window_at(d, first + i)->rights != 0) return false;
     return true;
 }
 
-static void fill_windows(struct domain *d, const struct domain *owner, const struct grant *g,
+static void fill_windows(struct domain *d, const struct domain *owner, struct grant *g,
                          const struct hv_grant_map *m) {
     uint32_t first = (uint32_t)(m->window - HV_GFN_WINDOW);
 
-    for (uint32_t i = 0; i < g->count; i++) {
+    for (uint32_t i = 0; i < g->count; i++)
         *p2m_window_at(d, first + i) =
             (struct window){ .mfn = p2m_ram(owner, (gfn_t){ g->gfn + i }),
-                             .owner = owner->id,
-                             .ref = m->ref,
+                             .grant = g,
                              .rights = m->rights,
                              .port = m->port,
                              .first = first,
-                             .pages = i == 0 ? g->count : 0 };
-    }
+                             .pages = i == 0 ? (uint16_t)g->count : 0 };
+    g->holder = d;
+    g->window = first;
 }
 
 /* 1. Rights that exist? 2. The owner lives? 3. A grant of it, made for us? 4. Are its rights
@@ -240,26 +209,19 @@ int64_t grant_map(struct domain *d, const struct hv_grant_map *m) {
     if (owner == NULL) return -HV_EDEAD;
     g = grant_find(owner, m->ref);
     if (g == NULL || g->peer != d->id || (m->rights & ~g->rights) != 0) return -HV_EINVAL;
-    if (g->mapped) return -HV_EBUSY;
+    if (g->holder != NULL) return -HV_EBUSY;
     if (!windows_free(d, m->window - HV_GFN_WINDOW, g->count) || !event_port_usable(d, m->port))
         return -HV_EINVAL;
     fill_windows(d, owner, g, m);
-    g->window = (uint32_t)(m->window - HV_GFN_WINDOW);
-    g->mapped = 1;
     return g->count;
 }
 
-void grant_release_window(struct domain *d, struct window *first) {
-    uint32_t at = first->first, pages = first->pages;
+/* Forgets a window that nothing maps or pins any more; tells its grant. */
+static void release_window(struct domain *d, const struct window *w) {
+    uint32_t at = w->first, pages = w->pages;
 
-    if (!first->revoked) {
-        struct domain *owner = any_domain(first->owner);
-        struct grant *g = owner != NULL ? grant_find(owner, first->ref) : NULL;
-
-        BUG_ON(g == NULL || !g->mapped);
-        g->mapped = 0;
-    }
-    for (uint32_t i = 0; i < pages; i++) *p2m_window_at(d, at + i) = (struct window){ .ref = 0 };
+    if (w->grant != NULL) w->grant->holder = NULL;
+    for (uint32_t i = 0; i < pages; i++) *p2m_window_at(d, at + i) = (struct window){ .rights = 0 };
 }
 
 static bool window_idle(const struct domain *d, const struct window *first) {
@@ -279,7 +241,7 @@ int64_t grant_unmap(struct domain *d, gfn_t window) {
     if (w == NULL || w->pages == 0) return -HV_EINVAL;
     if (!window_idle(d, w)) return -HV_EBUSY;
     pages = w->pages;
-    grant_release_window(d, w);
+    release_window(d, w);
     return pages;
 }
 
@@ -314,30 +276,20 @@ int grant_copy(struct domain *d, const struct hv_grant_copy *c) {
 
 /* ---- destroy ---- */
 
-/* Takes the last slot of the table away; with the first one of a frame, the frame. */
-static void drop_last_slot(struct domain *d) {
-    struct grant_table *t = d->grants;
-    uint32_t slot = --t->used;
-    struct grant *g = slot_at(t, slot);
-
-    if (g->state == GRANT_LIVE) end_slot(d, g, slot, true);
-    if (slot % SLOTS_PER_FRAME == 0) {
-        frame_free(d, frame_mfn_of(g));
-        t->page[slot / SLOTS_PER_FRAME] = NULL;
-    }
-}
-
 bool grant_destroy_step(struct domain *d) {
-    struct grant_table *t = d->grants;
+    struct slots *t = d->grants;
+    bool live = false;
 
     if (t == NULL) return false;
-    for (unsigned int i = 0; i < SLOTS_PER_FRAME && t->used != 0; i++) {
-        bool live = slot_at(t, t->used - 1)->state == GRANT_LIVE;
+    for (unsigned int i = 0; i < 64 && t->ever != 0 && !live;
+         i++) { /* a live one: up to 512 pages */
+        struct grant *g = grant_at(d, t->ever - 1);
 
-        drop_last_slot(d);
-        if (live) return true; /* up to 512 pages */
+        live = g->count != 0;
+        if (live) end_slot(d, g, t->ever - 1, true);
+        slots_shrink(d, t, sizeof(*g));
     }
-    if (t->used != 0) return true;
+    if (t->ever != 0) return true;
     frame_free(d, frame_mfn_of(t));
     d->grants = NULL;
     return false;
@@ -350,7 +302,7 @@ bool grant_windows_destroy_step(struct domain *d) {
         struct window *w = p2m_window_at(d, d->windows_at);
         uint32_t pages = w->pages != 0 ? w->pages : 1;
 
-        if (w->ref != 0 && window_idle(d, w)) grant_release_window(d, w);
+        if (w->rights != 0 && window_idle(d, w)) release_window(d, w);
         d->windows_at += pages;
     }
     if (d->windows_at < d->window_pages) return true;

@@ -11,7 +11,7 @@
 void *guest_window(struct domain *d, gpa_t at, bool write) {
     const struct window *w = p2m_window(d, (gfn_t){ at.a >> PAGE_SHIFT });
 
-    if (w == NULL || w->ref == 0 || w->revoked) return NULL;
+    if (w == NULL || w->grant == NULL) return NULL;
     if (write && (w->rights & HV_MAP_WRITE) == 0) return NULL;
     return (uint8_t *)frame_va(w->mfn) + (at.a & PAGE_MASK);
 }

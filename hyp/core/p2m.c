@@ -56,8 +56,8 @@ void p2m_set_ram(struct domain *d, gfn_t g, mfn_t m) {
 static int resolve_window(struct domain *d, gfn_t g, struct p2m_target *t) {
     struct window *w = p2m_window(d, g);
 
-    if (w == NULL || w->ref == 0) return -HV_EINVAL;
-    if (w->revoked) return -HV_EFAULT;
+    if (w == NULL || w->rights == 0) return -HV_EINVAL;
+    if (w->grant == NULL) return -HV_EFAULT;
     *t = (struct p2m_target){ .mfn = w->mfn, .rights = w->rights, .window = w };
     return 0;
 }

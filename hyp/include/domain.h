@@ -92,7 +92,7 @@ struct domain {
     mfn_t kernel_l3[8]; /* L3 tables of the kernel half, from create to destroy */
 
     struct port_table *ports;    /* event.c */
-    struct grant_table *grants;  /* grant.c */
+    struct slots *grants;        /* grant.c */
     struct io_route *routes;     /* ioemul.c */
     uint8_t *io_bitmap[2];       /* two frames, 0 bits are ports that it holds; NULL: none */
     uint64_t io_version;         /* changes with every change of io_bitmap; starts at 1 */

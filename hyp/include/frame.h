@@ -80,6 +80,26 @@ struct domain *frame_owner(const struct frame *f);
 mfn_t frame_alloc(struct domain *d, enum frame_state state);
 /* The same for a record of ours: its frame in the direct map, or NULL. */
 void *frame_meta(struct domain *d);
+
+/*
+ * Records of one size by number, in charged frames that come as they are needed. The first 4 bytes
+ * of a free one are the next free one's number + 1; the rest stays as it was.
+ */
+struct slots {
+    uint8_t *page[64];
+    uint32_t ever, free; /* numbers that were ever used; first free one of these + 1, or 0 */
+};
+
+static inline void *slot_at(const struct slots *s, uint64_t n, size_t size) {
+    return s->page[n * size / PAGE_SIZE % ARRAY_LEN(s->page)] + n * size % PAGE_SIZE;
+}
+
+/* A free slot's number, or -HV_ENOSPC, -HV_ENOMEM. */
+int64_t slot_alloc(struct domain *d, struct slots *s, size_t size);
+void slot_free(struct slots *s, uint32_t n, size_t size);
+/* Forgets the last of the slots that were ever used; with the first one of a frame, the frame. */
+void slots_shrink(struct domain *d, struct slots *s, size_t size);
+
 /* Gives a frame back and uncharges its owner `d`, at once or when the epoch has passed. No leaf may
  * name it any more, no grant, no pin, no request page. */
 void frame_free(struct domain *d, mfn_t m);

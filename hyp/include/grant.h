@@ -14,29 +14,19 @@ struct window;
 
 #define GRANT_GENERATION_MAX (((uint64_t)1 << (64 - HV_GRANT_SLOT_BITS)) - 1)
 
-enum grant_state { GRANT_FREE, GRANT_LIVE, GRANT_RETIRED };
-
 /* A slot. */
 struct grant {
-    uint64_t generation; /* of the slot's present or last grant */
-    uint64_t peer;       /* domain number */
-    uint64_t gfn;        /* first GFN, RAM of the owner */
-    uint32_t count;      /* pages */
-    uint32_t rights;     /* HV_MAP_… */
-    uint32_t window;     /* mapped: index of the first window page of the peer */
-    uint16_t next;       /* free slots: the next one + 1 */
-    uint8_t state;       /* enum grant_state */
-    uint8_t mapped;
-    uint64_t rsvd[3];
+    uint32_t next;         /* free slots: see struct slots */
+    uint32_t count;        /* pages; 0: a slot that is free or retired */
+    uint64_t generation;   /* of the slot's present or last grant */
+    uint64_t peer;         /* domain number */
+    uint64_t gfn;          /* first GFN, RAM of the owner */
+    struct domain *holder; /* the peer while it has mapped the grant, else NULL */
+    uint32_t window;       /* then: index of its first window page */
+    uint32_t rights;       /* HV_MAP_… */
+    uint64_t rsvd[2];
 };
 _Static_assert(sizeof(struct grant) == 64, "64 of them fill a frame");
-
-/* One frame; the slots' frames come as they are needed. */
-struct grant_table {
-    struct grant *page[HV_MAX_GRANTS / 64];
-    uint32_t used; /* slots that were ever used: those below have a frame */
-    uint32_t free; /* first free one of these + 1, or 0 */
-};
 
 int grant_init_domain(struct domain *d);
 /* Revokes all grants of a dying domain whose spaces are gone, frees the table; true while work is
@@ -54,5 +44,3 @@ int grant_copy(struct domain *d, const struct hv_grant_copy *c);
 
 /* The live grant of `owner` behind a reference, or NULL. */
 struct grant *grant_find(const struct domain *owner, uint64_t ref);
-/* Forgets a window that nothing maps or pins any more; tells its grant. */
-void grant_release_window(struct domain *d, struct window *first);

@@ -15,15 +15,15 @@
 /* A window page. All zero: free. */
 struct window {
     mfn_t mfn;           /* the granted frame; meaningless when revoked */
-    uint64_t owner, ref; /* the grant; ref 0: free */
-    uint32_t rights;     /* HV_MAP_… */
-    uint32_t port;       /* the mapper's */
+    struct grant *grant; /* NULL: revoked, or free */
     struct space *space; /* the one space that maps it, or NULL */
     uint64_t address;    /* where */
+    uint32_t rights;     /* HV_MAP_…; 0: free */
+    uint32_t port;       /* the mapper's */
     uint32_t first;      /* index of the first page of this window */
-    uint32_t pages;      /* pages of the window, in its first page */
-    uint32_t revoked;
-    uint32_t pin; /* first of the pins made through it, in dma.c's table; 0: none */
+    uint16_t pages;      /* pages of the window, in its first page */
+    uint16_t pin;        /* first of the pins made through it, in dma.c's table; 0: none */
+    uint64_t rsvd[2];
 };
 _Static_assert(sizeof(struct window) == 64, "64 of them fill a frame");
 

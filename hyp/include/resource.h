@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "frame.h"
 #include "hv_memory.h"
 #include "types.h"
 
@@ -43,30 +44,28 @@ void resource_destroy(struct domain *d);
 /* A pin: one frame that a device of the holder may use, and the frame that may have to replace it.
  */
 struct pin {
-    mfn_t mfn;
-    mfn_t reserve;        /* MFN_NONE: used up, the pinned frame is in quarantine */
-    uint32_t device;      /* bus << 8 | devfn */
-    uint32_t window;      /* pinned through this window page + 1; 0: RAM of the holder */
-    uint16_t next_hash;   /* pins with the same hash of mfn; free pins: the next; both + 1 */
+    uint16_t next_hash;   /* pins with the same hash of mfn, + 1 */
     uint16_t next_window; /* pins of the same window page, + 1 */
     uint32_t used;
+    uint32_t device; /* bus << 8 | devfn */
+    uint32_t window; /* pinned through this window page + 1; 0: RAM of the holder */
+    mfn_t mfn;
+    mfn_t reserve; /* MFN_NONE: used up, the pinned frame is in quarantine */
 };
 _Static_assert(sizeof(struct pin) == 32, "128 of them fill a frame");
 
-#define DMA_PAGES   64u
-#define DMA_PINS    (DMA_PAGES * 128u)
+#define DMA_PINS    (64u * 128u)
 #define DMA_BUCKETS 1024u
 
-/* One frame; the pins' frames come as they are needed. */
+/* One frame. */
 struct dma_table {
-    struct pin *page[DMA_PAGES];
+    struct slots pins;
     uint16_t bucket[DMA_BUCKETS]; /* first pin of each hash, + 1 */
-    uint32_t ever, free;          /* pins that were ever used; first free one of these + 1, or 0 */
     uint32_t count;               /* pins now */
 };
 
 static inline struct pin *dma_pin(const struct dma_table *t, uint32_t n) {
-    return &t->page[n / 128][n % 128];
+    return slot_at(&t->pins, n, sizeof(struct pin));
 }
 
 /* All or nothing; returns runs written, at most `count`. */

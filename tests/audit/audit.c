@@ -56,7 +56,7 @@ static void check_window(const struct space *s, uint64_t va, pte_t e) {
         const struct window *w = p2m_window_at(d, n);
 
         if (w->space != s || w->address != va) continue;
-        if (w->ref == 0 || w->revoked || w->mfn.n != pte_frame(e))
+        if (w->grant == NULL || w->mfn.n != pte_frame(e))
             audit_error("window", "domain %lu maps frame %lx by a dead window", d->id,
                         pte_frame(e));
         if ((e & PTE_WRITE) && !(w->rights & HV_MAP_WRITE))
@@ -181,16 +181,17 @@ static void audit_ram(const struct domain *d) {
 }
 
 static void audit_window(const struct domain *d, uint64_t n, const struct window *w) {
-    struct domain *owner = domain_for_control(domain_root, w->owner);
     const struct window *first = p2m_window_at(d, w->first);
-    const struct grant *g = owner != NULL ? grant_find(owner, w->ref) : NULL;
+    const struct grant *g = w->grant;
+    struct domain *owner;
 
-    if (w->revoked) {
+    if (g == NULL) { /* revoked */
         if (w->space != NULL) audit_error("window", "domain %lu maps revoked window %lu", d->id, n);
         return;
     }
-    if (g == NULL || !g->mapped || g->peer != d->id || g->window != w->first ||
-        first->ref != w->ref || n - w->first >= g->count || (w->rights & ~g->rights) != 0)
+    owner = frame_owner(frame_of(frame_mfn_of(g))); /* that its table is charged to */
+    if (owner == NULL || g->holder != d || g->peer != d->id || g->window != w->first ||
+        first->grant != g || n - w->first >= g->count || (w->rights & ~g->rights) != 0)
         audit_error("window", "window %lu of domain %lu has no grant", n, d->id);
     else if (p2m_ram(owner, (gfn_t){ g->gfn + (n - w->first) }).n != w->mfn.n)
         audit_error("window", "window %lu of domain %lu is not its owner's frame", n, d->id);
@@ -202,15 +203,15 @@ static void audit_windows(const struct domain *d) {
     for (uint64_t n = 0; n < d->window_pages; n++) {
         const struct window *w = p2m_window_at(d, n);
 
-        if (w->ref != 0) audit_window(d, n, w);
+        if (w->rights != 0) audit_window(d, n, w);
     }
 }
 
 static void audit_grants(const struct domain *d) {
-    for (uint32_t slot = 0; d->grants != NULL && slot < d->grants->used; slot++) {
-        const struct grant *g = &d->grants->page[slot / 64][slot % 64];
+    for (uint32_t slot = 0; d->grants != NULL && slot < d->grants->ever; slot++) {
+        const struct grant *g = slot_at(d->grants, slot, sizeof(*g));
 
-        for (uint32_t i = 0; g->state == GRANT_LIVE && i < g->count; i++) {
+        for (uint32_t i = 0; i < g->count; i++) {
             mfn_t m = p2m_ram(d, (gfn_t){ g->gfn + i });
 
             if (mfn_is_none(m))
@@ -224,7 +225,7 @@ static void audit_grants(const struct domain *d) {
 static void audit_pins(const struct domain *d) {
     const struct dma_table *t = d->resources != NULL ? d->resources->dma : NULL;
 
-    for (uint32_t n = 0; t != NULL && n < t->ever; n++) {
+    for (uint32_t n = 0; t != NULL && n < t->pins.ever; n++) {
         const struct pin *p = dma_pin(t, n);
 
         if (!p->used) continue;
