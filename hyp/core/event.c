@@ -170,39 +170,17 @@ static void port_forget(struct domain *d, struct port *p) {
     if (p->index < d->ports->free_from) d->ports->free_from = p->index;
 }
 
-int64_t event_alloc(struct domain *d, uint64_t peer) {
-    struct port *p;
-    int64_t n;
+/* The two ends name each other. The far port has to wait for this very domain. */
+static int connect_peer(struct domain *d, struct port *p, struct domain *far, uint64_t port) {
+    struct port *other = port_used(far, port);
 
-    if (peer == HV_SELF) peer = d->id;
-    if (domain_find(peer) == NULL) return -HV_EINVAL;
-    spin_lock(&d->ports->lock);
-    n = port_new(d, HV_PORT_UNBOUND, &p);
-    if (n >= 0) p->peer = peer;
-    spin_unlock(&d->ports->lock);
-    return n;
-}
-
-int64_t event_bind_peer(struct domain *d, uint64_t peer, uint64_t port) {
-    struct domain *pd = domain_find(peer == HV_SELF ? d->id : peer);
-    struct port *p, *other;
-    int64_t n = -HV_EINVAL;
-
-    if (pd == NULL) return -HV_EDEAD;
-    spin_lock_pair(&d->ports->lock, &pd->ports->lock);
-    other = port_used(pd, port);
-    if (other != NULL && other->state == HV_PORT_UNBOUND && other->peer == d->id)
-        n = port_new(d, HV_PORT_PEER, &p);
-    if (n >= 0) {
-        p->peer = pd->id;
-        p->source = other->index;
-        p->other = other;
-        other->source = p->index;
-        other->other = p;
-        other->state = HV_PORT_PEER;
-    }
-    spin_unlock_pair(&d->ports->lock, &pd->ports->lock);
-    return n;
+    if (other == NULL || other->state != HV_PORT_UNBOUND || other->peer != d->id) return -HV_EINVAL;
+    p->source = other->index;
+    p->other = other;
+    other->source = p->index;
+    other->other = p;
+    other->state = HV_PORT_PEER;
+    return 0;
 }
 
 /* Where the port number of a virtual IRQ is kept; NULL: no such one. */
@@ -211,22 +189,16 @@ static uint32_t *virq_slot(struct domain *d, uint64_t virq, uint64_t vcpu) {
     return virq < HV_VIRQ_LIMIT && vcpu == 0 ? &d->virq_port[virq] : NULL;
 }
 
-int64_t event_bind_virq(struct domain *d, uint64_t virq, uint64_t vcpu) {
+static int connect_virq(struct domain *d, struct port *p, uint64_t virq, uint64_t vcpu) {
     uint32_t *slot = virq_slot(d, virq, vcpu);
-    struct port *p;
-    int64_t n;
 
     if (slot == NULL) return -HV_EINVAL;
     if (virq == HV_VIRQ_CONSOLE && d != domain_root) return -HV_EPERM;
-    spin_lock(&d->ports->lock);
-    n = *slot != 0 ? -HV_EBUSY : port_new(d, HV_PORT_VIRQ, &p);
-    if (n >= 0) {
-        p->source = (uint32_t)virq;
-        p->vcpu = d->vcpu[vcpu];
-        *slot = (uint32_t)n;
-    }
-    spin_unlock(&d->ports->lock);
-    return n;
+    if (*slot != 0) return -HV_EBUSY;
+    *slot = p->index;
+    p->source = (uint32_t)virq;
+    p->vcpu = d->vcpu[vcpu];
+    return 0;
 }
 
 /* ---- interrupts ---- */
@@ -242,83 +214,90 @@ static void line_handler(void *arg) {
 
 static void msi_handler(void *arg) { port_raise(arg); }
 
-/* A vector for a port; -1: none is left, or `d` has enough. */
-static int vector_get(struct domain *d, struct port *p, irq_handler_t *handler) {
-    int vector = -1;
-
-    if (d == domain_root || d->ports->vectors < VECTORS_MAX) vector = irq_vector_alloc(handler, p);
-    if (vector >= 0) d->ports->vectors++;
-    return vector;
+/* A vector for a port; false: none is left, or `d` has enough. */
+static bool vector_get(struct domain *d, struct port *p, irq_handler_t *handler) {
+    if (d == domain_root || d->ports->vectors < VECTORS_MAX)
+        p->vector = (int16_t)irq_vector_alloc(handler, p);
+    if (p->vector >= 0) d->ports->vectors++;
+    return p->vector >= 0;
 }
 
-static void vector_put(struct domain *d, int vector) {
-    irq_vector_free(vector);
+static void vector_put(struct domain *d, const struct port *p) {
+    irq_vector_free(p->vector);
     d->ports->vectors--;
 }
 
-/* Connects a line to a new port; the line starts unmasked. */
-static int line_connect(struct domain *d, struct port *p, uint32_t line) {
+/* The line starts unmasked. The platform's tables, not the caller, say how it is triggered: flags
+ * are a hint that has to be well-formed. */
+static int connect_line(struct domain *d, struct port *p, uint64_t gsi, uint64_t flags) {
     struct port *none = NULL;
-    int vector;
 
-    if (!__atomic_compare_exchange_n(&line_port[line], &none, p, false, __ATOMIC_ACQ_REL,
+    if (gsi >= LINES_MAX || gsi >= irq_line_count() || (flags & ~(HV_IRQ_LEVEL | HV_IRQ_LOW)))
+        return -HV_EINVAL;
+    if (!resource_holds_irq(d, gsi)) return -HV_EPERM;
+    if (!__atomic_compare_exchange_n(&line_port[gsi], &none, p, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED))
         return -HV_EBUSY;
-    vector = vector_get(d, p, line_handler);
-    if (vector < 0 || !irq_line_route(line, vector, 0)) {
-        if (vector >= 0) vector_put(d, vector);
-        store_release(&line_port[line], NULL);
-        return vector < 0 ? -HV_ENOSPC : -HV_EINVAL;
+    p->source = (uint32_t)gsi;
+    if (vector_get(d, p, line_handler) && irq_line_route(p->source, p->vector, 0)) {
+        irq_line_unmask(p->source);
+        return 0;
     }
-    p->vector = (int16_t)vector;
-    p->source = line;
-    irq_line_unmask(line);
+    store_release(&line_port[gsi], NULL);
+    if (p->vector < 0) return -HV_ENOSPC;
+    vector_put(d, p);
+    return -HV_EINVAL;
+}
+
+static int connect_message(struct domain *d, struct port *p, uint64_t device, struct hv_msi *msi) {
+    struct msi_message m;
+
+    if (!resource_holds_device(d, device)) return -HV_EPERM;
+    if (!vector_get(d, p, msi_handler)) return -HV_ENOSPC;
+    p->source = (uint32_t)device;
+    m = irq_msi_message(p->vector, 0);
+    *msi = (struct hv_msi){ .address = m.address, .data = m.data };
     return 0;
 }
 
-int64_t event_bind_irq(struct domain *d, uint64_t gsi, uint64_t flags) {
+/* ---- opening ---- */
+
+static int connect(struct domain *d, struct port *p, struct domain *far, uint64_t a, uint64_t b,
+                   struct hv_msi *msi) {
+    switch (p->state) {
+    case HV_PORT_UNBOUND:
+        return 0;
+    case HV_PORT_PEER:
+        return connect_peer(d, p, far, b);
+    case HV_PORT_VIRQ:
+        return connect_virq(d, p, a, b);
+    case HV_PORT_IRQ:
+        return connect_line(d, p, a, b);
+    default:
+        return connect_message(d, p, a, msi);
+    }
+}
+
+int64_t event_open(struct domain *d, uint64_t state, uint64_t a, uint64_t b, struct hv_msi *msi) {
+    struct domain *far = d;
     struct port *p;
     int64_t n;
     int e;
 
-    /* The platform's tables, not the caller, say how a line is triggered: flags are a hint that
-     * has to be well-formed. */
-    if (gsi >= LINES_MAX || gsi >= irq_line_count() || (flags & ~(HV_IRQ_LEVEL | HV_IRQ_LOW)))
-        return -HV_EINVAL;
-    if (!resource_holds_irq(d, gsi)) return -HV_EPERM;
-    spin_lock(&d->ports->lock);
-    n = port_new(d, HV_PORT_IRQ, &p);
+    if (state < HV_PORT_UNBOUND || state > HV_PORT_MSI) return -HV_EINVAL;
+    if (state <= HV_PORT_PEER && a != HV_SELF) far = domain_find(a);
+    if (far == NULL) return state == HV_PORT_PEER ? -HV_EDEAD : -HV_EINVAL;
+    spin_lock_pair(&d->ports->lock, &far->ports->lock);
+    n = port_new(d, (uint32_t)state, &p);
     if (n >= 0) {
-        e = line_connect(d, p, (uint32_t)gsi);
+        if (state <= HV_PORT_PEER) p->peer = far->id;
+        e = connect(d, p, far, a, b, msi);
         if (e < 0) {
             port_forget(d, p);
             n = e;
         }
     }
-    spin_unlock(&d->ports->lock);
-    return n;
-}
-
-int64_t event_bind_msi(struct domain *d, uint64_t device, struct hv_msi *msi) {
-    struct msi_message m;
-    struct port *p;
-    int64_t n;
-
-    if (!resource_holds_device(d, device)) return -HV_EPERM;
-    spin_lock(&d->ports->lock);
-    n = port_new(d, HV_PORT_MSI, &p);
-    if (n >= 0) {
-        p->vector = (int16_t)vector_get(d, p, msi_handler);
-        p->source = (uint32_t)device;
-        if (p->vector < 0) {
-            port_forget(d, p);
-            n = -HV_ENOSPC;
-        } else {
-            m = irq_msi_message(p->vector, 0);
-            *msi = (struct hv_msi){ .address = m.address, .data = m.data };
-        }
-    }
-    spin_unlock(&d->ports->lock);
+    spin_unlock_pair(&d->ports->lock, &far->ports->lock);
     return n;
 }
 
@@ -330,50 +309,37 @@ int event_unmask(struct domain *d, uint64_t port) {
     return 0;
 }
 
+/* ---- closing ---- */
+
 /* Nothing comes from the source any more when this returns. */
 static void port_disconnect(struct domain *d, struct port *p) {
     if (p->state == HV_PORT_IRQ) {
         irq_line_mask(p->source);
         store_release(&line_port[p->source], NULL);
     }
-    if (p->state == HV_PORT_IRQ || p->state == HV_PORT_MSI) vector_put(d, p->vector);
-    if (p->state == HV_PORT_VIRQ) {
-        uint32_t *slot = virq_slot(d, p->source, p->source == HV_VIRQ_TIMER ? p->vcpu->id : 0);
-
-        *slot = 0;
-    }
+    if (p->vector >= 0) vector_put(d, p);
+    if (p->state == HV_PORT_VIRQ)
+        *virq_slot(d, p->source, p->source == HV_VIRQ_TIMER ? p->vcpu->id : 0) = 0;
 }
 
-/* ---- closing ---- */
+static void port_close(struct domain *d, struct port *p) {
+    struct port *other = __atomic_load_n(&p->other, __ATOMIC_RELAXED);
+    struct domain *far = other != NULL ? other->vcpu->domain : d;
 
-/* Both tables are locked. */
-static void port_close_locked(struct domain *d, struct port *p) {
-    struct port *other = p->other;
-
+    spin_lock_pair(&d->ports->lock, &far->ports->lock);
+    /* Closed by the other end meanwhile: then it is CLOSED and has no other end. It cannot have got
+     * a new one. */
+    other = p->other;
     if (other != NULL) {
         p->other = NULL;
         __atomic_store_n(&other->other, NULL, __ATOMIC_RELAXED);
         other->state = HV_PORT_CLOSED;
         port_raise(other);
     }
-    port_disconnect(d, p);
-    port_forget(d, p);
-}
-
-/* The domain at the other end of a port, or the port's own one. */
-static struct domain *port_far_domain(struct domain *d, const struct port *p) {
-    const struct port *other = __atomic_load_n(&p->other, __ATOMIC_RELAXED);
-
-    return other != NULL ? other->vcpu->domain : d;
-}
-
-static void port_close(struct domain *d, struct port *p) {
-    struct domain *far = port_far_domain(d, p);
-
-    spin_lock_pair(&d->ports->lock, &far->ports->lock);
-    /* Closed by the other end meanwhile: then it is CLOSED and has no other end. It cannot have got
-     * a new one. */
-    if (p->state != HV_PORT_FREE) port_close_locked(d, p);
+    if (p->state != HV_PORT_FREE) {
+        port_disconnect(d, p);
+        port_forget(d, p);
+    }
     spin_unlock_pair(&d->ports->lock, &far->ports->lock);
 }
 
@@ -406,22 +372,16 @@ bool event_destroy_step(struct domain *d) {
 /* ---- status ---- */
 
 int event_status(struct domain *d, uint64_t port, struct hv_event_status *s) {
-    const struct port *p = port_record(d, port);
-    bool peer;
+    const struct port *p = port_used(d, port);
 
     if (port == 0 || port >= HV_MAX_PORTS) return -HV_EINVAL;
-    if (p == NULL || p->state == HV_PORT_FREE) {
-        *s = (struct hv_event_status){ .state = HV_PORT_FREE };
-        return 0;
-    }
-    peer = p->state == HV_PORT_PEER || p->state == HV_PORT_UNBOUND || p->state == HV_PORT_CLOSED;
-    *s = (struct hv_event_status){
-        .state = p->state,
-        .vcpu = p->vcpu->id,
-        .priority = p->priority,
-        .source = p->source,
-        .peer = peer ? p->peer : 0,
-    };
+    *s = (struct hv_event_status){ .state = HV_PORT_FREE };
+    if (p == NULL) return 0;
+    s->state = p->state;
+    s->vcpu = p->vcpu->id;
+    s->priority = p->priority;
+    s->source = p->source;
+    s->peer = p->peer;
     return 0;
 }
 

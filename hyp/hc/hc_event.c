@@ -7,51 +7,37 @@
 #include "guestmem.h"
 #include "hc.h"
 
-int64_t hc_event_alloc(uint64_t dom, uint64_t peer) {
-    struct domain *d = hc_target(hc_caller(), dom);
-    int64_t r;
+/* Each kind of source leads to a state of its own. */
+STATIC_ASSERT(HV_BIND_PEER + 1 == HV_PORT_PEER && HV_BIND_VIRQ + 1 == HV_PORT_VIRQ);
+STATIC_ASSERT(HV_BIND_IRQ + 1 == HV_PORT_IRQ && HV_BIND_MSI + 1 == HV_PORT_MSI);
 
-    /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
-    spin_lock(&memory_lock);
-    /* 2. Is the peer a domain, and is there a port left? event_alloc asks. */
-    r = unlock_with(&memory_lock, event_alloc(d, peer));
-    return r < 0 ? HC_FAIL(r, "peer, or no port left") : r;
-}
-
-/* The source of a port. */
-static int64_t bind(struct domain *d, uint64_t kind, uint64_t a, uint64_t b, struct hv_msi *msi) {
-    switch (kind) {
-    case HV_BIND_PEER:
-        return event_bind_peer(d, a, b);
-    case HV_BIND_VIRQ:
-        return event_bind_virq(d, a, b);
-    case HV_BIND_IRQ:
-        return event_bind_irq(d, a, b);
-    case HV_BIND_MSI:
-        return event_bind_msi(d, a, msi);
-    default:
-        return -HV_EINVAL;
-    }
-}
-
-int64_t hc_event_bind(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b, uint64_t gpa) {
-    struct domain *caller = hc_caller();
-    struct domain *d = hc_target(caller, dom);
+/* A new port. Where nothing else is said, the numbered questions of the calls below are asked by
+ * the function of core. */
+static int64_t open(uint64_t dom, uint64_t state, uint64_t a, uint64_t b, uint64_t gpa) {
+    struct domain *caller = hc_caller(), *d = hc_target(caller, dom);
     struct hv_msi msi;
     int64_t port;
 
     /* 1. May the caller act on this domain, and does it live? */
     if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
     /* 2. With an answer to write, can it be written? Asked first: nothing is to be undone. */
-    if (kind == HV_BIND_MSI && guest_page(caller, (gpa_t){ gpa }, sizeof(msi), true) == NULL)
+    if (state == HV_PORT_MSI && guest_page(caller, (gpa_t){ gpa }, sizeof(msi), true) == NULL)
         return HC_FAIL(-HV_EFAULT, "struct hv_msi");
-    /* 3. Is the source free, and the domain's to bind? The functions of the kinds ask. */
+    /* 3. Does the source exist, is it free and the domain's to bind, and is there a port left? */
     spin_lock(&memory_lock);
-    port = unlock_with(&memory_lock, bind(d, kind, a, b, &msi));
-    if (port < 0) return HC_FAIL(port, "source, or no port left");
-    if (kind == HV_BIND_MSI) (void)guest_copy_out(caller, (gpa_t){ gpa }, &msi, sizeof(msi));
+    port = unlock_with(&memory_lock, event_open(d, state, a, b, &msi));
+    if (port < 0) return HC_FAIL(port, "peer, source, or no port left");
+    if (state == HV_PORT_MSI) (void)guest_copy_out(caller, (gpa_t){ gpa }, &msi, sizeof(msi));
     return port;
+}
+
+int64_t hc_event_alloc(uint64_t dom, uint64_t peer) {
+    return open(dom, HV_PORT_UNBOUND, peer, 0, 0);
+}
+
+int64_t hc_event_bind(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b, uint64_t gpa) {
+    /* Kind 0 would be event_alloc. */
+    return open(dom, kind == 0 ? HV_PORT_FREE : kind + 1, a, b, gpa);
 }
 
 int64_t hc_event_send(uint64_t port) {
@@ -60,28 +46,29 @@ int64_t hc_event_send(uint64_t port) {
     return event_send(this_cpu()->vcpu, port);
 }
 
-int64_t hc_event_close(uint64_t dom, uint64_t port) {
+/* The domain whose port a call is about: may the caller act on it, and does it live? */
+static struct domain *owner(uint64_t dom) {
     struct domain *d = hc_target(hc_caller(), dom);
 
-    /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
-    /* 2. Is the port one in use? event_close asks. */
-    return event_close(d, port);
+    if (d == NULL) (void)HC_FAIL(-HV_EPERM, "no right over the domain");
+    return d;
+}
+
+int64_t hc_event_close(uint64_t dom, uint64_t port) {
+    struct domain *d = owner(dom);
+
+    /* 1. The domain? 2. Is the port in use? */
+    return d == NULL ? -HV_EPERM : event_close(d, port);
 }
 
 int64_t hc_event_status(uint64_t dom, uint64_t port, uint64_t gpa) {
-    struct domain *caller = hc_caller();
-    struct domain *d = hc_target(caller, dom);
+    struct domain *d = owner(dom);
     struct hv_event_status s;
-    int r;
+    /* 1. The domain? 2. Is it a port's number? */
+    int r = d == NULL ? -HV_EPERM : event_status(d, port, &s);
 
-    /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
-    /* 2. Is it a port's number? */
-    r = event_status(d, port, &s);
-    if (r < 0) return HC_FAIL(r, "no such port");
     /* 3. Can the answer be written? */
-    return guest_copy_out(caller, (gpa_t){ gpa }, &s, sizeof(s));
+    return r < 0 ? r : guest_copy_out(hc_caller(), (gpa_t){ gpa }, &s, sizeof(s));
 }
 
 int64_t hc_event_unmask(uint64_t port) {
@@ -90,19 +77,15 @@ int64_t hc_event_unmask(uint64_t port) {
 }
 
 int64_t hc_event_set_vcpu(uint64_t dom, uint64_t port, uint64_t vcpu) {
-    struct domain *d = hc_target(hc_caller(), dom);
+    struct domain *d = owner(dom);
 
-    /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
-    /* 2. Are port and vCPU in use, and may this kind of port move? */
-    return event_set_vcpu(d, port, vcpu);
+    /* 1. The domain? 2. Are port and vCPU in use, and may this kind of port move? */
+    return d == NULL ? -HV_EPERM : event_set_vcpu(d, port, vcpu);
 }
 
 int64_t hc_event_set_priority(uint64_t dom, uint64_t port, uint64_t priority) {
-    struct domain *d = hc_target(hc_caller(), dom);
+    struct domain *d = owner(dom);
 
-    /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
-    /* 2. Is the port in use, and is it one of the priorities? */
-    return event_set_priority(d, port, priority);
+    /* 1. The domain? 2. Is the port in use, and is it one of the priorities? */
+    return d == NULL ? -HV_EPERM : event_set_priority(d, port, priority);
 }

@@ -27,11 +27,9 @@ int event_init_domain(struct domain *d);
 bool event_destroy_step(
     struct domain *d); /* closes ports and tells peers; true while work is left */
 
-int64_t event_alloc(struct domain *d, uint64_t peer);
-int64_t event_bind_peer(struct domain *d, uint64_t peer, uint64_t port);
-int64_t event_bind_virq(struct domain *d, uint64_t virq, uint64_t vcpu);
-int64_t event_bind_irq(struct domain *d, uint64_t gsi, uint64_t flags);
-int64_t event_bind_msi(struct domain *d, uint64_t device, struct hv_msi *msi);
+/* A new port in `state`, UNBOUND to MSI; a, b and msi as in the calls event_alloc and event_bind.
+ */
+int64_t event_open(struct domain *d, uint64_t state, uint64_t a, uint64_t b, struct hv_msi *msi);
 int event_send(struct vcpu *v, uint64_t port); /* through a port of v's domain */
 int event_close(struct domain *d, uint64_t port);
 int event_status(struct domain *d, uint64_t port, struct hv_event_status *s);

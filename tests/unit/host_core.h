@@ -9,6 +9,7 @@
 #include "host_cpu.h"
 
 #include "domain.h"
+#include "event.h"
 
 /* What a test file that uses this names as its sources, besides host_cpu.c and host_core.c:
  * audit audit_plant console counter dma domain epoch event frame grant guestmem ioemul p2m
@@ -16,6 +17,32 @@
 
 /* A machine with this much memory and root, made with half of it as quota. */
 void host_core_start(uint64_t frames);
+
+/** Ports of each kind, as the calls open them. */
+static inline int64_t host_port(struct domain *d, uint64_t peer)
+{
+    return event_open(d, HV_PORT_UNBOUND, peer, 0, NULL);
+}
+
+static inline int64_t host_bind_peer(struct domain *d, uint64_t peer, uint64_t port)
+{
+    return event_open(d, HV_PORT_PEER, peer, port, NULL);
+}
+
+static inline int64_t host_bind_virq(struct domain *d, uint64_t virq, uint64_t vcpu)
+{
+    return event_open(d, HV_PORT_VIRQ, virq, vcpu, NULL);
+}
+
+static inline int64_t host_bind_irq(struct domain *d, uint64_t line, uint64_t flags)
+{
+    return event_open(d, HV_PORT_IRQ, line, flags, NULL);
+}
+
+static inline int64_t host_bind_msi(struct domain *d, uint64_t device, struct hv_msi *msi)
+{
+    return event_open(d, HV_PORT_MSI, device, 0, msi);
+}
 
 /* A child that may create; its number, or the error. */
 int64_t host_child(struct domain *parent, uint64_t quota);

@@ -156,10 +156,10 @@ START_TEST(test_quota_comes_from_the_creator)
     b = host_domain(a, left, 0);
     ck_assert_uint_eq(a->granted_quota, left);
     ck_assert_int_eq(host_child(a, 1), -HV_ENOMEM);
-    ck_assert_int_eq(event_alloc(a, HV_SELF), -HV_ENOMEM);
+    ck_assert_int_eq(host_port(a, HV_SELF), -HV_ENOMEM);
     ck_assert_int_eq(host_destroy(b), 0);
     ck_assert_uint_eq(a->granted_quota, 0);
-    ck_assert_int_eq(event_alloc(a, HV_SELF), 1);
+    ck_assert_int_eq(host_port(a, HV_SELF), 1);
     ck_assert_int_eq(host_destroy(a), 0);
     check_all_back();
 }
@@ -224,7 +224,7 @@ START_TEST(test_timers_of_who_does_not_run)
 
     start();
     d = host_domain(root, QUOTA, 0);
-    port = event_bind_virq(d, HV_VIRQ_TIMER, 0);
+    port = host_bind_virq(d, HV_VIRQ_TIMER, 0);
     host_run(d);
     timer_set(d->vcpu[0], host_now + 1000);
     ck_assert_int_eq(domain_pause(d), 0);
@@ -300,7 +300,7 @@ START_TEST(test_a_killed_domain_says_why)
     struct hv_domain_info i;
 
     start();
-    port = event_bind_virq(root, HV_VIRQ_DOMAIN, 0);
+    port = host_bind_virq(root, HV_VIRQ_DOMAIN, 0);
     d = host_domain(root, QUOTA, 0);
     host_run(d);
     host_run(root);
@@ -473,9 +473,9 @@ static void random_use(struct domain *d, struct domain *other)
     int64_t r;
 
     (void)p2m_populate(d, (gfn_t){ host_random(64) }, 1 + host_random(8));
-    r = event_alloc(d, other->id);
+    r = host_port(d, other->id);
     if (r > 0) {
-        (void)event_bind_peer(other, d->id, (uint64_t)r);
+        (void)host_bind_peer(other, d->id, (uint64_t)r);
     }
     r = grant_create(d, other->id, (gfn_t){ host_random(64) }, 1, HV_MAP_READ);
     if (r >= 0) {

@@ -74,9 +74,9 @@ static struct hv_event_status status(struct domain *d, uint64_t port)
 /* A channel from a to b; pa and pb are its ends. */
 static void connect(int64_t *pa, int64_t *pb)
 {
-    *pa = event_alloc(a, b->id);
+    *pa = host_port(a, b->id);
     must(*pa > 0);
-    *pb = event_bind_peer(b, a->id, (uint64_t)*pa);
+    *pb = host_bind_peer(b, a->id, (uint64_t)*pa);
     must(*pb > 0);
 }
 
@@ -102,18 +102,18 @@ START_TEST(test_only_the_named_peer_binds)
     int64_t pa, c;
 
     start();
-    pa = event_alloc(a, b->id);
-    ck_assert_int_eq(event_bind_peer(domain_root, a->id, (uint64_t)pa), -HV_EINVAL);
-    ck_assert_int_eq(event_bind_peer(a, HV_SELF, (uint64_t)pa), -HV_EINVAL);
-    ck_assert_int_eq(event_bind_peer(b, 77, (uint64_t)pa), -HV_EDEAD);
+    pa = host_port(a, b->id);
+    ck_assert_int_eq(host_bind_peer(domain_root, a->id, (uint64_t)pa), -HV_EINVAL);
+    ck_assert_int_eq(host_bind_peer(a, HV_SELF, (uint64_t)pa), -HV_EINVAL);
+    ck_assert_int_eq(host_bind_peer(b, 77, (uint64_t)pa), -HV_EDEAD);
     for (c = 0; c < 5000; c++) {
         if (c != pa) {
-            ck_assert_int_eq(event_bind_peer(b, a->id, (uint64_t)c), -HV_EINVAL);
+            ck_assert_int_eq(host_bind_peer(b, a->id, (uint64_t)c), -HV_EINVAL);
         }
     }
-    ck_assert_int_gt(event_bind_peer(b, a->id, (uint64_t)pa), 0);
-    ck_assert_int_eq(event_bind_peer(b, a->id, (uint64_t)pa), -HV_EINVAL);
-    ck_assert_int_eq(event_alloc(a, 77), -HV_EINVAL);
+    ck_assert_int_gt(host_bind_peer(b, a->id, (uint64_t)pa), 0);
+    ck_assert_int_eq(host_bind_peer(b, a->id, (uint64_t)pa), -HV_EINVAL);
+    ck_assert_int_eq(host_port(a, 77), -HV_EINVAL);
 }
 END_TEST
 
@@ -178,7 +178,7 @@ START_TEST(test_close_tells_the_other_end)
     ck_assert_int_eq(event_close(a, (uint64_t)pa), 0);
     ck_assert(!pending(a, (uint64_t)pa, 0));
     ck_assert_int_eq(event_send(a->vcpu[0], (uint64_t)pa), -HV_EINVAL);
-    again = event_alloc(a, HV_SELF);
+    again = host_port(a, HV_SELF);
     ck_assert_int_eq(again, pa);
     ck_assert_uint_eq(status(a, (uint64_t)again).state, HV_PORT_UNBOUND);
 }
@@ -189,8 +189,8 @@ START_TEST(test_a_port_to_oneself)
     int64_t p, q;
 
     start();
-    p = event_alloc(a, HV_SELF);
-    q = event_bind_peer(a, HV_SELF, (uint64_t)p);
+    p = host_port(a, HV_SELF);
+    q = host_bind_peer(a, HV_SELF, (uint64_t)p);
     ck_assert_int_gt(q, 0);
     host_run(a);
     ck_assert_int_eq(event_send(a->vcpu[0], (uint64_t)p), 0);
@@ -221,7 +221,7 @@ START_TEST(test_numbers_out_of_range)
         ck_assert_int_eq(event_status(a, bad[i], &s),
                          bad[i] > 0 && bad[i] < HV_MAX_PORTS ? 0 : -HV_EINVAL);
     }
-    p = event_alloc(a, b->id);
+    p = host_port(a, b->id);
     ck_assert_int_eq(event_send(a->vcpu[0], (uint64_t)p), -HV_EINVAL);
     ck_assert_int_eq(event_set_vcpu(a, (uint64_t)p, 1), -HV_EINVAL);
     ck_assert_int_eq(event_set_priority(a, (uint64_t)p, 2), -HV_EINVAL);
@@ -254,15 +254,15 @@ START_TEST(test_the_table_ends)
     start();
     used = a->used;
     for (int64_t i = 1; i < HV_MAX_PORTS; i++) {
-        must(event_alloc(a, HV_SELF) == i);
+        must(host_port(a, HV_SELF) == i);
     }
     ck_assert_uint_eq(a->used, used + 64);
-    ck_assert_int_eq(event_alloc(a, HV_SELF), -HV_ENOSPC);
+    ck_assert_int_eq(host_port(a, HV_SELF), -HV_ENOSPC);
     ck_assert_int_eq(event_close(a, 1234), 0);
     ck_assert_int_eq(event_close(a, 2345), 0);
-    ck_assert_int_eq(event_alloc(a, HV_SELF), 1234);
-    ck_assert_int_eq(event_alloc(a, HV_SELF), 2345);
-    ck_assert_int_eq(event_alloc(a, HV_SELF), -HV_ENOSPC);
+    ck_assert_int_eq(host_port(a, HV_SELF), 1234);
+    ck_assert_int_eq(host_port(a, HV_SELF), 2345);
+    ck_assert_int_eq(host_port(a, HV_SELF), -HV_ENOSPC);
     ck_assert_int_eq(host_destroy(a), 0);
 }
 END_TEST
@@ -273,19 +273,19 @@ START_TEST(test_no_quota_no_port)
     int64_t p;
 
     start();
-    p = event_alloc(b, a->id);
+    p = host_port(b, a->id);
     a->quota = a->used;
-    ck_assert_int_eq(event_alloc(a, HV_SELF), -HV_ENOMEM);
-    ck_assert_int_eq(event_bind_peer(a, b->id, (uint64_t)p), -HV_ENOMEM);
+    ck_assert_int_eq(host_port(a, HV_SELF), -HV_ENOMEM);
+    ck_assert_int_eq(host_bind_peer(a, b->id, (uint64_t)p), -HV_ENOMEM);
     ck_assert_uint_eq(status(b, (uint64_t)p).state, HV_PORT_UNBOUND);
-    ck_assert_int_eq(event_bind_virq(a, HV_VIRQ_TIMER, 0), -HV_ENOMEM);
+    ck_assert_int_eq(host_bind_virq(a, HV_VIRQ_TIMER, 0), -HV_ENOMEM);
     ck_assert_uint_eq(a->vcpu[0]->timer_port, 0);
     domain_root->quota = domain_root->used + domain_root->granted_quota;
-    ck_assert_int_eq(event_bind_irq(domain_root, 5, 0), -HV_ENOMEM);
-    ck_assert_int_eq(event_bind_msi(domain_root, 0x18, &msi), -HV_ENOMEM);
+    ck_assert_int_eq(host_bind_irq(domain_root, 5, 0), -HV_ENOMEM);
+    ck_assert_int_eq(host_bind_msi(domain_root, 0x18, &msi), -HV_ENOMEM);
     ck_assert_msg(host_handler[0] == NULL && host_masked[5], "nothing was connected");
     a->quota++;
-    ck_assert_int_eq(event_alloc(a, HV_SELF), 1);
+    ck_assert_int_eq(host_port(a, HV_SELF), 1);
     a->quota = 512;
 }
 END_TEST
@@ -295,12 +295,12 @@ START_TEST(test_virtual_irqs)
     int64_t p;
 
     start();
-    ck_assert_int_eq(event_bind_virq(a, HV_VIRQ_CONSOLE, 0), -HV_EPERM);
-    ck_assert_int_eq(event_bind_virq(a, HV_VIRQ_LIMIT, 0), -HV_EINVAL);
-    ck_assert_int_eq(event_bind_virq(a, HV_VIRQ_TIMER, 1), -HV_EINVAL);
-    p = event_bind_virq(a, HV_VIRQ_TIMER, 0);
+    ck_assert_int_eq(host_bind_virq(a, HV_VIRQ_CONSOLE, 0), -HV_EPERM);
+    ck_assert_int_eq(host_bind_virq(a, HV_VIRQ_LIMIT, 0), -HV_EINVAL);
+    ck_assert_int_eq(host_bind_virq(a, HV_VIRQ_TIMER, 1), -HV_EINVAL);
+    p = host_bind_virq(a, HV_VIRQ_TIMER, 0);
     ck_assert_int_gt(p, 0);
-    ck_assert_int_eq(event_bind_virq(a, HV_VIRQ_TIMER, 0), -HV_EBUSY);
+    ck_assert_int_eq(host_bind_virq(a, HV_VIRQ_TIMER, 0), -HV_EBUSY);
     timer_set(a->vcpu[0], host_now + 100);
     host_advance(host_now + 99);
     ck_assert(!pending(a, (uint64_t)p, 0));
@@ -309,7 +309,7 @@ START_TEST(test_virtual_irqs)
     ck_assert_int_eq(event_send(a->vcpu[0], (uint64_t)p), -HV_EINVAL);
     ck_assert_msg(event_set_vcpu(a, (uint64_t)p, 0) == -HV_EINVAL, "a timer is its vCPU's");
     ck_assert_int_eq(event_close(a, (uint64_t)p), 0);
-    ck_assert_int_eq(event_bind_virq(a, HV_VIRQ_TIMER, 0), p);
+    ck_assert_int_eq(host_bind_virq(a, HV_VIRQ_TIMER, 0), p);
 }
 END_TEST
 
@@ -320,12 +320,12 @@ START_TEST(test_interrupt_lines)
 
     start();
     n = 5;
-    ck_assert_int_eq(event_bind_irq(a, n, 0), -HV_EPERM);
-    ck_assert_int_eq(event_bind_irq(domain_root, HOST_LINES, 0), -HV_EINVAL);
-    ck_assert_int_eq(event_bind_irq(domain_root, n, 4), -HV_EINVAL);
-    p = event_bind_irq(domain_root, n, HV_IRQ_LEVEL);
+    ck_assert_int_eq(host_bind_irq(a, n, 0), -HV_EPERM);
+    ck_assert_int_eq(host_bind_irq(domain_root, HOST_LINES, 0), -HV_EINVAL);
+    ck_assert_int_eq(host_bind_irq(domain_root, n, 4), -HV_EINVAL);
+    p = host_bind_irq(domain_root, n, HV_IRQ_LEVEL);
     ck_assert_int_gt(p, 0);
-    ck_assert_int_eq(event_bind_irq(domain_root, n, 0), -HV_EBUSY);
+    ck_assert_int_eq(host_bind_irq(domain_root, n, 0), -HV_EBUSY);
     ck_assert(host_interrupt(5));
     ck_assert(pending(domain_root, (uint64_t)p, 0));
     ck_assert_msg(!host_interrupt(5), "masked until it was served");
@@ -334,7 +334,7 @@ START_TEST(test_interrupt_lines)
     ck_assert_int_eq(event_unmask(domain_root, (uint64_t)p), 0);
     ck_assert_int_eq(event_close(domain_root, (uint64_t)p), 0);
     ck_assert(host_masked[5]);
-    ck_assert_int_gt(event_bind_irq(domain_root, n, 0), 0);
+    ck_assert_int_gt(host_bind_irq(domain_root, n, 0), 0);
 }
 END_TEST
 
@@ -344,17 +344,17 @@ START_TEST(test_message_interrupts)
     int64_t p = 0, last = 0;
 
     start();
-    ck_assert_int_eq(event_bind_msi(a, 0x18, &msi), -HV_EPERM);
-    for (int i = 0; (p = event_bind_msi(domain_root, 0x18, &msi)) > 0; i++) {
+    ck_assert_int_eq(host_bind_msi(a, 0x18, &msi), -HV_EPERM);
+    for (int i = 0; (p = host_bind_msi(domain_root, 0x18, &msi)) > 0; i++) {
         last = p;
         host_handler[msi.data](host_handler_arg[msi.data]);
         must(pending(domain_root, (uint64_t)p, 0));
     }
     ck_assert_int_eq(p, -HV_ENOSPC);
-    ck_assert_msg(event_bind_irq(domain_root, 5, 0) == -HV_ENOSPC, "no vector is left for a line");
+    ck_assert_msg(host_bind_irq(domain_root, 5, 0) == -HV_ENOSPC, "no vector is left for a line");
     ck_assert(host_masked[5]);
     ck_assert_int_eq(event_close(domain_root, (uint64_t)last), 0);
-    ck_assert_int_eq(event_bind_msi(domain_root, 0x18, &msi), last);
+    ck_assert_int_eq(host_bind_msi(domain_root, 0x18, &msi), last);
 }
 END_TEST
 
@@ -385,7 +385,7 @@ static void check_models(void)
 static void random_alloc(uint32_t d)
 {
     uint32_t peer = (uint32_t)host_random(DOMAINS);
-    int64_t p = event_alloc(dom[d], dom[peer]->id);
+    int64_t p = host_port(dom[d], dom[peer]->id);
 
     must(p > 0);
     if (p >= PORTS) {
@@ -400,7 +400,7 @@ static void random_bind(uint32_t d)
 {
     uint32_t peer = (uint32_t)host_random(DOMAINS), port = (uint32_t)host_random(PORTS);
     struct model *m = &model[peer][port];
-    int64_t p = event_bind_peer(dom[d], dom[peer]->id, port);
+    int64_t p = host_bind_peer(dom[d], dom[peer]->id, port);
 
     must((p > 0) == (m->state == HV_PORT_UNBOUND && m->domain == d));
     if (p <= 0) {

@@ -44,7 +44,7 @@ static void setup(void)
     root = domain_root;
     guest = host_domain(root, 400, 16);
     v = guest->vcpu[0];
-    port = event_alloc(root, HV_SELF);
+    port = host_port(root, HV_SELF);
     must(io_route(guest, root, PORT, 8, (uint64_t)port, (gfn_t){ REQUEST }) == 0);
     request = host_ram(root, REQUEST);
     code = host_map(guest, CODE, HV_MAP_READ | HV_MAP_EXEC);
@@ -394,7 +394,7 @@ END_TEST
 START_TEST(test_the_model_of_nobody_ends)
 {
     struct domain *model = host_domain(root, 400, 16), *g = host_domain(model, 200, 8);
-    int64_t p = event_alloc(model, HV_SELF);
+    int64_t p = host_port(model, HV_SELF);
     struct regs before;
 
     ck_assert_int_eq(io_route(g, model, PORT, 8, (uint64_t)p, (gfn_t){ 4 }), 0);
@@ -414,7 +414,7 @@ END_TEST
 START_TEST(test_the_model_ends)
 {
     struct domain *model = host_domain(root, 400, 16), *g = host_domain(model, 200, 8);
-    int64_t p = event_alloc(model, HV_SELF);
+    int64_t p = host_port(model, HV_SELF);
 
     ck_assert_int_eq(io_route(g, model, PORT, 8, (uint64_t)p, (gfn_t){ 4 }), 0);
     guest = g;
