@@ -21,28 +21,35 @@ PACKAGES := bash coreutils findutils grep sed mawk make git \
     check libsubunit-dev pkg-config \
     doxygen python3-sphinx python3-breathe furo python3-matplotlib
 
+# What the campaigns need beside them: `make deps-assurance`.
+PACKAGES_ASSURANCE := spin
+
 # --- deps come first ------------------------------------------------------------------------------
 # `make deps run` on a fresh machine: nothing may be built, nor any compiler asked, before the
 # packages are there. So when deps is among the goals, the others are run by a second make.
 
-GOALS_AFTER_DEPS := $(filter-out deps,$(MAKECMDGOALS))
-ifneq ($(filter deps,$(MAKECMDGOALS)),)
+DEPS := $(firstword $(filter deps-assurance,$(MAKECMDGOALS)) $(filter deps,$(MAKECMDGOALS)))
+GOALS_AFTER_DEPS := $(filter-out deps deps-assurance,$(MAKECMDGOALS))
+ifneq ($(DEPS),)
 
-.PHONY: deps $(GOALS_AFTER_DEPS)
-deps:
-	@installed=$$(dpkg-query -W -f '$${db:Status-Status} $${Package}\n' $(PACKAGES) 2>/dev/null | \
+.PHONY: deps deps-assurance $(GOALS_AFTER_DEPS)
+$(filter-out $(DEPS),deps deps-assurance): $(DEPS)
+	@:
+WANTED := $(PACKAGES) $(if $(filter deps-assurance,$(DEPS)),$(PACKAGES_ASSURANCE))
+$(DEPS):
+	@installed=$$(dpkg-query -W -f '$${db:Status-Status} $${Package}\n' $(WANTED) 2>/dev/null | \
 	    sed -n 's/^installed //p'); \
-	missing=$$(for p in $(PACKAGES); do \
+	missing=$$(for p in $(WANTED); do \
 	    case $$'\n'"$$installed"$$'\n' in *$$'\n'"$$p"$$'\n'*) ;; *) echo $$p;; esac; done); \
 	[ -n "$$missing" ] || exit 0; \
 	echo "installing:" $$missing; \
-	if [ "$$(id -u)" != 0 ]; then echo "make deps: run it as root to install these" >&2; exit 1; fi; \
+	if [ "$$(id -u)" != 0 ]; then echo "make $(DEPS): run it as root to install these" >&2; exit 1; fi; \
 	export DEBIAN_FRONTEND=noninteractive; \
 	apt-get update -qq </dev/null && \
 	apt-get install -y -qq --no-install-recommends $$missing </dev/null
 
 ifneq ($(GOALS_AFTER_DEPS),)
-$(firstword $(GOALS_AFTER_DEPS)): deps
+$(firstword $(GOALS_AFTER_DEPS)): $(DEPS)
 	+@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$$(nproc)) \
 	    $(GOALS_AFTER_DEPS)
 $(wordlist 2,$(words $(GOALS_AFTER_DEPS)),$(GOALS_AFTER_DEPS)): $(firstword $(GOALS_AFTER_DEPS))
@@ -201,7 +208,7 @@ endif
 
 # --- targets --------------------------------------------------------------------------------------
 
-.PHONY: all help run run-native debug example iso install test bench docs lint format loc golden clean tests-built bench-built
+.PHONY: all help run run-native debug example iso install test bench docs lint format loc golden clean tests-built bench-built proofs
 
 all: $(PRODUCTS)
 
@@ -216,6 +223,7 @@ help:
 	@echo 'make install the kit for writing guests: PREFIX=/usr/local, DESTDIR= for packagers'
 	@echo 'make test    build and run all tests; T="attack/* unit/frame" picks some'
 	@echo 'make bench   measure; results in build/bench/'
+	@echo 'make proofs  search the Spin models; after make deps-assurance'
 	@echo 'make docs    the documentation, in build/docs/html/'
 	@echo 'make lint    the static checks      make format  apply clang-format'
 	@echo 'make loc     count ring 0          make golden  accept a changed ABI layout'
@@ -283,6 +291,10 @@ test: tests-built
 
 lint:
 	$(Q)CC='$(CC)' $(PYTHON) tests/harness/run.py --build $(B) --jobs $(or $(JOBS),2) '$(if $(filter lint/%,$(T)),$(T),lint/*)'
+
+# Campaigns: their tools come with `make deps-assurance`.
+proofs:
+	$(Q)$(PYTHON) tests/proof/run.py --out build/proof
 
 golden:
 	$(Q)CC='$(CC)' $(PYTHON) tests/lint/abi_layout.py --write
