@@ -22,7 +22,7 @@
 
 /* Free-running indices: head is the interrupt's, tail the reader's. Both run on the boot CPU with
  * interrupts off. What does not fit is lost. */
-#define INPUT_SIZE 256u
+#define INPUT_SIZE 4096u
 static char input[INPUT_SIZE];
 static uint32_t input_head, input_tail;
 

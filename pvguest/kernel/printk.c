@@ -11,7 +11,7 @@
 #include "thread.h"
 
 #define LINE  256u
-#define INPUT 256u
+#define INPUT 4096u /* a paste */
 
 static struct console_sink *sinks;
 static char input[INPUT];

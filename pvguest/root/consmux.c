@@ -39,15 +39,9 @@ static struct mux_source *cursor; /* whose unfinished line is on the terminal; N
 static bool switching;            /* the switch key was pressed, the next key says what for */
 
 /* The line that is being edited at root's prompt. */
-static struct {
-    bool active;
-    bool shown;
-    const char *prompt;
-    char *text;
-    size_t used;
-    size_t size;
-    enum { KEY_PLAIN, KEY_ESCAPE, KEY_SEQUENCE } key; /* how far a terminal's key sequence is */
-} edit;
+static void out(const char *text, size_t bytes);
+static struct lineedit editor = { .out = out };
+static bool editing;
 
 /* Output is gathered, so that a burst costs one hypercall. */
 static char out_text[BATCH];
@@ -82,23 +76,18 @@ static void out_string(const char *s)
 /* Bring the cursor to the start of a line, unless it stands in a line of `s` itself. */
 static void leave_line(const struct mux_source *s)
 {
-    if (edit.shown)
-        out_string("\r\033[K");
-    else if (cursor && cursor != s)
+    lineedit_erase(&editor);
+    if (cursor && cursor != s)
         out_string("\n");
     if (cursor != s)
         cursor = NULL;
-    edit.shown = false;
 }
 
 /* The end of every operation: the prompt comes back when nothing stands in its place. */
 static void settle(void)
 {
-    if (edit.active && !edit.shown && focus == root && !cursor) {
-        out_string(edit.prompt);
-        out(edit.text, edit.used);
-        edit.shown = true;
-    }
+    if (editing && focus == root && !cursor)
+        lineedit_draw(&editor);
     out_flush();
 }
 
@@ -269,55 +258,31 @@ int mux_init(void)
     return result;
 }
 
-/* Arrows and the like come as ESC [ ... letter. They do nothing here, and are no text either. */
-static bool key_sequence(char c)
-{
-    bool inside = edit.key != KEY_PLAIN;
-    if (c == '\033')
-        edit.key = KEY_ESCAPE;
-    else if (edit.key == KEY_ESCAPE && (c == '[' || c == 'O'))
-        edit.key = KEY_SEQUENCE;
-    else if (edit.key == KEY_ESCAPE || (c >= '@' && c <= '~'))
-        edit.key = KEY_PLAIN;
-    return inside || c == '\033';
-}
-
-static void edit_key(char c)
-{
-    if (key_sequence(c))
-        return;
-    if ((c == 0x7f || c == '\b') && edit.used) {
-        edit.used--;
-        if (edit.shown)
-            out_string("\b \b");
-    } else if (c == 0x15 || c == 0x03) { /* Ctrl-U, Ctrl-C */
-        leave_line(NULL);
-        edit.used = 0;
-    } else if (c >= ' ' && c < 127 && edit.used + 1 < edit.size) {
-        edit.text[edit.used++] = c;
-        if (edit.shown)
-            out(&c, 1);
-    }
-}
-
 void mux_read_line(const char *prompt, char *line, size_t size)
 {
     uint64_t flags = irq_save();
-    edit.prompt = prompt;
-    edit.text = line;
-    edit.size = size;
-    edit.used = 0;
-    edit.key = KEY_PLAIN;
-    edit.active = true;
+    int c;
+    lineedit_start(&editor, prompt);
+    editing = true;
+    do {
+        /* What is there is taken at once: a paste is drawn when all of it has come. */
+        c = console_poll();
+        if (c < 0) {
+            settle();
+            c = (unsigned char)console_getc();
+        }
+    } while (!lineedit_key(&editor, (char)c));
     settle();
-    for (char c = console_getc(); c != '\r' && c != '\n'; c = console_getc()) {
-        edit_key(c);
-        settle();
-    }
-    line[edit.used] = '\0';
-    if (edit.shown)
-        out_string("\n");
-    edit.active = edit.shown = false;
+    lineedit_leave(&editor);
+    editing = false;
     out_flush();
+    size_t bytes = editor.used < size ? editor.used : size - 1;
+    memcpy(line, editor.text, bytes);
+    line[bytes] = '\0';
     irq_restore(flags);
+}
+
+void mux_complete_with(lineedit_candidate_fn candidate)
+{
+    editor.candidate = candidate;
 }

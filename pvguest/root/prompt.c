@@ -9,8 +9,6 @@
 #include "root/command.h"
 #include "root/consmux.h"
 
-/* With the prompt in front it fits 80 columns: erasing one row has to erase all of it. */
-#define LINE   70u
 #define PROMPT "paravane> "
 
 static bool ending; /* quit was said */
@@ -129,9 +127,39 @@ static bool find_subject(const struct command *c, struct command_line *line)
     return false;
 }
 
+/* Of the domains that may follow `c`, the `n`th; root is the last one. */
+static const char *subject_name(const struct command *c, unsigned n)
+{
+    for (unsigned i = 0; i < domains_count() && c->subject != COMMAND_ANYTHING; i++)
+        if ((c->subject == COMMAND_DOMAIN || domains_get(i)->exists) && n-- == 0)
+            return domains_get(i)->config->name;
+    return c->takes_root && n == 0 ? "root" : NULL;
+}
+
+/* What may stand at `word` of the line: a command as the first word and behind help, a domain or
+ * one of the command's own words as the second. */
+static const char *candidate(const char *text, size_t word, unsigned n)
+{
+    char copy[LINEEDIT_LINE];
+    struct command_line line;
+    memcpy(copy, text, word);
+    copy[word] = '\0';
+    split(copy, &line);
+    const struct command *c = line.words ? find(line.word[0]) : NULL;
+    if (line.words == 0 || (line.words == 1 && c && c->run == run_help))
+        return n < (unsigned)(__stop_commands - __start_commands) ? __start_commands[n].name : NULL;
+    if (line.words > 1 || !c)
+        return NULL;
+    for (const char *const *choice = c->choices; choice && *choice; choice++)
+        if (n-- == 0)
+            return *choice;
+    return subject_name(c, n);
+}
+
 void prompt_run(void)
 {
-    static char text[LINE];
+    static char text[LINEEDIT_LINE];
+    mux_complete_with(candidate);
     while (!ending) {
         struct command_line line;
         mux_read_line(PROMPT, text, sizeof(text));

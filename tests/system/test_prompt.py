@@ -2,6 +2,7 @@
 """A session at root's prompt."""
 
 import random
+import re
 import time
 
 import conf
@@ -49,10 +50,76 @@ def test_editing(system):
         command(machine, "lisx\x7ft", r"1 +a +running")
         command(machine, "junk\x15list", r"1 +a +running")
         command(machine, "junk\x03list", r"1 +a +running")
-        command(machine, "\x1b[Ali\x1b[1;5Ds\x1bOBt", r"1 +a +running")
-        command(machine, "x" * 200, r"no command 'x{69}'; help")
+        command(machine, "\x1b[5~li\x1b[Zs\x1bOPt", r"1 +a +running")
+        command(machine, "x" * 300, r"no command 'x{199}'; help")
         command(machine, "quit")
         end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+
+
+def test_keys(system):
+    "the cursor moves in the line, lines come back, names are completed"
+    home, end, left, right, up, down, delete = (
+        "\x1b[H", "\x1bOF", "\x1b[D", "\x1bOC", "\x1b[A", "\x1b[B", "\x1b[3~")
+    text = conf.domain("alpha", "idle", memory="8M") + conf.domain("alps", "idle", memory="8M")
+    with system.boot_demo(text, talk=True) as machine:
+        command(machine, "st" + home + "i" + left + "l" + end + right + "\x02\x06", r"1 +alpha +run")
+        command(machine, "pinfo roott" + left + delete + "\x01\x04", r"root: domain 0")
+        command(machine, "nonsense root" + "\x1bb" + "\x15info ", r"root: domain 0")
+        command(machine, "info root alpha beta\x17\x17 ", r"root: domain 0")
+        command(machine, "listen" + left * 2 + "\x0b", r"1 +alpha +running")
+        command(machine, up * 2 + "x" + down, r"1 +alpha +running")
+        command(machine, up * 2, r"root: domain 0")
+        command(machine, "pa\tal\t", r"no domain 'alp' in")
+        command(machine, "pa\talpha\t", r"alpha: paused")
+        # Nothing to add: what there is is listed, and the line comes back behind it.
+        machine.expect(PROMPT)
+        machine.send("un\t al\t\t")
+        machine.expect(r"alpha  alps$")
+        machine.expect(r"unpause  alp$")
+        machine.send("ha\r")
+        machine.expect(r"alpha: runs again")
+        command(machine, "help unp\t", r"unpause NAME +let it go on")
+        command(machine, "info r\t", r"root: domain 0")
+        command(machine, "quit", r"root: all went well")
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+
+
+def test_guests_print_in_between(system):
+    "a line that is being edited comes back whole behind what guests print, cut to its row"
+    text = conf.domain("a", "idle", memory="8M") + conf.COUNTER
+    with system.boot_demo(text, talk=True, timeout=40.0) as machine:
+        machine.expect(PROMPT)
+        machine.send("info nobody at all")
+        machine.expect(r"\[b\] counter: \d+[^\n]*\n" + PROMPT + "info nobody at all")
+        machine.send("\x1b[D" * 7 + "\x0b")
+        machine.expect(r"\[b\] counter: \d+[^\n]*\n" + PROMPT + r"info nobody(?! )")
+        machine.send("\x15" + "y" * 100)
+        machine.expect(r"\[b\] counter: \d+[^\n]*\n" + PROMPT + "<y+")
+        machine.send("\x01")
+        machine.expect(r"\[b\] counter: \d+[^\n]*\n" + PROMPT + "y{68}>")
+        machine.send("\r")
+        machine.expect(r"no command 'y{100}'; help")
+        machine.send("quit\r")
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+
+
+def test_script(system):
+    "lines that come all at once, ended by both characters, are all done in order"
+    lines = ["list", "info root", "pause a", "list"] + [f"pause no{n}" for n in range(100)]
+    with system.boot_demo(conf.domain("a", "idle", memory="8M"), talk=True) as machine:
+        machine.expect(PROMPT)
+        machine.send("\r\n".join(lines + ["unpause a", "quit"]) + "\r\n")
+        end = machine.wait()
+    order = [r"1 +a +running", r"root: domain 0", r"a: paused", r"1 +a +paused"] + \
+            [rf"no domain 'no{n}' in" for n in range(100)] + [r"a: runs again", r"all went well"]
+    at = 0
+    for pattern in order:
+        found = re.compile(pattern).search(machine.text, at)
+        system.check(found is not None, f"'{pattern}' in its place")
+        at = found.end()
     system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
 
 

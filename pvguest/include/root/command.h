@@ -32,6 +32,8 @@ struct command {
     const char *help;      /* one line */
     const char *more;      /* what `help NAME` adds: whole lines; NULL: nothing */
     void (*run)(const struct command_line *line);
+    const char *const *choices; /* other words the first argument may be, for completion; NULL at
+                                   the end */
     enum command_subject subject;
     bool takes_root; /* the subject may be root */
     bool optional;   /* the first argument may be left out */

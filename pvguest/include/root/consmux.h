@@ -7,6 +7,8 @@
 #ifndef ROOT_CONSMUX_H
 #define ROOT_CONSMUX_H
 
+#include "root/lineedit.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -31,7 +33,9 @@ void mux_write(struct mux_source *s, const char *text, size_t bytes);
 /** Give the focus to a source (NULL: root's prompt). */
 void mux_focus(struct mux_source *s);
 
-/** Show `prompt` and wait for a line of at most `size` - 1 characters; edits it in `line`. */
+/** Show `prompt` and wait for a line, of which `size` - 1 characters are kept. */
 void mux_read_line(const char *prompt, char *line, size_t size);
+/** Where the line's completions come from. */
+void mux_complete_with(lineedit_candidate_fn candidate);
 
 #endif
