@@ -22,7 +22,7 @@ PACKAGES := bash coreutils findutils grep sed mawk make git \
     doxygen python3-sphinx python3-breathe furo python3-matplotlib
 
 # What the campaigns need beside them: `make deps-assurance`.
-PACKAGES_ASSURANCE := spin
+PACKAGES_ASSURANCE := spin gcovr
 
 # --- deps come first ------------------------------------------------------------------------------
 # `make deps run` on a fresh machine: nothing may be built, nor any compiler asked, before the
@@ -208,7 +208,7 @@ endif
 
 # --- targets --------------------------------------------------------------------------------------
 
-.PHONY: all help run run-native debug example iso install test bench docs lint format loc golden clean tests-built bench-built proofs
+.PHONY: all help run run-native debug example iso install test bench docs lint format loc golden clean tests-built bench-built proofs coverage coverage-built
 
 all: $(PRODUCTS)
 
@@ -223,7 +223,8 @@ help:
 	@echo 'make install the kit for writing guests: PREFIX=/usr/local, DESTDIR= for packagers'
 	@echo 'make test    build and run all tests; T="attack/* unit/frame" picks some'
 	@echo 'make bench   measure; results in build/bench/'
-	@echo 'make proofs  search the Spin models; after make deps-assurance'
+	@echo 'make proofs  search the Spin models; after make deps-assurance, as are the next:'
+	@echo 'make coverage  lines and branches of hyp/core and hyp/hc that unit tests run'
 	@echo 'make docs    the documentation, in build/docs/html/'
 	@echo 'make lint    the static checks      make format  apply clang-format'
 	@echo 'make loc     count ring 0          make golden  accept a changed ABI layout'
@@ -295,6 +296,16 @@ lint:
 # Campaigns: their tools come with `make deps-assurance`.
 proofs:
 	$(Q)$(PYTHON) tests/proof/run.py --out build/proof
+
+# A source that no unit test takes in is compiled all the same, and counts as not run.
+COVERED := hyp/core hyp/hc
+COVERAGE := B=build/coverage CC=gcc DEBUG=1 SANITIZE='--coverage -fprofile-abs-path'
+coverage-built: $(patsubst %.c,$(B)/obj/unit/%.o,$(call find,$(COVERED)))
+coverage:
+	$(Q)if [ -d build/coverage ]; then find build/coverage -name '*.gcda' -delete; fi
+	$(Q)$(MAKE) --no-print-directory $(COVERAGE) coverage-built
+	$(Q)$(MAKE) --no-print-directory $(COVERAGE) T='unit/*' test
+	$(Q)$(PYTHON) tests/harness/coverage.py --build build/coverage $(COVERED)
 
 golden:
 	$(Q)CC='$(CC)' $(PYTHON) tests/lint/abi_layout.py --write

@@ -72,7 +72,7 @@ def owners(path):
 
 
 # Tools of the campaigns come with `make deps-assurance`.
-CAMPAIGNS = ("tests/proof/",)
+CAMPAIGNS = ("tests/proof/", "tests/harness/coverage.py")
 
 
 def packages(variables):
