@@ -225,6 +225,7 @@ help:
 	@echo 'make bench   measure; results in build/bench/'
 	@echo 'make proofs  search the Spin models; after make deps-assurance, as are the next:'
 	@echo 'make coverage  lines and branches of hyp/core and hyp/hc that unit tests run'
+	@echo 'make tour    record the disk reads that the guided tour shows'
 	@echo 'make docs    the documentation, in build/docs/html/'
 	@echo 'make lint    the static checks      make format  apply clang-format'
 	@echo 'make loc     count ring 0          make golden  accept a changed ABI layout'
@@ -314,6 +315,11 @@ bench-built: $(PRODUCTS) $(BENCH_ELFS)
 
 bench: bench-built
 	$(Q)$(PYTHON) tests/bench/run.py --build $(B) --out build/bench $(BENCH_ARGS)
+
+# What docs/tour.rst shows: a test compares it with what happens.
+.PHONY: tour
+tour: $(HYP) $(ROOT) $(PVGUEST)
+	$(Q)$(PYTHON) tests/harness/tour.py --build $(B)
 
 docs:
 	$(Q)$(PYTHON) docs/build.py build/docs

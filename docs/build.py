@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Builds the documentation: `build.py build/docs`. Warnings are errors.
+"""Builds the documentation: `build.py build/docs`. Warnings are errors, and so are broken links.
 
-The sources are copied to OUT/source, where what is made from the tree joins them: pages of the ABI
-lists, of the tests and attacks, tables of benchmarks, and one page per public header. Doxygen reads the headers and leaves XML, Breathe takes it from there, and
-Sphinx makes OUT/html.
+The sources are copied to OUT/source, where what is made from the tree joins them: drawings, pages of the
+ABI lists, of the tests and attacks, tables of benchmarks, the steps of the guided tour, and one page per
+public header. Doxygen reads the headers and leaves XML, Breathe takes it from there, and Sphinx makes
+OUT/html.
 """
 
 import glob
@@ -12,10 +13,13 @@ import shutil
 import subprocess
 import sys
 
+import figures
 import gen_abi
 import gen_bench
 import gen_porting
 import gen_tests
+import gen_tour
+import links
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
@@ -50,7 +54,7 @@ def main():
     os.chdir(TOP)
     source = os.path.join(out, "source")
     shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("__pycache__", "*.py", "Doxyfile"))
+    shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("__pycache__", "*.py", "*.trace", "Doxyfile"))
     shutil.copy(os.path.join(HERE, "conf.py"), source)
     reference = os.path.join(source, "reference")
     os.makedirs(reference, exist_ok=True)
@@ -58,6 +62,9 @@ def main():
     gen_bench.write(reference)
     gen_porting.write(reference)
     gen_tests.write(reference)
+    drawings = os.path.join(source, "figures")
+    figures.write(drawings)
+    gen_tour.write(reference, drawings)
     for project, folder, title in PROJECTS:
         doxygen(out, project, folder)
         page = os.path.join(reference, f"{project}-headers.rst")
@@ -66,6 +73,9 @@ def main():
     subprocess.run(["/usr/bin/python3", "-m", "sphinx", "-q", "-W", "--keep-going", "-j", "2",
                     "-d", os.path.join(out, "doctrees"), source, os.path.join(out, "html")],
                    check=True, env=dict(os.environ, PARAVANE_DOXYGEN=os.path.join(out, "doxygen")))
+    problems = links.check(os.path.join(out, "html"), [])
+    if problems:
+        sys.exit("\n".join(problems))
     print(f"docs: {os.path.relpath(out)}/html/index.html")
 
 

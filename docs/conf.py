@@ -3,6 +3,8 @@
 
 import os
 
+from docutils import nodes
+
 extensions = ["breathe"]
 project = "Paravane"
 author = "the Paravane authors"
@@ -14,3 +16,22 @@ html_theme = "furo"
 html_title = "Paravane"
 html_copy_source = False
 highlight_language = "none"
+html_static_path = ["static"]
+html_css_files = ["paravane.css"]
+
+
+def put_drawings_in(app, doctree, _):
+    """Drawings become part of the page, so that their colours are the theme's."""
+    if app.builder.format != "html":
+        return
+    for image in list(doctree.findall(nodes.image)):
+        path = os.path.join(app.srcdir, image["uri"])
+        if path.endswith(".svg") and os.path.exists(path):
+            with open(path, encoding="utf-8") as f:
+                text = f.read()
+            if text.startswith('<svg class="drawing"'):
+                image.replace_self(nodes.raw("", text, format="html"))
+
+
+def setup(app):
+    app.connect("doctree-resolved", put_drawings_in)
