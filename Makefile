@@ -82,7 +82,9 @@ $(error DEBUG is 0 or 1, not '$(DEBUG)')
 endif
 
 CONF := $(COMPILER)-$(KIND)
-B := build/$(CONF)
+# B= on the command line is not the folder: it picks rows of `make bench`, or is a file of bench-diff.
+PICKED := $(if $(filter command,$(firstword $(origin B))),$(B))
+override B := build/$(CONF)
 V ?= 0
 ifeq ($(V),1)
 Q :=
@@ -170,7 +172,7 @@ named = $(patsubst %/,%,$(sort $(dir $(wildcard $(1)/*/*.c))))
 EXAMPLES := $(notdir $(call named,libhypercall/examples))
 GUEST_TESTS := $(call named,tests/guest)
 ATTACKS := $(call named,tests/attack)
-BENCHES := $(call named,tests/bench)
+BENCHES := $(filter-out tests/bench/plugin,$(call named,tests/bench))
 USER_PROGRAMS := $(notdir $(basename $(USER_SOURCES)))
 UNIT_TESTS := $(patsubst tests/unit/test_%.c,$(B)/unit/%,$(UNIT_SOURCES))
 
@@ -208,7 +210,8 @@ endif
 
 # --- targets --------------------------------------------------------------------------------------
 
-.PHONY: all help run run-native debug example iso install test bench docs lint format loc golden clean tests-built bench-built proofs coverage coverage-built
+.PHONY: all help run run-native debug example iso install test bench bench-profile bench-diff docs lint \
+    format loc golden clean tests-built bench-built proofs coverage coverage-built
 
 all: $(PRODUCTS)
 
@@ -222,7 +225,9 @@ help:
 	@echo 'make iso     the bootable GRUB image'
 	@echo 'make install the kit for writing guests: PREFIX=/usr/local, DESTDIR= for packagers'
 	@echo 'make test    build and run all tests; T="attack/* unit/frame" picks some'
-	@echo 'make bench   measure; results in build/bench/'
+	@echo 'make bench   measure; results in build/bench/; B="trap.* block.read_4k*" picks some rows'
+	@echo 'make bench-profile  the functions that take the instructions of rows: B="block.read_4k*"'
+	@echo 'make bench-diff     compare two results: A=old.json B=new.json; status 1 when a row got worse'
 	@echo 'make proofs  search the Spin models; after make deps-assurance, as are the next:'
 	@echo 'make coverage  lines and branches of hyp/core and hyp/hc that unit tests run'
 	@echo 'make tour    record the disk reads that the guided tour shows'
@@ -311,10 +316,23 @@ coverage:
 golden:
 	$(Q)CC='$(CC)' $(PYTHON) tests/lint/abi_layout.py --write
 
-bench-built: $(PRODUCTS) $(BENCH_ELFS)
+# Counts inside QEMU: code for the host.
+COUNTER := $(if $(wildcard tests/bench/plugin/count.c),$(B)/bench/count.so)
+$(COUNTER): tests/bench/plugin/count.c Makefile
+	$(say) PLUGIN $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -O2 $(WARNINGS) -shared -fPIC -fvisibility=hidden $< -o $@
+
+bench-built: $(PRODUCTS) $(BENCH_ELFS) $(COUNTER)
 
 bench: bench-built
-	$(Q)$(PYTHON) tests/bench/run.py --build $(B) --out build/bench $(BENCH_ARGS)
+	$(Q)$(PYTHON) tests/bench/run.py --build $(B) --out build/bench $(BENCH_ARGS) $(foreach b,$(PICKED),'$(b)')
+
+bench-profile: bench-built
+	$(Q)$(PYTHON) tests/bench/profile.py --build $(B) --out build/bench $(BENCH_ARGS) $(foreach b,$(PICKED),'$(b)')
+
+bench-diff:
+	$(Q)$(PYTHON) tests/bench/diff.py '$(A)' '$(PICKED)'
 
 # What docs/tour.rst shows: a test compares it with what happens.
 .PHONY: tour

@@ -4,13 +4,14 @@
  * run under -icount, where a nanosecond of the clock is an instruction of whoever runs: this kernel
  * and all that is beneath. `vda=MODE` and `hda=MODE` on the command line say which devices are
  * measured and under which name. With `medium=disk` the disk behind is a real one: then the figures
- * are wall clock of a run without -icount, and no two runs are alike. With `busy=1` only the time
- * on the processor counts: for a real disk under -icount, whose own time is not anybody's
- * instructions.
+ * are wall clock of a run without -icount, and no two runs are alike.
  *
- * At depth 1 a request is timed from its call to its return. At depth 32 a pass of REQUESTS
- * requests is timed as a whole. What reading the clock costs is taken off. Lines: "BENCH name mode
- * unit median min max runs divisor".
+ * At depth 1 a request is timed from its call to its return; requests longer than BLOCK_MAX_BYTES
+ * go through the block layer, which splits them. At depth 32 a pass of PIECES requests is timed as
+ * a whole, where a longer request is so many pieces. What an empty measurement costs is taken off.
+ *
+ * Lines: "BENCH name mode unit median min max runs divisor", and behind it what the machine beneath
+ * counted for this kernel meanwhile: "COUNT name mode key value divisor".
  */
 #include "block.h"
 #include "clock.h"
@@ -21,16 +22,24 @@
 #include "mem.h"
 #include "printk.h"
 
-#define RUNS     200u
-#define PASSES   15u
-#define DEPTH    32u
-#define REQUESTS 512u
-#define KIB4     8u /* sectors */
-#define KIB64    128u
+#define RUNS   200u
+#define PASSES 15u
+#define DEPTH  32u
+#define PIECES 512u
+#define KIB    2u /* sectors */
 
 static uint64_t sample[RUNS];
 static const char *unit = "instructions";
-static bool busy_only; /* what passes while the processor waits is left out */
+
+/* What is measured, and under which names. */
+struct row {
+    struct block_device *device;
+    const char *mode;
+    enum block_op op;
+    uint32_t count; /* sectors */
+    bool deep;      /* as many requests as the driver takes */
+    char name[32];
+};
 
 static void sort_samples(unsigned count)
 {
@@ -45,29 +54,52 @@ static void sort_samples(unsigned count)
     }
 }
 
-static void report(const char *name, const char *mode, unsigned count, unsigned divisor)
+/* The two ends of a measurement. Always called, so that an empty one costs as much as any. */
+static __attribute__((noinline)) uint64_t begin(void)
 {
-    sort_samples(count);
-    printk("BENCH %s %s %s %lu %lu %lu %u %u\n", name, mode, unit, sample[count / 2], sample[0],
-           sample[count - 1], count, divisor);
+    uint64_t now = clock_ns();
+
+    measure_mark_begin();
+    return now;
 }
 
-/* The moment, in what is counted. */
-static uint64_t stamp(void)
+static __attribute__((noinline)) uint64_t end(void)
 {
-    return busy_only ? measure_now().usage.running : clock_ns();
+    measure_mark_end();
+    return clock_ns();
 }
 
-/* Two readings with nothing between. */
-static uint64_t empty_marker(void)
+/* Two ends with nothing between. */
+static uint64_t empty_measurement(void)
 {
     for (unsigned i = 0; i < RUNS; i++) {
-        uint64_t from = stamp();
+        uint64_t from = begin();
 
-        sample[i] = stamp() - from;
+        sample[i] = end() - from;
     }
+    measure_mark_empty();
     sort_samples(RUNS);
     return sample[RUNS / 2];
+}
+
+static void report(const struct row *r, unsigned runs, unsigned divisor)
+{
+    measure_mark_row();
+    sort_samples(runs);
+    printk("BENCH %s %s %s %lu %lu %lu %u %u\n", r->name, r->mode, unit, sample[runs / 2],
+           sample[0], sample[runs - 1], runs, divisor);
+}
+
+/* What the machine counted since `start`, in which `requests` were done. */
+static void report_counts(const struct row *r, const struct measure *start, unsigned requests)
+{
+    struct measure m = measure_since(start);
+    const struct arch_counter *c;
+
+    for (unsigned i = 0; (c = arch_counter(i)) != NULL; i++) {
+        printk("COUNT %s %s %s %lu %u\n", r->name, r->mode, c->key, m.usage.count[i], requests);
+    }
+    printk("COUNT %s %s copied_beneath %lu %u\n", r->name, r->mode, m.usage.copied, requests);
 }
 
 static uint64_t place(const struct block_device *d, unsigned n, uint32_t count)
@@ -75,50 +107,46 @@ static uint64_t place(const struct block_device *d, unsigned n, uint32_t count)
     return count == 0 ? 0 : (uint64_t)n * count % (d->sectors - d->sectors % count);
 }
 
-/* A buffer that the device reaches itself, or else any. Kept until the end: rows use it again. */
-static void *buffer_for(struct block_device *d)
-{
-    static struct block_device *of;
-    static void *plain;
-
-    if (of != d) {
-        of = d;
-        plain = block_buffer_get(d);
-    }
-    return plain ? plain : (plain = page_alloc(BLOCK_MAX_BYTES / PAGE_SIZE));
-}
-
 /* ---- depth 1 ---- */
 
-static int one(struct block_device *d, enum block_op op, unsigned n, uint32_t count, void *buffer)
+static int one(const struct row *r, unsigned n, void *buffer)
 {
-    switch (op) {
+    struct block_device *d = r->device;
+
+    switch (r->op) {
     case BLOCK_READ:
-        return block_read(d, place(d, n, count), count, buffer);
+        return block_read(d, place(d, n, r->count), r->count, buffer);
     case BLOCK_WRITE:
-        return block_write(d, place(d, n, count), count, buffer);
+        return block_write(d, place(d, n, r->count), r->count, buffer);
     default:
         return block_flush(d);
     }
 }
 
-static bool depth_one(struct block_device *d, const char *mode, const char *name, enum block_op op,
-                      uint32_t count)
+/* The same bytes for each of the sizes: fewer runs of the long ones. */
+static unsigned runs_of(const struct row *r)
 {
-    uint64_t empty = empty_marker();
-    void *buffer = buffer_for(d);
-    int error = buffer ? 0 : BLOCK_EIO;
+    return r->count > BLOCK_MAX_SECTORS ? RUNS * BLOCK_MAX_SECTORS / r->count : RUNS;
+}
 
-    for (unsigned n = 0; n < RUNS && error == 0; n++) {
-        uint64_t from = stamp();
+static int depth_one(const struct row *r, void *buffer)
+{
+    uint64_t empty = empty_measurement();
+    struct measure start = measure_now();
+    unsigned runs = runs_of(r);
+    int error = 0;
 
-        error = one(d, op, n, count, buffer);
-        sample[n] = stamp() - from - empty;
+    for (unsigned n = 0; n < runs && error == 0; n++) {
+        uint64_t from = begin();
+
+        error = one(r, n, buffer);
+        sample[n] = end() - from - empty;
     }
     if (error == 0) {
-        report(name, mode, RUNS, 1);
+        report(r, runs, 1);
+        report_counts(r, &start, runs);
     }
-    return error == 0;
+    return error;
 }
 
 /* ---- depth 32 ---- */
@@ -137,111 +165,126 @@ static void flight_done(struct block_request *r)
     wait_wake_all(&flight.waiters);
 }
 
-static void flight_fill(struct block_device *d, enum block_op op, uint32_t count)
+static void flight_fill(const struct row *row, uint32_t count)
 {
-    for (unsigned i = 0; i < DEPTH && flight.submitted < REQUESTS; i++) {
+    for (unsigned i = 0; i < DEPTH && flight.submitted < PIECES; i++) {
         struct block_request *r = &flight.request[i];
 
         if (r->finished) {
-            *r = (struct block_request){ .op = op,
-                                         .sector = place(d, flight.submitted++, count),
+            *r = (struct block_request){ .op = row->op,
+                                         .sector = place(row->device, flight.submitted++, count),
                                          .count = count,
                                          .buffer = r->buffer,
                                          .done = flight_done };
-            block_submit(d, r);
+            block_submit(row->device, r);
         }
     }
-    block_kick(d);
+    block_kick(row->device);
 }
 
-static void pass(struct block_device *d, enum block_op op, uint32_t count)
+static void pass(const struct row *r, uint32_t count)
 {
     flight.submitted = flight.finished = 0;
-    while (flight.finished < REQUESTS && flight.error == 0) {
+    while (flight.finished < PIECES && flight.error == 0) {
         unsigned before;
 
-        flight_fill(d, op, count);
+        flight_fill(r, count);
         before = flight.submitted;
         wait_event(&flight.waiters, flight.finished == before || flight.error != 0);
     }
 }
 
-/* What a pass costs in `unit`, of RUNS passes. */
-static void passes(struct block_device *d, const char *mode, const char *name, enum block_op op,
-                   uint32_t count, struct measure *last)
+static int depth_many(const struct row *r, char *buffers)
 {
-    uint64_t empty = empty_marker();
-
-    for (unsigned n = 0; n < PASSES; n++) {
-        struct measure start = measure_now();
-        uint64_t from = stamp();
-
-        pass(d, op, count);
-        sample[n] = stamp() - from - empty;
-        *last = measure_since(&start);
-    }
-    report(name, mode, PASSES, REQUESTS);
-}
-
-static void counted(const char *mode, const char *name, const char *what, uint64_t value)
-{
-    printk("BENCH %s %s %s %lu %lu %lu 1 %u\n", name, mode, what, value, value, value, REQUESTS);
-}
-
-static bool depth_many(struct block_device *d, const char *mode, const char *name, enum block_op op,
-                       uint32_t count)
-{
-    const struct arch_counter *c;
-    struct measure last = { 0 };
+    uint32_t count = r->count < BLOCK_MAX_SECTORS ? r->count : BLOCK_MAX_SECTORS;
+    unsigned requests = r->count == 0 ? PIECES : PIECES * count / r->count;
+    uint64_t empty = empty_measurement();
+    struct measure start = measure_now();
 
     flight.error = 0;
     for (unsigned i = 0; i < DEPTH; i++) {
-        flight.request[i].buffer = i == 0 ? buffer_for(d) : block_buffer_get(d);
-        flight.request[i].finished = true;
+        flight.request[i] = (struct block_request){ .buffer = buffers + (size_t)i * BLOCK_MAX_BYTES,
+                                                    .finished = true };
     }
-    passes(d, mode, name, op, count, &last);
-    for (unsigned i = 0; (c = arch_counter(i)) != NULL; i++) {
-        counted(mode, name, c->key, last.usage.count[i]);
+    for (unsigned n = 0; n < PASSES && flight.error == 0; n++) {
+        uint64_t from = begin();
+
+        pass(r, count);
+        sample[n] = end() - from - empty;
     }
-    for (unsigned i = 1; i < DEPTH; i++) {
-        block_buffer_put(d, flight.request[i].buffer);
+    if (flight.error == 0) {
+        report(r, PASSES, requests);
+        report_counts(r, &start, PASSES * requests);
     }
-    return flight.error == 0;
+    return flight.error;
 }
 
 /* ---- the rows ---- */
 
-static bool rows_one(struct block_device *d, const char *mode)
+static const struct {
+    const char *name;
+    enum block_op op;
+    uint32_t count;
+} kinds[] = {
+    { "read_4k", BLOCK_READ, 4 * KIB },
+    { "read_16k", BLOCK_READ, 16 * KIB },
+    { "read_64k", BLOCK_READ, 64 * KIB },
+    { "read_256k", BLOCK_READ, 256 * KIB },
+    { "read_1m", BLOCK_READ, 1024 * KIB },
+    { "write_4k", BLOCK_WRITE, 4 * KIB },
+    { "write_16k", BLOCK_WRITE, 16 * KIB },
+    { "write_64k", BLOCK_WRITE, 64 * KIB },
+    { "write_256k", BLOCK_WRITE, 256 * KIB },
+    { "write_1m", BLOCK_WRITE, 1024 * KIB },
+    { "flush", BLOCK_FLUSH, 0 },
+};
+
+/* DEPTH buffers in a row: the device's own where it has such that need no copy. */
+static char *buffers_for(struct block_device *d)
 {
-    return depth_one(d, mode, "block.read_4k", BLOCK_READ, KIB4) &&
-           depth_one(d, mode, "block.read_64k", BLOCK_READ, KIB64) &&
-           depth_one(d, mode, "block.write_4k", BLOCK_WRITE, KIB4) &&
-           depth_one(d, mode, "block.flush", BLOCK_FLUSH, 0);
+    char *first = block_buffer_get(d);
+
+    for (unsigned i = 1; first && i < DEPTH; i++) {
+        if (block_buffer_get(d) != first + (size_t)i * BLOCK_MAX_BYTES) {
+            printk("blockbench: the buffers of %s do not lie in a row\n", d->name);
+            return NULL;
+        }
+    }
+    return first ? first : page_alloc(DEPTH * BLOCK_MAX_BYTES / PAGE_SIZE);
 }
 
-static bool rows_many(struct block_device *d, const char *mode)
+/* All kinds at depth 1, and at DEPTH where the driver takes more than one request at a time. */
+static int all_kinds(struct row *r, char *buffers)
 {
-    return depth_many(d, mode, "block.read_4k_q32", BLOCK_READ, KIB4) &&
-           depth_many(d, mode, "block.read_64k_q32", BLOCK_READ, KIB64) &&
-           depth_many(d, mode, "block.write_4k_q32", BLOCK_WRITE, KIB4) &&
-           depth_many(d, mode, "block.flush_q32", BLOCK_FLUSH, 0);
+    int error = 0;
+
+    for (unsigned deep = 0; deep <= (r->device->depth > 1); deep++) {
+        for (unsigned k = 0; k < sizeof(kinds) / sizeof(kinds[0]) && error == 0; k++) {
+            r->op = kinds[k].op;
+            r->count = kinds[k].count;
+            format_text(r->name, sizeof(r->name), "block.%s%s", kinds[k].name, deep ? "_q32" : "");
+            error = deep ? depth_many(r, buffers) : depth_one(r, buffers);
+        }
+    }
+    return error;
 }
 
-/* The rows of one device; depth 32 where the driver takes more than one request at a time. */
-static bool rows(const char *name, bool one_too)
+static bool rows(const char *name)
 {
-    struct block_device *d = block_find(name);
-    char mode[24];
+    struct row r = { .device = block_find(name) };
+    char mode[24], *buffers;
 
     if (!option_text(name, mode, sizeof(mode))) {
         return true;
     }
-    if (!d) {
+    r.mode = mode;
+    if (!r.device) {
         printk("blockbench: there is no disk %s\n", name);
         return false;
     }
-    if ((one_too && !rows_one(d, mode)) || (d->depth > 1 && !rows_many(d, mode))) {
-        printk("blockbench: a request failed\n");
+    buffers = buffers_for(r.device);
+    if (!buffers || all_kinds(&r, buffers) != 0) {
+        printk("blockbench: no buffers, or a request failed\n");
         return false;
     }
     return true;
@@ -250,13 +293,11 @@ static bool rows(const char *name, bool one_too)
 static unsigned role_blockbench(void)
 {
     char medium[8];
-    bool one_too = option_number("deep", 0) == 0;
 
     if (option_text("medium", medium, sizeof(medium)) && strcmp(medium, "disk") == 0) {
         unit = "nanoseconds";
     }
-    busy_only = option_number("busy", 0) != 0;
-    if (!rows("vda", one_too) || !rows("hda", one_too)) {
+    if (!rows("vda") || !rows("hda")) {
         return 1;
     }
     printk("blockbench: done\n");

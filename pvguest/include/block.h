@@ -96,7 +96,8 @@ void block_finish(struct block_request *r, int status);
 void *block_buffer_get(struct block_device *d);
 void block_buffer_put(struct block_device *d, void *buffer);
 
-/** Do one request and wait: its status. Any length, split as needed. */
+/** Do a transfer of any length and wait: its status. A long one is split, and as many parts go at
+ * once as are of use to the device. */
 int block_read(struct block_device *d, uint64_t sector, uint32_t count, void *buffer);
 int block_write(struct block_device *d, uint64_t sector, uint32_t count, const void *buffer);
 int block_flush(struct block_device *d);

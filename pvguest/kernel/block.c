@@ -99,53 +99,76 @@ void block_buffer_put(struct block_device *d, void *buffer)
     irq_restore(flags);
 }
 
+/* Of one synchronous transfer, at most. */
+#define PARTS 16u
+
 static void sync_done(struct block_request *r)
 {
     wait_wake_all(&r->device->waiters);
 }
 
-/* The request lies on the caller's stack: it must not return before `done` was called. */
-static int sync_request(struct block_device *d, enum block_op op, uint64_t sector, uint32_t count,
-                        void *buffer)
+/* Wait for requests that lie on the caller's stack: it must not return before each `done` was
+ * called. The first status that is not 0. */
+static int sync_wait(struct block_device *d, const struct block_request *part, unsigned parts)
 {
-    struct block_request r = {
-        .op = op, .sector = sector, .count = count, .buffer = buffer, .done = sync_done
-    };
+    int status = 0;
 
-    block_submit(d, &r);
-    block_kick(d);
-    wait_event(&d->waiters, r.finished);
-    return r.status;
+    for (unsigned i = 0; i < parts; i++) {
+        wait_event(&d->waiters, part[i].finished);
+        status = status ? status : part[i].status;
+    }
+    return status;
 }
 
-static int sync_split(struct block_device *d, enum block_op op, uint64_t sector, uint32_t count,
-                      char *buffer)
+/* As many parts at once as are of use to the device. Takes what was sent off all three. */
+static int sync_some(struct block_device *d, enum block_op op, uint64_t *sector, uint32_t *count,
+                     char **buffer)
+{
+    struct block_request part[PARTS];
+    unsigned parts = 0;
+
+    do {
+        uint32_t n = *count < BLOCK_MAX_SECTORS ? *count : BLOCK_MAX_SECTORS;
+
+        part[parts] = (struct block_request){
+            .op = op, .sector = *sector, .count = n, .buffer = *buffer, .done = sync_done
+        };
+        block_submit(d, &part[parts++]);
+        *sector += n;
+        *count -= n;
+        *buffer += (size_t)n * BLOCK_SECTOR;
+    } while (*count > 0 && parts < PARTS && parts < d->depth);
+    block_kick(d);
+    return sync_wait(d, part, parts);
+}
+
+static int sync_transfer(struct block_device *d, enum block_op op, uint64_t sector, uint32_t count,
+                         char *buffer)
 {
     int status = 0;
 
     while (count > 0 && status == 0) {
-        uint32_t n = count < BLOCK_MAX_SECTORS ? count : BLOCK_MAX_SECTORS;
-
-        status = sync_request(d, op, sector, n, buffer);
-        sector += n;
-        count -= n;
-        buffer += (size_t)n * BLOCK_SECTOR;
+        status = sync_some(d, op, &sector, &count, &buffer);
     }
     return status;
 }
 
 int block_read(struct block_device *d, uint64_t sector, uint32_t count, void *buffer)
 {
-    return sync_split(d, BLOCK_READ, sector, count, buffer);
+    return sync_transfer(d, BLOCK_READ, sector, count, buffer);
 }
 
 /* A driver only reads the buffer of a write; the request has one pointer for both directions. */
 int block_write(struct block_device *d, uint64_t sector, uint32_t count, const void *buffer)
 {
-    return sync_split(d, BLOCK_WRITE, sector, count, (char *)(uintptr_t)buffer);
+    return sync_transfer(d, BLOCK_WRITE, sector, count, (char *)(uintptr_t)buffer);
 }
 
 int block_flush(struct block_device *d)
 {
-    return sync_request(d, BLOCK_FLUSH, 0, 0, NULL);
+    uint64_t sector = 0;
+    uint32_t count = 0;
+    char *buffer = NULL;
+
+    return sync_some(d, BLOCK_FLUSH, &sector, &count, &buffer);
 }

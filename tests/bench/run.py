@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Measures: `run.py --build build/CONF --out build/bench [--only PATTERN] [--quick]`.
+"""Measures: `run.py --build build/CONF --out build/bench [--short] [PATTERN...]`.
 
-Boots each benchmark under `-icount shift=0`, where the virtual clock counts instructions, and collects
-the lines `BENCH name mode unit median min max runs divisor` from its console. Writes results.json, and
-results.md as a table, and prints the table: value, target and what Xen takes for the same operation.
-A value is the median; what an empty marker costs is off already. `divisor` is the number of entries of a
-batch. Wall clock of a whole boot is printed beside it, never instead of it.
+Boots each scenario under `-icount shift=0`, where the virtual clock counts instructions, and collects
+from its console the lines
+
+    BENCH name mode unit median min max runs divisor    a row; `divisor`: entries of a batch
+    COUNT name mode key value divisor                   what the machine counted meanwhile
+
+and from the counting plugin a line for each row, in the same order: the median run's instructions by
+layer, and more. The two are counted independently and have to agree: else the run fails. Writes
+results.json, results.md and the pictures, and prints tables. A value is the median; what an empty
+measurement costs is off already. Wall clock stands beside a figure, never instead of it.
+
+With patterns only rows whose names match are measured, and go to partial.json.
 """
 
 import argparse
@@ -20,35 +27,42 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "harness"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import block  # noqa: E402
 import qemu  # noqa: E402
 import plot  # noqa: E402
+import scenario  # noqa: E402
+import table  # noqa: E402
 import targets  # noqa: E402
 
-LINE = re.compile(r"^(?:\[\w+\] )?BENCH (\S+) (\S+) (\S+) (\d+) (\d+) (\d+) (\d+) (\d+)\s*$", re.M)
-
-
-class Failed(Exception):
-    """A benchmark did not come to its end."""
-
-
-def micro(build, log):
-    """The hypervisor's own operations: a guest that is root itself."""
-    image = "tests/bench/micro.elf"
-    return qemu.Machine(build, log, initrd=qemu.modules(f"{image} root", f"{image} second"),
-                        icount=True, timeout=120)
-
-
-SCENARIOS = [("micro", micro)] + block.SCENARIOS
-
-
+LINE = re.compile(r"^(?:\[\S+\] )?(?:"
+                  r"BENCH (\S+) (\S+) (\S+) (\d+) (\d+) (\d+) (\d+) (\d+)|"
+                  r"COUNT (\S+) (\S+) (\S+) (\d+) (\d+))\s*$", re.M)
 BOOT = [re.compile(pattern) for pattern in (
     r"boot: first line at TSC (\d+), now \d+; zeroing (\d+), calibration (\d+)",
     r"boot: root starts at TSC \d+; zeroing its memory (\d+)",
     r"guest's first line at TSC (\d+)")]
 
 
-def boot_rows(text):
+class Failed(Exception):
+    """A benchmark did not come to its end, or its figures do not fit together."""
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+def scaled(value, divisor):
+    return value // divisor if value % divisor == 0 else round(value / divisor, 2)
+
+
+def row(s, name, mode, unit, figures, runs, divisor):
+    """A result; `_divisor` is dropped before it is saved."""
+    value, low, high = (scaled(v, divisor) for v in figures)
+    made = {"name": name, "mode": mode, "unit": unit, "value": value, "min": low, "max": high,
+            "runs": runs, "repeatable": s.repeatable}
+    if s.medium:
+        made["medium"] = s.medium
+    return made | {"_divisor": divisor}
+
+
+def boot_rows(s, text):
     """From hyp's first line to the guest's; what is spent in zeroing and in calibrating is told apart."""
     found = [pattern.search(text) for pattern in BOOT]
     if not all(found):
@@ -58,30 +72,102 @@ def boot_rows(text):
     whole = int(found[2].group(1)) - first
     figures = {"boot.first_line": whole - zeroing - calibration, "boot.zeroing": zeroing,
                "boot.calibration": calibration}
-    return [row(name, "pv", "instructions", v, v, v, 1, 1) for name, v in figures.items()]
+    return [row(s, name, "pv", "instructions", (v, v, v), 1, 1) for name, v in figures.items()]
 
 
-def measure(name, scenario, build, out):
-    """Boots one benchmark; returns its rows."""
-    with scenario(build, os.path.join(out, name + ".log")) as machine:
+def parse(s, text):
+    """What a console says: rows, with what the guest counted."""
+    rows = []
+    for found in LINE.findall(text):
+        if found[0]:
+            name, mode, unit, *numbers = found[:8]
+            median, low, high, runs, divisor = map(int, numbers)
+            rows.append(row(s, name, mode, unit, (median, low, high), runs, divisor))
+            continue
+        name, mode, key, value, divisor = found[8:]
+        if not rows or (rows[-1]["name"], rows[-1]["mode"]) != (name, mode):
+            raise Failed(f"{s.name}: a count of {name} does not stand behind its row")
+        rows[-1].setdefault("counts", {})[key] = scaled(int(value), int(divisor))
+    return rows
+
+
+# --- what the plugin has counted --------------------------------------------------------------------
+
+def by_layer(counted, key, divisor, layers):
+    return {layer: scaled(counted[f"{key}.{layer}"], divisor) for layer in layers}
+
+
+def total(counted, key, divisor):
+    return scaled(sum(v for k, v in counted.items() if k.startswith(key + ".")), divisor)
+
+
+def check(s, r, counted):
+    """The sum of the layers is what the virtual clock says, to the instruction."""
+    where = f"{s.name}: {r['name']} ({r['mode']})"
+    if counted["samples"] != r["runs"]:
+        raise Failed(f"{where}: {r['runs']} runs, but the plugin has seen {counted['samples']}")
+    if counted["instructions.other"]:
+        raise Failed(f"{where}: {counted['instructions.other']} instructions are of no layer")
+    for key, of in (("total", "value"), ("min", "min"), ("max", "max")):
+        if scaled(counted[key], r["_divisor"]) != r[of]:
+            raise Failed(f"{where}: {of} is {r[of]} by the clock, but by layer "
+                         f"{scaled(counted[key], r['_divisor'])}: {counted}")
+
+
+def merge(s, r, counted):
+    """Adds the plugin's figures of a row."""
+    divisor = r["_divisor"]
+    layers = [layer for layer in [*s.layers, "user"] if layer != "user" or counted["instructions.user"]]
+    if s.waits:
+        # The clock goes on while the device works; nobody's instructions are in that.
+        r["value"], r["min"], r["max"] = (scaled(counted[k], divisor) for k in ("total", "min", "max"))
+    else:
+        check(s, r, counted)
+    r["layers"] = by_layer(counted, "instructions", divisor, layers)
+    r["copy"] = by_layer(counted, "copying", divisor, layers)
+    counts = {"hypercalls_all": total(counted, "syscalls", divisor)} if "hyp" in s.layers else {}
+    if counts:
+        entries = sum(counted[f"syscalls.{layer}"] for layer in [*s.layers, "user"])
+        counts["transitions_all"] = scaled(entries + counted["faults"] + counted["interrupts"], divisor)
+        counts["root_loads"] = scaled(counted["roots"], divisor)
+    counts = r.get("counts", {}) | counts
+    moved = sum(counted[f"moved.{layer}"] for layer in [*s.layers, "user"] if layer != "hyp")
+    counts["bytes_copied"] = scaled(moved, divisor) + counts.pop("copied_beneath", 0)
+    r["counts"] = counts
+    r["wall_ns"] = scaled(counted["wall"], divisor)
+
+
+def counted_lines(path):
+    with open(path, encoding="utf-8") as f:
+        return [{k: int(v) for k, v in (word.split("=") for word in line.split()[1:])} for line in f]
+
+
+def add_layers(s, rows, out):
+    lines = counted_lines(s.counts(out))
+    if len(lines) != len(rows):
+        raise Failed(f"{s.name}: {len(rows)} rows, but the plugin has {len(lines)}")
+    for r, counted in zip(rows, lines):
+        merge(s, r, counted)
+
+
+# --- running ----------------------------------------------------------------------------------------
+
+def measure(s, build, out):
+    """Boots one scenario; returns its rows."""
+    with s.machine(build, out) as machine:
         end = machine.wait()
     if not end.orderly or end.reason:
-        raise Failed(f"{name}: {end}; last line: {machine.last_line()}")
-    rows = [row(*found) for found in LINE.findall(machine.text)]
+        raise Failed(f"{s.name}: {end}; last line: {machine.last_line()} "
+                     f"{machine.errors.decode('utf-8', 'replace').strip()}")
+    rows = parse(s, machine.text)
     if not rows:
-        raise Failed(f"{name}: no figures; last line: {machine.last_line()}")
-    return rows + boot_rows(machine.text)
-
-
-def row(name, mode, unit, median, low, high, runs, divisor):
-    each = [scaled(int(v), int(divisor)) for v in (median, low, high)]
-    real_disk = mode.endswith("_disk") or mode.startswith("native")
-    return {"name": name, "mode": mode, "unit": unit, "value": each[0], "min": each[1],
-            "max": each[2], "runs": int(runs), "repeatable": not real_disk}
-
-
-def scaled(value, divisor):
-    return value // divisor if value % divisor == 0 else round(value / divisor, 2)
+        raise Failed(f"{s.name}: no figures; last line: {machine.last_line()}")
+    if s.layers:
+        add_layers(s, rows, out)
+    rows += boot_rows(s, machine.text)
+    for r in rows:
+        del r["_divisor"]
+    return rows
 
 
 def version(command, pattern):
@@ -93,54 +179,55 @@ def version(command, pattern):
     return found.group(1) if found else "unknown"
 
 
-def table(rows):
-    """Markdown: what was measured, what was aimed at, what Xen takes."""
-    lines = ["| name | mode | unit | value | min | max | runs | at most | | Xen |",
-             "|---|---|---|---:|---:|---:|---:|---:|---|---:|"]
-    for r in rows:
-        most = targets.AT_MOST.get((r["name"], r["mode"]))
-        verdict = "" if most is None else "met" if r["value"] <= most else "MISSED"
-        lines.append("| {name} | {mode} | {unit} | {value} | {min} | {max} | {runs} | ".format(**r) +
-                     f"{most if most is not None else ''} | {verdict} | "
-                     f"{targets.XEN.get(r['name'], '')} |")
-    return "\n".join(lines) + "\n"
+def commit():
+    """What was measured: the commit, and whether anything has been changed since."""
+    changed = version(["git", "status", "--porcelain", "--untracked-files=no"], r"(\S)")
+    return version(["git", "rev-parse", "HEAD"], r"(\w+)") + ("" if changed == "unknown" else "+")
 
 
-def save(rows, out):
-    result = {"schema": 1, "commit": version(["git", "rev-parse", "HEAD"], r"(\w+)"),
+def save(rows, out, name):
+    result = {"schema": 1, "commit": commit(),
               "qemu": version([qemu.QEMU, "--version"], r"version (\S+)"), "results": rows}
-    with open(os.path.join(out, "results.json"), "w", encoding="utf-8") as f:
+    with open(os.path.join(out, name + ".json"), "w", encoding="utf-8") as f:
         json.dump(result, f, indent=1)
         f.write("\n")
-    with open(os.path.join(out, "results.md"), "w", encoding="utf-8") as f:
-        f.write(table(rows))
-    plot.draw(result, out)
+    with open(os.path.join(out, name + ".md"), "w", encoding="utf-8") as f:
+        f.write(table.markdown(rows))
+    if name == "results":
+        plot.draw(result, out)
+
+
+def run(options):
+    """All rows of the scenarios that are wanted."""
+    patterns = options.patterns or ["*"]
+    rows = []
+    for s in scenario.SCENARIOS:
+        if not s.wanted(patterns) or (options.short and not s.layers):
+            continue
+        started = time.monotonic()
+        rows += measure(s, options.build, options.out)
+        print(f"bench: {s.name} took {time.monotonic() - started:.1f} s of wall clock", flush=True)
+    return [r for r in rows if any(fnmatch.fnmatch(r["name"], p) for p in patterns)]
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--short", action="store_true", help="the hypervisor's own rows alone")
-    parser.add_argument("--only", default="*", help="names of benchmarks, e.g. micro")
+    parser.add_argument("--short", action="store_true", help="only what is counted, not the real disks")
+    parser.add_argument("patterns", nargs="*", help="names of rows, e.g. 'trap.*'")
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
-    rows = []
-    for name, scenario in SCENARIOS:
-        if not fnmatch.fnmatch(name, "micro" if options.short else options.only):
-            continue
-        started = time.monotonic()
-        try:
-            rows += measure(name, scenario, options.build, options.out)
-        except Failed as error:
-            print(f"bench: {error}", file=sys.stderr)
-            return 1
-        print(f"bench: {name} took {time.monotonic() - started:.1f} s of wall clock")
-    save(rows, options.out)
-    print(table(rows), end="")
-    missed = targets.missed(rows)
-    for line in missed:
-        print(f"bench: {line}")
+    try:
+        rows = run(options)
+    except (Failed, OSError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    if not rows:
+        print(f"bench: no row matches {' '.join(options.patterns)}", file=sys.stderr)
+        return 1
+    save(rows, options.out, "partial" if options.patterns else "results")
+    print(table.text(rows), end="")
     return 0
 
 

@@ -30,6 +30,7 @@ static void sort_samples(uint32_t runs)
 
 void bench_report(const char *name, uint32_t runs, uint32_t divisor)
 {
+    __asm__ volatile("nopl %c0(%%rax)" : : "i"(BENCH_ROW));
     sort_samples(runs);
     hv_printf("BENCH %s pv instructions %u %u %u %u %u\n", name, bench_sample[runs / 2] - empty,
               bench_sample[0] - empty, bench_sample[runs - 1] - empty, runs, divisor);
@@ -38,10 +39,11 @@ void bench_report(const char *name, uint32_t runs, uint32_t divisor)
 static void measure_empty(void)
 {
     for (uint32_t run = 0; run < RUNS; run++) {
-        uint32_t from = bench_stamp(), to = bench_stamp();
+        uint32_t from = bench_begin(), to = bench_end();
 
         bench_sample[run] = to - from;
     }
+    __asm__ volatile("nopl %c0(%%rax)" : : "i"(BENCH_EMPTY));
     sort_samples(RUNS);
     empty = bench_sample[RUNS / 2];
     hv_printf("bench: an empty marker is %u instructions\n", empty);

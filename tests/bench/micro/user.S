@@ -4,6 +4,7 @@
  * through the hypervisor, not a handler's luxury. RAX 0 is the null system call; another RAX ends the run with RDI as result.
  */
 #include "asm-offsets.h"
+#include "mark.h"
 #include "user.h"
 
     .text
@@ -12,8 +13,10 @@
 bench_user_page:
     rdtsc
     movl %eax, %esi
+    nopl BENCH_BEGIN(%rax)
     movl $0, %eax
     syscall
+    nopl BENCH_END(%rax)
     rdtsc
     subl %esi, %eax
     movl %eax, %edi
@@ -25,7 +28,9 @@ bench_user_page:
     movl $BENCH_HOLE, %edi
     rdtsc
     movl %eax, %esi
+    nopl BENCH_BEGIN(%rax)
     movb (%rdi), %cl
+    nopl BENCH_END(%rax)
     rdtsc
     subl %esi, %eax
     movl %eax, %edi

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is booted to measure which rows.
+
+A scenario without counter is timed in wall clock against QEMU's own disk; with it, QEMU runs under
+-icount with the counting plugin, which is told where each image lies.
+"""
+
+import fnmatch
+import os
+import struct
+import subprocess
+from dataclasses import dataclass, field
+from typing import Callable, Optional
+
+import qemu
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+DISK_BYTES = 8 << 20
+USER = "user=0-0x800000000000"
+
+
+@dataclass
+class Scenario:
+    """One boot and what comes of it."""
+    name: str
+    families: tuple           # first part of the names of its rows
+    boot: Callable            # (scenario, build, log, extra) -> qemu.Machine
+    layers: Optional[dict]    # layer: its image, for the plugin; None: without
+    repeatable: bool = True
+    waits: bool = False       # for a device that works outside the count: waiting is not counted
+    medium: Optional[str] = None
+    options: dict = field(default_factory=dict)
+
+    def wanted(self, patterns):
+        return any(fnmatch.fnmatch(f, p.split(".")[0] if "." in p else "*")
+                   for f in self.families for p in patterns)
+
+    def machine(self, build, out, *more):
+        """The machine to start; `more` goes to the plugin."""
+        counter = plugin(build, self.counts(out), self.layers, more) if self.layers else []
+        return self.boot(self, build, os.path.join(out, self.name + ".log"), counter)
+
+    def counts(self, out):
+        """Where the plugin writes its lines."""
+        return os.path.join(os.path.abspath(out), self.name + ".counts")
+
+
+# --- the plugin ---------------------------------------------------------------------------------
+
+def span(path):
+    """Lowest and highest address of an ELF image's upper half."""
+    with open(path, "rb") as f:
+        head = f.read(64)
+        offset, size, count = struct.unpack_from("<Q", head, 32)[0], *struct.unpack_from("<HH", head, 54)
+        f.seek(offset)
+        table = f.read(size * count)
+    loads = []
+    for at in range(0, size * count, size):
+        kind, _, _, address, _, _, bytes_, _ = struct.unpack_from("<IIQQQQQQ", table, at)
+        if kind == 1 and address >> 63:
+            loads.append((address, address + bytes_))
+    return min(low for low, _ in loads), max(high for _, high in loads)
+
+
+def symbol(path, name):
+    table = subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout
+    return next(line.split()[0] for line in table.splitlines() if line.split()[-1] == name)
+
+
+def plugin(build, out, layers, more):
+    """QEMU's options for it."""
+    arguments = [os.path.join(os.path.abspath(build), "bench", "count.so").replace(",", ",,"),
+                 "out=" + out.replace(",", ",,")]
+    for layer, image in layers.items():
+        low, high = span(os.path.join(build, image))
+        arguments.append(f"{layer}={low:#x}-{high:#x}")
+    if "hyp" in layers:
+        arguments.append("stubs=0x" + symbol(os.path.join(build, layers["hyp"]), "trap_stubs"))
+    return ["-plugin", ",".join([*arguments, USER, *more])]
+
+
+# --- boots --------------------------------------------------------------------------------------
+
+def micro(_, build, log, extra):
+    """The hypervisor's own operations: a guest that is root itself."""
+    image = "tests/bench/micro.elf"
+    return qemu.Machine(build, log, initrd=qemu.modules(f"{image} root", f"{image} second"),
+                        icount=True, timeout=120, extra=extra)
+
+
+def configuration(folder, name, **fill):
+    """Writes block.conf, filled in; returns its path."""
+    with open(os.path.join(HERE, "block.conf"), encoding="utf-8") as f:
+        text = f.read()
+    for key, value in fill.items():
+        text = text.replace(f"@{key.upper()}@", value)
+    path = os.path.join(folder, name + ".conf")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    return path
+
+
+def disk_image(build, name):
+    folder = os.path.join(os.path.abspath(build), "bench")
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, name + ".img")
+    with open(path, "wb") as disk:
+        disk.truncate(DISK_BYTES)
+    return folder, path
+
+
+def block(s, build, log, extra):
+    """By one way: against a RAM disk in root, or QEMU's virtio disk."""
+    folder, path = disk_image(build, s.name)
+    real = s.medium == "disk"
+    configuration(folder, s.name, disk="vda" if real else "rd0", way=s.options["way"],
+                  options=s.options["cmdline"] + (" medium=disk" if real else ""))
+    modules = ["root.elf poweroff", "pvguest.elf", f"bench/{s.name}.conf paravane.conf"]
+    if real:
+        return qemu.Machine(build, log, initrd=qemu.modules(*modules), timeout=240,
+                            drives=[qemu.drive(path)])
+    return qemu.Machine(build, log, initrd=qemu.modules(*modules, f"bench/{s.name}.img ramdisk"),
+                        icount=True, timeout=240, extra=extra)
+
+
+def native(s, build, log, extra):
+    """The same kernel on the bare machine, with QEMU's IDE disk."""
+    _, path = disk_image(build, s.name)
+    if s.layers:
+        # With sleep=off a wait for the disk would run the clock ahead to the driver's timeout.
+        extra = [*extra, "-icount", "shift=0"]
+    append = "role=blockbench " + s.options["cmdline"] + ("" if s.layers else " medium=disk")
+    return qemu.Machine(build, log, kernel="native.elf", append=append, kind="pc", timeout=240,
+                        drives=[qemu.ide_drive(path)], extra=extra)
+
+
+# --- the list -----------------------------------------------------------------------------------
+
+PV = {"guest": "pvguest.elf", "hyp": "hyp.elf", "root": "root.elf"}
+# mode: how its scenario is made
+WAYS = {
+    "pv": (block, {"way": "split", "cmdline": "vda=pv"}),
+    "emulated_pio": (block, {"way": "ide", "cmdline": "hda=emulated_pio"}),
+    "native_pio": (native, {"cmdline": "hda=native_pio"}),
+}
+
+
+def block_scenarios():
+    for mode, (boot, options) in WAYS.items():
+        bare = boot is native
+        yield Scenario(f"block_{mode}", ("block",), boot, {"guest": "native.elf"} if bare else PV,
+                       repeatable=not bare, waits=bare, medium="disk" if bare else "memory",
+                       options=options)
+        yield Scenario(f"block_{mode}_disk", ("block",), boot, None, repeatable=False, medium="disk",
+                       options=options)
+
+
+MICRO = tuple("hypercall event trap memory grant time sched boot".split())
+SCENARIOS = [Scenario("micro", MICRO, micro, {"guest": "tests/bench/micro.elf", "hyp": "hyp.elf"}),
+             *block_scenarios()]
