@@ -211,7 +211,7 @@ endif
 # --- targets --------------------------------------------------------------------------------------
 
 .PHONY: all help run run-native debug example iso install test bench bench-profile bench-diff docs lint \
-    format loc golden clean tests-built bench-built proofs coverage coverage-built
+    format loc golden clean tests-built bench-built proofs coverage coverage-built mutants
 
 all: $(PRODUCTS)
 
@@ -229,6 +229,7 @@ help:
 	@echo 'make bench-profile  the functions that take the instructions of rows: B="block.read_4k*"'
 	@echo 'make bench-diff     compare two results: A=old.json B=new.json; status 1 when a row got worse'
 	@echo 'make proofs  search the Spin models; after make deps-assurance, as are the next:'
+	@echo 'make mutants  defects in the real code that tests have to notice; M=PATTERN'
 	@echo 'make coverage  lines and branches of hyp/core and hyp/hc that unit tests run'
 	@echo 'make tour    record the disk reads that the guided tour shows'
 	@echo 'make docs    the documentation, in build/docs/html/'
@@ -312,6 +313,10 @@ coverage:
 	$(Q)$(MAKE) --no-print-directory $(COVERAGE) coverage-built
 	$(Q)$(MAKE) --no-print-directory $(COVERAGE) T='unit/*' test
 	$(Q)$(PYTHON) tests/harness/coverage.py --build build/coverage $(COVERED)
+
+# Needs nothing but what tests need.
+mutants:
+	$(Q)$(PYTHON) tests/mutants/run.py --work build/mutants --jobs $(or $(JOBS),2) $(foreach m,$(M),'$(m)')
 
 golden:
 	$(Q)CC='$(CC)' $(PYTHON) tests/lint/abi_layout.py --write

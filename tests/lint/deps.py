@@ -60,15 +60,21 @@ def python_words(path):
                 yield value.value
 
 
-def owners(path):
-    """The packages of a file; on a merged system it may be known as /bin or as /usr/bin."""
+def candidates(path):
+    """The names by which dpkg may know a file: a merged system has it as /bin and as /usr/bin."""
     real = os.path.realpath(path)
-    for candidate in (path, real, path.replace("/usr/", "/", 1), real.replace("/usr/", "/", 1)):
-        done = subprocess.run(["dpkg-query", "-S", candidate], capture_output=True, text=True,
-                              check=False)
-        if done.returncode == 0:
-            return {p.split(":")[0].strip() for p in done.stdout.rsplit(": ", 1)[0].split(",")}
-    return set()
+    return {path, real, path.replace("/usr/", "/", 1), real.replace("/usr/", "/", 1)}
+
+
+def owners(paths):
+    """The packages of each file, asked in one go."""
+    done = subprocess.run(["dpkg-query", "-S", *sorted(set().union(*map(candidates, paths)))],
+                          capture_output=True, text=True, check=False)
+    known = {}
+    for line in done.stdout.splitlines():
+        names, path = line.rsplit(": ", 1)
+        known.setdefault(path, set()).update(p.split(":")[0].strip() for p in names.split(","))
+    return {p: set().union(*(known.get(c, set()) for c in candidates(p))) for p in paths}
 
 
 # Tools of the campaigns come with `make deps-assurance`.
@@ -101,14 +107,14 @@ for where, words in sources:
     for word in words:
         calls.setdefault(word, where)
 
-problems, tools = [], []
-for word, where in sorted(calls.items()):
-    program = shutil.which(word)
-    if not program:
-        continue
-    tools.append(word)
-    if not owners(program) & (campaigns if where.startswith(CAMPAIGNS) else allowed):
-        problems.append(f"{where}: {word} belongs to {', '.join(owners(program)) or 'no package'}, "
+programs = {word: shutil.which(word) for word in sorted(calls)}
+tools = [word for word in programs if programs[word]]
+packages_of = owners([programs[word] for word in tools])
+problems = []
+for word in tools:
+    where, names = calls[word], packages_of[programs[word]]
+    if not names & (campaigns if where.startswith(CAMPAIGNS) else allowed):
+        problems.append(f"{where}: {word} belongs to {', '.join(names) or 'no package'}, "
                         "which make deps does not install")
 print("tools:", " ".join(tools))
 finish(problems, f"{len(tools)} tools, {len(listed)} packages")
