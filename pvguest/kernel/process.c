@@ -247,6 +247,19 @@ void process_exit(int status)
     thread_exit();
 }
 
+/* Only a page fault has an address besides that of its instruction. */
+static void tell_fault(const struct process *p, const struct user_fault *f)
+{
+    if (f->kind == USER_FAULT_PAGE)
+        printk("%s: killed by fault %u (%s) at %lx, rip %lx\n", p->name, f->vector,
+               f->exec    ? "execute"
+               : f->write ? "write"
+                          : "read",
+               (unsigned long)f->address, (unsigned long)f->rip);
+    else
+        printk("%s: killed by fault %u, rip %lx\n", p->name, f->vector, (unsigned long)f->rip);
+}
+
 void process_fault(const struct user_fault *f)
 {
     struct process *p = thread_process();
@@ -258,12 +271,7 @@ void process_fault(const struct user_fault *f)
         p->result.faults++;
         return;
     }
-    printk("%s: killed by fault %u (%s) at %lx, rip %lx\n", p->name, f->vector,
-           f->kind != USER_FAULT_PAGE ? "exception"
-           : f->exec                  ? "execute"
-           : f->write                 ? "write"
-                                      : "read",
-           (unsigned long)f->address, (unsigned long)f->rip);
+    tell_fault(p, f);
     process_exit(KILLED);
 }
 

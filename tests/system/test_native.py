@@ -47,7 +47,7 @@ def test_user_programs(system):
     "a user program makes calls and faults; one that strays or touches a port is killed alone"
     text = run(system, "role=user")
     for said in ("user: 0 failures", "USER stray status=139", "USER ports status=139",
-                 "ports: killed by fault 13"):
+                 "ports: killed by fault 13, rip "):
         system.check(said in text, f"{said!r} on the console")
     system.check("FAILED" not in text, "no check of the programs failed")
 

@@ -22,7 +22,7 @@ def test_user_programs(system):
     "a user program makes calls and faults; one that strays or touches a port is killed alone"
     text = run(system, "user", more=("emulate = uart",),
                said=("user: 0 failures", "USER stray status=139", "USER ports status=139",
-                     "ports: killed by fault 13"))
+                     "ports: killed by fault 13, rip "))
     system.check("FAILED" not in text, "no check of the programs failed")
 
 
