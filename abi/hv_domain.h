@@ -46,7 +46,28 @@ HV_STATIC_ASSERT(sizeof(struct hv_vcpu_context) == 32, "layout");
 #define HV_DOMAIN_KILLED   4u /**< broke its contract; report says how */
 #define HV_DOMAIN_DYING    5u /**< being destroyed */
 
-/** OUT of domain_info. */
+/** General registers of a vCPU, without RIP, RSP and RFLAGS. */
+struct hv_registers {
+    uint64_t r15;
+    uint64_t r14;
+    uint64_t r13;
+    uint64_t r12;
+    uint64_t rbp;
+    uint64_t rbx;
+    uint64_t r11;
+    uint64_t r10;
+    uint64_t r9;
+    uint64_t r8;
+    uint64_t rax;
+    uint64_t rcx;
+    uint64_t rdx;
+    uint64_t rsi;
+    uint64_t rdi;
+};
+HV_STATIC_ASSERT(sizeof(struct hv_registers) == 120, "layout");
+
+/** OUT of domain_info. What is said of a fault, and the registers beyond RIP and RSP, are those of
+ * vCPU 0 when it was killed, and zero in every other state. */
 struct hv_domain_info {
     uint64_t id;
     uint64_t parent;
@@ -60,12 +81,15 @@ struct hv_domain_info {
     uint32_t vcpus;
     uint64_t rip; /**< last known state of vCPU 0 when not running */
     uint64_t rsp;
-    uint64_t cr2; /**< of the fault that killed it: address, vector, error code */
+    uint64_t cr2; /**< address of a page fault that killed it; 0 for other vectors */
     uint32_t vector;
     uint32_t error;
     char report[56]; /**< why it was killed, NUL-terminated */
+    uint64_t rflags;
+    uint64_t space; /**< number of the space that was loaded */
+    struct hv_registers regs;
 };
-HV_STATIC_ASSERT(sizeof(struct hv_domain_info) == 152, "layout");
+HV_STATIC_ASSERT(sizeof(struct hv_domain_info) == 288, "layout");
 
 /** OUT of counters: what a domain has done since it was created. */
 struct hv_counters {

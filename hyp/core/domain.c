@@ -44,6 +44,8 @@
 #define NO_MORE_NUMBERS    (HV_SELF - HV_MAX_DOMAINS)
 
 STATIC_ASSERT(sizeof(struct domain) <= HV_PAGE_SIZE);
+STATIC_ASSERT(offsetof(struct regs, vector) ==
+              sizeof(struct hv_registers)); /* the same, in front */
 
 struct domain *domain_root;
 
@@ -296,14 +298,10 @@ void domain_kill(struct domain *d, const char *why) {
 
     if (ended(d)) return;
     string_copy(d->report, sizeof(d->report), why);
-    if (r != NULL) {
-        d->last_vector = (uint32_t)r->vector;
-        d->last_error = (uint32_t)r->error;
-    }
     /* A domain that may create could have children killed as fast as it makes them. */
     if (r != NULL && bucket_take(&reports, clock_now_ns(), 1, REPORT_PERIOD_NS, REPORT_BURST) > 0)
-        printk("domain %lu killed: %s rip=%lx rsp=%lx vector=%u error=%x cr2=%lx", d->id, why,
-               r->rip, r->rsp, d->last_vector, d->last_error, d->last_cr2);
+        printk("domain %lu killed: %s rip=%lx rsp=%lx vector=%lu error=%lx cr2=%lx", d->id, why,
+               r->rip, r->rsp, r->vector, r->error, d->last_cr2);
     if (d == domain_root) machine_end(KILLED_ROOT_REASON);
     end(d, HV_DOMAIN_KILLED);
 }
@@ -425,12 +423,18 @@ void domain_info(const struct domain *d, struct hv_domain_info *info) {
         .quarantined = d->quarantined,
         .weight = d->weight,
         .vcpus = d->nr_vcpus,
-        .cr2 = d->last_cr2,
-        .vector = d->last_vector,
-        .error = d->last_error,
         .rip = v != NULL ? v->regs.rip : 0,
         .rsp = v != NULL ? v->regs.rsp : 0,
     };
+    /* Killed by a fault, which left all registers in the vCPU; nothing runs there any more. */
+    if (v != NULL && d->state == HV_DOMAIN_KILLED) {
+        info->cr2 = d->last_cr2;
+        info->vector = (uint32_t)v->regs.vector;
+        info->error = (uint32_t)v->regs.error;
+        info->rflags = v->regs.rflags;
+        info->space = v->space->id;
+        memcpy(&info->regs, &v->regs, sizeof(info->regs));
+    }
     for (uint32_t i = 0; i < d->nr_vcpus; i++) info->cpu_ns += sched_cpu_ns(d->vcpu[i]);
     string_copy(info->report, sizeof(info->report), d->report);
 }

@@ -102,9 +102,8 @@ struct domain {
     enum domain_teardown teardown;
     uint64_t windows_at; /* grant.c: the window page that its next step of destroy looks at */
     struct bucket console_bucket;
-    uint32_t console_line;            /* bytes gathered in console_buf */
-    uint32_t last_vector, last_error; /* of the exception that killed it */
-    uint64_t last_cr2;
+    uint32_t console_line;     /* bytes gathered in console_buf */
+    uint64_t last_cr2;         /* of the last exception that its kernel was to get */
     char console_buf[128 + 1]; /* with room for the end */
     char report[56];
     mfn_t mfn; /* the frame this struct lies in */

@@ -38,7 +38,7 @@ static const char *const vector_name[VECTORS] = {
     [19] = "SIMD",
 };
 
-static const char *name_of(uint32_t vector)
+const char *hv_vector_name(uint32_t vector)
 {
     if (vector == HV_VECTOR_SYSCALL)
         return "system call";
@@ -47,7 +47,7 @@ static const char *name_of(uint32_t vector)
 
 void hv_print_frame(const struct hv_frame *f)
 {
-    hv_printf("%s (vector %u, error %x) in %s mode, rip %lx, cr2 %lx\n", name_of(f->vector),
+    hv_printf("%s (vector %u, error %x) in %s mode, rip %lx, cr2 %lx\n", hv_vector_name(f->vector),
               f->vector, f->error, f->user ? "user" : "kernel", f->rip, f->cr2);
     hv_printf("  rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
     hv_printf("  rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", f->rsi, f->rdi, f->rbp, f->rsp);

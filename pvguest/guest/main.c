@@ -45,6 +45,23 @@ static unsigned role_fault(void)
     return (unsigned)*nowhere;
 }
 
+static unsigned dive(volatile unsigned *deep)
+{
+    volatile unsigned here = *deep + 1;
+
+    return here ? dive(&here) + here : 0;
+}
+
+/* Its stack runs over what lies below it, until it meets what cannot be written. The fault's own
+ * entry needs that stack, too. */
+static unsigned role_overflow(void)
+{
+    volatile unsigned start = 0;
+
+    printk("overflow\n");
+    return dive(&start);
+}
+
 static unsigned role_exit(void)
 {
     printk("exit\n");
@@ -64,6 +81,7 @@ static unsigned role_scratch(void)
 ROLE("idle", role_idle);
 ROLE("loop", role_loop);
 ROLE("fault", role_fault);
+ROLE("overflow", role_overflow);
 ROLE("exit", role_exit);
 ROLE("user", role_user);
 ROLE("scratch", role_scratch);

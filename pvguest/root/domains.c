@@ -107,7 +107,7 @@ void domain_remove(struct domain *d)
 
 bool domain_refresh(struct domain *d)
 {
-    HV_BUFFER(256) struct hv_domain_info info = { 0 };
+    HV_BUFFER(512) struct hv_domain_info info = { 0 };
     if (!d->exists || hv_domain_info(d->id, hv_gpa(&info)) < 0)
         return false;
     d->info = info;

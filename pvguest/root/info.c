@@ -10,6 +10,11 @@
 
 #include <hvlib/arch/hypercall.h>
 #include <hvlib/memory.h>
+#include <hvlib/trap.h>
+
+#define VECTOR_PF 14u
+#define PF_WRITE  2u
+#define PF_EXEC   16u
 
 static void print_counters(uint64_t dom)
 {
@@ -41,6 +46,26 @@ static void print_disks(const struct domain *d)
     }
 }
 
+/* What a killed domain's vCPU was about to do. */
+static void print_last_state(const struct hv_domain_info *i)
+{
+    const struct hv_registers *r = &i->regs;
+    printk("  %s: %s (%u), error %x", i->report, hv_vector_name(i->vector), i->vector, i->error);
+    if (i->vector == VECTOR_PF)
+        printk(", %s at %lx",
+               i->error & PF_EXEC    ? "execute"
+               : i->error & PF_WRITE ? "write"
+                                     : "read",
+               i->cr2);
+    printk(", space %lu\n", i->space);
+    printk("  rip %016lx rsp %016lx rflags %08lx\n", i->rip, i->rsp, i->rflags);
+    printk("  rax %016lx rbx %016lx rcx %016lx\n", r->rax, r->rbx, r->rcx);
+    printk("  rdx %016lx rsi %016lx rdi %016lx\n", r->rdx, r->rsi, r->rdi);
+    printk("  rbp %016lx r8  %016lx r9  %016lx\n", r->rbp, r->r8, r->r9);
+    printk("  r10 %016lx r11 %016lx r12 %016lx\n", r->r10, r->r11, r->r12);
+    printk("  r13 %016lx r14 %016lx r15 %016lx\n", r->r13, r->r14, r->r15);
+}
+
 void domain_print(struct domain *d)
 {
     if (!domain_refresh(d))
@@ -51,15 +76,14 @@ void domain_print(struct domain *d)
     printk("  memory %lu of %lu KiB, in quarantine %lu KiB; CPU %lu ms\n", i->used * 4,
            i->quota * 4, i->quarantined * 4, i->cpu_ns / 1000000);
     if (i->state == HV_DOMAIN_KILLED)
-        printk("  %s: vector %u, error %x, rip %lx, rsp %lx, cr2 %lx\n", i->report, i->vector,
-               i->error, i->rip, i->rsp, i->cr2);
+        print_last_state(i);
     print_counters(d->id);
     print_disks(d);
 }
 
 void root_print(void)
 {
-    HV_BUFFER(256) struct hv_domain_info i = { 0 };
+    HV_BUFFER(512) struct hv_domain_info i = { 0 };
     if (hv_domain_info(HV_SELF, hv_gpa(&i)) < 0)
         return;
     printk("root: domain 0, since the start\n");

@@ -123,6 +123,32 @@ def test_script(system):
     system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
 
 
+def test_last_state(system):
+    "info of a killed domain says of what it died, with all registers; of a living one it does not"
+    text = conf.domain("a", "overflow", memory="8M") + conf.domain("b", "idle", memory="8M")
+    with system.boot_demo(text, talk=True) as machine:
+        machine.expect(r"root: a was killed: double fault")
+        command(machine, "info a", r"a: domain \d+, killed")
+        found = machine.expect(r"double fault: page fault \(14\), error (\w+), write at (\w+), space 0\n"
+                               r"  rip (\w{16}) rsp (\w{16}) rflags 0\w{7}\n"
+                               r"  rax (\w{16}) rbx \w{16} rcx \w{16}\n"
+                               r"(?:  (?:r\w+ +\w{16} ?){3}\n){4}")
+        error, address, rip, rsp, _ = (int(g, 16) for g in found.groups())
+        system.check(error == 7, "a write to what is there and may not be written")
+        # It pushed on a stack that had reached the image's text.
+        system.check(0 <= rsp - address <= 4096, f"rsp {rsp:x} at {address:x}")
+        system.check(rip >> 31 == 0x1ffffffff, f"rip {rip:x} in the image")
+        command(machine, "info b", r"b: domain \d+, running")
+        machine.expect(PROMPT)
+        said = machine.text[machine.text.rindex("b: domain"):]
+        system.check("rax" not in said, "no registers of one that lives")
+        machine.send("destroy a\rinfo a\r")
+        machine.expect(r"a: does not exist now")
+        command(machine, "quit", r"root: all went well")
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+
+
 def test_switch_key(system):
     "Ctrl-T leads to a guest's console and back"
     with system.boot_demo(conf.domain("a", "idle", memory="8M") + conf.COUNTER, talk=True,

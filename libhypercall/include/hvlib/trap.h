@@ -61,6 +61,9 @@ hv_fault_fn hv_set_syscall_handler(hv_fault_fn fn);
 /** Reason of the shutdown after a fault that nobody handles. */
 #define HV_REASON_FAULT 14u
 
+/** The name of an exception, or of HV_VECTOR_SYSCALL. */
+const char *hv_vector_name(uint32_t vector);
+
 /** Print a frame on the console. */
 void hv_print_frame(const struct hv_frame *frame);
 

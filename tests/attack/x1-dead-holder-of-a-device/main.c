@@ -71,7 +71,7 @@ static void reset(uint64_t child)
 /* Everything of it is back: the grant too, which nobody has any more. */
 static void check_gone(uint64_t child, uint64_t ref)
 {
-    HV_BUFFER(256) struct hv_domain_info info;
+    HV_BUFFER(512) struct hv_domain_info info;
 
     CHECK_EQ(hv_domain_info(child, hv_gpa(&info)), -HV_EPERM);
     CHECK_EQ(hv_domain_destroy(child), -HV_EPERM);

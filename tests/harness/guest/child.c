@@ -140,7 +140,7 @@ void test_child_start(void)
 
 struct hv_domain_info test_info(uint64_t dom)
 {
-    HV_BUFFER(256) struct hv_domain_info info = { 0 };
+    HV_BUFFER(512) struct hv_domain_info info = { 0 };
 
     NEED(hv_domain_info(dom, hv_gpa(&info)));
     return info;
