@@ -306,7 +306,7 @@ proofs:
 
 # A source that no unit test takes in is compiled all the same, and counts as not run.
 COVERED := hyp/core hyp/hc
-COVERAGE := B=build/coverage CC=gcc DEBUG=1 SANITIZE='--coverage -fprofile-abs-path'
+COVERAGE := CONF=coverage CC=gcc DEBUG=1 SANITIZE='--coverage -fprofile-abs-path'
 coverage-built: $(patsubst %.c,$(B)/obj/unit/%.o,$(call find,$(COVERED)))
 coverage:
 	$(Q)if [ -d build/coverage ]; then find build/coverage -name '*.gcda' -delete; fi
