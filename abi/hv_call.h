@@ -24,6 +24,19 @@
 #define HV_STATIC_ASSERT(cond, msg) _Static_assert(cond, msg)
 #endif
 
+/** Types of arguments and of words in traces. All are uint64_t: the name says what a value means,
+ * and with it how to print it. */
+typedef uint64_t hv_dom_t;          /**< a domain's number, or HV_SELF */
+typedef uint64_t hv_gpa_t;          /**< a guest physical address */
+typedef uint64_t hv_gfn_t;          /**< a guest frame number */
+typedef uint64_t hv_addr_t;         /**< a guest virtual address, or a device address */
+typedef uint64_t hv_rights_t;       /**< HV_MAP_… */
+typedef uint64_t hv_result_t;       /**< a result, or -HV_E… */
+typedef uint64_t hv_trap_t;         /**< an exception's vector */
+typedef uint64_t hv_port_state_t;   /**< HV_PORT_… */
+typedef uint64_t hv_domain_state_t; /**< HV_DOMAIN_… */
+typedef uint64_t hv_none_t;         /**< nothing: 0 */
+
 enum hv_hypercall {
 #define HV_CALL0(nr, name)      HV_NR_##name = nr,
 #define HV_CALL1(nr, name, ...) HV_NR_##name = nr,

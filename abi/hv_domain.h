@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Domain control and system information: structures of create, context, info, counters, trace and
- * assign.
+ * Domain control and system information: structures of create, context, info, counters and assign.
  */
 #ifndef HV_DOMAIN_H
 #define HV_DOMAIN_H
@@ -108,16 +107,6 @@ struct hv_counters {
     uint64_t rsvd[6];
 };
 HV_STATIC_ASSERT(sizeof(struct hv_counters) == 128, "layout");
-
-/** OUT of trace_read. */
-struct hv_trace_entry {
-    uint64_t seq;
-    uint64_t tsc;
-    uint32_t event;
-    uint32_t domain;
-    uint64_t word[1];
-};
-HV_STATIC_ASSERT(sizeof(struct hv_trace_entry) == 32, "layout");
 
 /** Kinds of assign. */
 #define HV_ASSIGN_PORTS  1u

@@ -190,7 +190,7 @@ static int64_t create(struct domain *parent, const struct hv_domain_create *c) {
     if (d == NULL) return -HV_ENOMEM;
     enter(d, parent);
     e = fill(d, c);
-    trace(TRACE_DOMAIN, id, d->state, (uint64_t)(int64_t)e);
+    trace(HV_TRACE_create, id, (uint64_t)(int64_t)e, 0);
     if (e < 0) {
         /* As many steps as fill() made: bounded by the sizes asked for. */
         while (destroy_step(d) > 0) {
@@ -273,7 +273,7 @@ static void end(struct domain *d, uint32_t state) {
     spin_lock(&memory_lock);
     io_model_gone(d);
     spin_unlock(&memory_lock);
-    trace(TRACE_DOMAIN, d->id, state, d->reason);
+    trace(HV_TRACE_end, d->id, state, d->reason);
     if (d->parent != NULL) event_raise_virq(d->parent, HV_VIRQ_DOMAIN);
 }
 
@@ -298,6 +298,7 @@ void domain_kill(struct domain *d, const char *why) {
 
     if (ended(d)) return;
     string_copy(d->report, sizeof(d->report), why);
+    if (r != NULL) trace(HV_TRACE_killed, r->vector, r->error, r->rip);
     /* A domain that may create could have children killed as fast as it makes them. */
     if (r != NULL && bucket_take(&reports, clock_now_ns(), 1, REPORT_PERIOD_NS, REPORT_BURST) > 0)
         printk("domain %lu killed: %s rip=%lx rsp=%lx vector=%lu error=%lx cr2=%lx", d->id, why,
@@ -315,6 +316,7 @@ static void mark_dying(struct domain *d) {
     sleep_all(d, VCPU_OFFLINE);
     console_flush(d);
     io_destroy_routes(d);
+    trace(HV_TRACE_end, d->id, d->state, d->reason);
     event_raise_virq(d->parent, HV_VIRQ_DOMAIN);
     d->teardown = TEARDOWN_PORTS;
 }

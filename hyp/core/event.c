@@ -149,7 +149,7 @@ static int64_t port_new(struct domain *d, uint32_t state, struct port **out) {
             *p = (struct port){ .state = (uint8_t)state, .index = (uint16_t)n, .vcpu = d->vcpu[0] };
             p->vector = -1;
             t->free_from = n + 1;
-            trace(TRACE_EVENT, d->id, n, state);
+            trace(HV_TRACE_port, d->id, n, state);
             *out = p;
             return n;
         }
@@ -166,7 +166,7 @@ static void port_forget(struct domain *d, struct port *p) {
     for (unsigned int i = 0; i < ARRAY_LEN(page->pending); i++)
         __atomic_fetch_and(&page->pending[i][p->index / 64], ~bit, __ATOMIC_SEQ_CST);
     p->state = HV_PORT_FREE;
-    trace(TRACE_EVENT, d->id, p->index, HV_PORT_FREE);
+    trace(HV_TRACE_port, d->id, p->index, HV_PORT_FREE);
     if (p->index < d->ports->free_from) d->ports->free_from = p->index;
 }
 
@@ -208,7 +208,7 @@ static void line_handler(void *arg) {
     struct port *p = arg;
 
     irq_line_mask(p->source);
-    trace(TRACE_IRQ, p->source, p->vcpu->domain->id, p->index);
+    trace(HV_TRACE_line, p->source, p->vcpu->domain->id, p->index);
     port_raise(p);
 }
 

@@ -249,7 +249,7 @@ struct vcpu *sched_pick(struct cpu *c) {
     }
     __atomic_fetch_and(&c->work, ~CPU_WORK_RESCHED, __ATOMIC_RELAXED);
     if (v != previous) {
-        trace(TRACE_SWITCH, v->domain->id, v->id, 0);
+        trace(HV_TRACE_switch, v->domain->id, v->id, 0);
         /* What was raised while it was not loaded. */
         cpu_raise_work(c, CPU_WORK_UPCALL);
     }

@@ -116,7 +116,7 @@ static void timer_handler(void *arg) {
     struct vcpu *v;
 
     (void)arg;
-    trace(TRACE_TIMER, h->armed, h->used, 0);
+    trace(HV_TRACE_timer, h->armed, h->used, 0);
     h->armed = NEVER;
     while ((v = heap_due(h, clock_now_ns())) != NULL) event_raise_timer(v);
     sched_tick(c);

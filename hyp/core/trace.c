@@ -10,15 +10,15 @@
 #include "domain.h"
 #include "printk.h"
 
-uint64_t trace_mask = ~UINT64_C(0);
+uint64_t trace_mask = TRACE_ALL;
 
-static const char *const event_names[TRACE_EVENT_COUNT] = {
-#define TRACE_NAME(name, text) [TRACE_##name] = text,
-    TRACE_EVENTS(TRACE_NAME)
-#undef TRACE_NAME
+static const char *const event_names[HV_TRACE_LIMIT] = {
+#define HV_TRACE(nr, name, ...) [nr] = #name,
+#include "trace.def"
+#undef HV_TRACE
 };
 
-void trace_record(enum trace_event event, uint64_t a, uint64_t b, uint64_t c) {
+void trace_record(enum hv_trace_event event, uint64_t a, uint64_t b, uint64_t c) {
     struct trace_ring *ring = this_cpu()->trace;
     const struct vcpu *v = this_cpu()->vcpu;
     struct trace_entry *entry;
@@ -36,18 +36,12 @@ void trace_record(enum trace_event event, uint64_t a, uint64_t b, uint64_t c) {
 
 void trace_print(unsigned int count) {
     const struct trace_ring *ring = this_cpu()->trace;
-    uint64_t first;
+    struct hv_trace_entry e = { .seq =
+                                    ring != NULL && ring->next > count ? ring->next - count : 0 };
 
-    if (ring == NULL) return;
-    count = count < TRACE_ENTRIES ? count : TRACE_ENTRIES;
-    first = ring->next > count ? ring->next - count : 0;
-    for (uint64_t i = first; i < ring->next; i++) {
-        const struct trace_entry *e = &ring->entries[i % TRACE_ENTRIES];
-
-        printk("  trace %lu: tsc %lu %s %lx %lx %lx", i, e->tsc,
-               e->event < TRACE_EVENT_COUNT ? event_names[e->event] : "?", e->words[0], e->words[1],
-               e->words[2]);
-    }
+    for (; trace_copy(e.seq, &e, 1) > 0; e.seq++)
+        printk("  trace %lu: tsc %lu %s %lx %lx %lx", e.seq, e.tsc, event_names[e.event], e.word[0],
+               e.word[1], e.word[2]);
 }
 
 uint32_t trace_copy(uint64_t seq, struct hv_trace_entry *to, uint64_t max) {
@@ -64,7 +58,7 @@ uint32_t trace_copy(uint64_t seq, struct hv_trace_entry *to, uint64_t max) {
                                          .tsc = e->tsc,
                                          .event = e->event,
                                          .domain = e->domain,
-                                         .word = { e->words[0] } };
+                                         .word = { e->words[0], e->words[1], e->words[2] } };
     }
     return n;
 }

@@ -4,9 +4,10 @@
  * a call failed.
  *
  * entry.S compares the number with HV_NR_LIMIT, masks it against speculation behind that
- * comparison, and calls through the table with the ABI's registers moved to the C ones. Every
- * number below the limit has an entry: the designated initialisers leave no hole while the list is
- * dense, and hc_check_dense stops the build when it is not.
+ * comparison, and calls through the vCPU's table, which is this one unless it is traced, with the
+ * ABI's registers moved to the C ones. Every number below the limit has an entry: the designated
+ * initialisers leave no hole while the list is dense, and hc_check_dense stops the build when it is
+ * not. The last entry is for all other numbers.
  */
 #include "clock.h"
 #include "hc.h"
@@ -24,10 +25,13 @@
 #define HV_CALL5(nr, name, ...) CALL(nr, name)
 #define HV_CALL6(nr, name, ...) CALL(nr, name)
 
-hc_entry_t *const hc_table[HV_NR_LIMIT] = {
+static int64_t hc_unknown(void) { return -HV_ENOSYS; }
+
+hc_entry_t *const hc_table[HV_NR_LIMIT + 1] = {
 #define CALL(nr, name) [nr] = (hc_entry_t *)hc_##name,
 #include "hypercalls.def"
 #undef CALL
+    [HV_NR_LIMIT] = (hc_entry_t *)hc_unknown,
 };
 
 /* As many calls in the list as numbers below the limit. */

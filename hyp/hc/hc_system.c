@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hypercalls of the system family: version, console, counters, trace.
+ * Hypercalls of the system family: version, console, counters.
  */
 #include "console.h"
 #include "guestmem.h"
 #include "hc.h"
-#include "trace.h"
-
-#define TRACE_MAX (HV_PAGE_SIZE / sizeof(struct hv_trace_entry))
 
 int64_t hc_version(void) { return HV_ABI_VERSION; }
 
@@ -47,18 +44,4 @@ int64_t hc_counters(uint64_t dom, uint64_t gpa) {
     if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
     counters_read(d, &sum);
     return guest_copy_out(caller, (gpa_t){ gpa }, &sum, sizeof(sum));
-}
-
-int64_t hc_trace_read(uint64_t seq, uint64_t gpa, uint64_t count) {
-    struct domain *d = hc_caller();
-    struct hv_trace_entry *to;
-
-    /* 1. Is it root? A trace tells about all domains. */
-    if (d != domain_root) return HC_FAIL(-HV_EPERM, "not root");
-    /* 2. Is the count in range? */
-    if (count == 0 || count > TRACE_MAX) return HC_FAIL(-HV_EINVAL, "count");
-    /* 3. Is the buffer in the caller's memory? */
-    to = guest_page(d, (gpa_t){ gpa }, count * sizeof(*to), true);
-    if (to == NULL) return HC_FAIL(-HV_EFAULT, "buffer");
-    return (int64_t)trace_copy(seq, to, count);
 }

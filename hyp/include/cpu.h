@@ -44,6 +44,11 @@ struct cpu {
 STATIC_ASSERT(sizeof(struct cpu) % 16 == 0);
 STATIC_ASSERT(offsetof(struct cpu, self) == sizeof(struct cpu) - sizeof(void *));
 
+/* What entry.S leaves below struct cpu while a hypercall is served: the guest's registers. */
+struct call_frame {
+    uint64_t rax, r9, r8, r10, rdx, rsi, rdi, rflags, rip, rsp;
+};
+
 /* Values of *tss_iobase. */
 #define TSS_IOMAP_OPEN   104u
 #define TSS_IOMAP_CLOSED 0xffffu

@@ -12,14 +12,16 @@
 #include "arch/regs.h"
 #include "hv_domain.h"
 #include "hv_memory.h"
+#include "hv_trace.h"
 #include "hv_vcpu.h"
 #include "ratelimit.h"
 
 /* Why a vCPU does not run. 0: it can. */
-#define VCPU_BLOCKED 1u /* in block */
-#define VCPU_IO_WAIT 2u /* an emulated port access waits for its model */
-#define VCPU_PAUSED  4u /* its domain is paused */
-#define VCPU_OFFLINE 8u /* not started, or its domain ended */
+#define VCPU_BLOCKED 1u  /* in block */
+#define VCPU_IO_WAIT 2u  /* an emulated port access waits for its model */
+#define VCPU_PAUSED  4u  /* its domain is paused */
+#define VCPU_OFFLINE 8u  /* not started, or its domain ended */
+#define VCPU_TRACED  16u /* its recorded calls have to be read first */
 
 struct vcpu {
     /* What the hot paths in entry.S use, by generated offset. */
@@ -32,6 +34,9 @@ struct vcpu {
     uint64_t entry_syscall, entry_event_user, entry_event_kernel;
     uint64_t kernel_gs_base, kernel_stack;
     struct hv_counters counters;
+    void (*const *calls)(void); /* the table of hypercalls that it goes through */
+    uint32_t return_fast;       /* return_to_user: entry points are set, and nobody traces */
+    uint32_t entries_set;
 
     /* The rest. */
     struct domain *domain;
@@ -39,9 +44,9 @@ struct vcpu {
     uint32_t user_mode; /* while not loaded: what cpu.user_mode is to be */
     uint64_t fs_base, gs_base;
     struct space *space;
-    void *xsave;   /* extended state, a frame of its own */
-    uint32_t wait; /* VCPU_… bits */
-    uint32_t entries_set;
+    void *xsave;     /* extended state, a frame of its own */
+    uint32_t wait;   /* VCPU_… bits */
+    uint32_t traced; /* HV_CALLS_… */
 
     /* sched.c: guarded by the run queue's lock. */
     uint64_t vruntime, started; /* ns */
@@ -61,6 +66,10 @@ struct vcpu {
     uint32_t rsvd;
     uint8_t io_state[64]; /* the decoded instruction, see ioemul.c */
     mfn_t page_mfn;
+
+    /* hc_trace.c: the ring of its calls, and how far it was written and read */
+    uint64_t calls_next, calls_read; /* read <= next */
+    struct hv_call_entry call[HV_CALLS_KEPT];
 };
 
 /* How far domain_destroy has got. */

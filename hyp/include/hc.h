@@ -29,9 +29,10 @@
 #undef HV_CALL5
 #undef HV_CALL6
 
-/* What entry.S calls through, by number; numbers from HV_NR_LIMIT on never reach it. */
+/* What entry.S calls through, by number; HV_NR_LIMIT stands for all from there on. A vCPU that is
+ * traced has a table whose every entry is hc_traced, see hc_trace.c. */
 typedef void hc_entry_t(void);
-extern hc_entry_t *const hc_table[HV_NR_LIMIT];
+extern hc_entry_t *const hc_table[HV_NR_LIMIT + 1];
 
 /* The domain that made the call. */
 static inline struct domain *hc_caller(void) { return this_cpu()->vcpu->domain; }

@@ -11,7 +11,7 @@
  * sources: hyp/core/sched.c hyp/core/space.c hyp/core/space_table.c
  * sources: hyp/core/space_leaf.c hyp/core/timer.c
  * sources: hyp/core/trace.c hyp/lib/lock.c hyp/hc/hc_control.c hyp/hc/hc_emul.c hyp/hc/hc_event.c
- * sources: hyp/hc/hc_sched.c hyp/hc/hc_system.c
+ * sources: hyp/hc/hc_sched.c hyp/hc/hc_system.c hyp/hc/hc_trace.c
  */
 #include <check.h>
 #include <stdlib.h>
@@ -26,6 +26,7 @@
 #include "hv_start.h"
 #include "p2m.h"
 #include "sched.h"
+#include "trace.h"
 #include "vcpu.h"
 
 #define FRAMES 8192u
@@ -54,6 +55,9 @@ int vcpu_set_context(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rdi, u
     v->regs.rsi = rsi;
     return 0;
 }
+
+/* The handlers are called by name here. */
+hc_entry_t *const hc_table[HV_NR_LIMIT + 1];
 
 /* root - child - grandchild, root - stranger; the child runs. */
 static void setup(void)
@@ -113,6 +117,8 @@ START_TEST(test_every_control_call_without_the_right)
     ck_assert_int_eq(hc_devices_reset(id), -HV_EPERM);
     ck_assert_int_eq(hc_io_route(id, 0x1f0, 8, 1, 1), -HV_EPERM);
     ck_assert_int_eq(hc_io_complete(id, 0, 0, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_call_trace(id, 0, HV_CALLS_OFF), -HV_EPERM);
+    ck_assert_int_eq(hc_call_trace_read(id, 0, 0, BUFFER, 1), -HV_EPERM);
     domain_info(stranger, &after);
     ck_assert_mem_eq(&before, &after, sizeof(before));
     for (uint64_t i = 0; i < PAGE; i++) {
@@ -135,6 +141,8 @@ START_TEST(test_not_on_oneself)
     ck_assert_int_eq(hc_devices_reset(id), -HV_EPERM);
     ck_assert_int_eq(hc_io_route(id, 0x1f0, 8, 1, 1), -HV_EPERM);
     ck_assert_int_eq(hc_io_complete(id, 0, 0, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_call_trace(id, 0, HV_CALLS_OFF), -HV_EPERM);
+    ck_assert_int_eq(hc_call_trace_read(id, 0, 0, BUFFER, 1), -HV_EPERM);
     ck_assert_int_eq(hc_domain_info(id, BUFFER), 0);
     ck_assert_int_eq(hc_counters(id, BUFFER), 0);
     ck_assert_uint_eq(child->state, HV_DOMAIN_RUNNING);
@@ -158,6 +166,8 @@ START_TEST(test_a_dying_descendant)
     ck_assert_int_eq(hc_assign(id, HV_ASSIGN_PORTS, 0x1000, 1), -HV_EPERM);
     ck_assert_int_eq(hc_io_route(id, 0x1f0, 8, 1, 1), -HV_EPERM);
     ck_assert_int_eq(hc_io_complete(id, 0, 0, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_call_trace(id, 0, HV_CALLS_OFF), -HV_EPERM);
+    ck_assert_int_eq(hc_call_trace_read(id, 0, 0, BUFFER, 1), -HV_EPERM);
     ck_assert_int_eq(hc_domain_start(id), -HV_EDEAD);
     ck_assert_int_eq(hc_domain_info(id, BUFFER), 0);
     while (hc_domain_destroy(id) > 0) {
@@ -192,6 +202,8 @@ START_TEST(test_buffers)
     ck_assert_int_eq(child->first_child == grandchild && !grandchild->next_sibling, 1);
     host_run(root);
     ck_assert_int_eq(hc_console_read(gpa == HOLE ? 64 * PAGE : gpa, 8), -HV_EFAULT);
+    ck_assert_int_eq(hc_call_trace_read(grandchild->id, 0, 0, gpa == HOLE ? 64 * PAGE : gpa, 1),
+                     -HV_EFAULT);
     ck_assert_int_eq(hc_trace_read(0, gpa == HOLE ? 64 * PAGE : gpa, 1), -HV_EFAULT);
     if (gpa != HOLE && gpa != 64 * PAGE) {
         int64_t used = (int64_t)root->used;
@@ -213,14 +225,25 @@ START_TEST(test_lengths)
             -HV_EINVAL);
     }
     ck_assert_int_eq(hc_console_read(BUFFER, 8), -HV_EPERM);
+    ck_assert_int_eq(hc_call_trace(grandchild->id, 0, HV_CALLS_ALL), 0);
+    ck_assert_int_eq(hc_call_trace(grandchild->id, 0, HV_CALLS_ALL + 1), -HV_EINVAL);
+    ck_assert_int_eq(hc_call_trace(grandchild->id, 1, HV_CALLS_OFF), -HV_EINVAL);
+    ck_assert_int_eq(hc_call_trace_read(grandchild->id, 1, 0, BUFFER, 1), -HV_EINVAL);
+    ck_assert_int_eq(hc_trace_mask(0), -HV_EPERM);
     ck_assert_int_eq(hc_trace_read(0, BUFFER, 1), -HV_EPERM);
     host_run(root);
+    ck_assert_int_eq(hc_trace_mask(TRACE_ALL + 1), -HV_EINVAL);
+    ck_assert_int_eq(hc_trace_mask(0), (int64_t)TRACE_ALL);
+    ck_assert_int_eq(hc_trace_mask(TRACE_ALL), 0);
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         ck_assert_int_eq(hc_console_read(BUFFER, bad[i]), -HV_EINVAL);
-        ck_assert_int_eq(hc_trace_read(0, BUFFER, bad[i] == 4097 ? 129 : bad[i]), -HV_EINVAL);
+        ck_assert_int_eq(hc_trace_read(0, BUFFER, bad[i] == 4097 ? 86 : bad[i]), -HV_EINVAL);
     }
     ck_assert_int_eq(hc_console_read(BUFFER, 4096), 0);
-    ck_assert_int_eq(hc_trace_read(0, BUFFER, 128), 0);
+    ck_assert_int_eq(hc_trace_read(0, BUFFER, 85), 0);
+    ck_assert_int_eq(hc_call_trace_read(grandchild->id, 0, 0, BUFFER, 46), 0);
+    ck_assert_int_eq(hc_call_trace_read(grandchild->id, 0, 0, BUFFER, 47), -HV_EINVAL);
+    ck_assert_int_eq(hc_call_trace_read(grandchild->id, 0, 0, BUFFER, 0), -HV_EINVAL);
 }
 END_TEST
 

@@ -24,7 +24,8 @@
     X(ENTRY_SYSCALL, entry_syscall) X(ENTRY_EVENT_USER, entry_event_user) \
     X(ENTRY_EVENT_KERNEL, entry_event_kernel) X(KERNEL_GS_BASE, kernel_gs_base) \
     X(KERNEL_STACK, kernel_stack) X(GS_BASE, gs_base) X(HYPERCALLS, counters.hypercalls) \
-    X(SYSCALLS, counters.syscalls) X(FAULTS, counters.faults) X(UPCALLS, counters.upcalls)
+    X(CALLS, calls) \
+    X(RETURN_FAST, return_fast) X(SYSCALLS, counters.syscalls) X(FAULTS, counters.faults) X(UPCALLS, counters.upcalls)
 #define PAGE(X) X(MASKED, masked) X(BUSY, busy) X(PENDING_SEL, pending_sel)
 #define SAVE(X) \
     X(rip) X(rsp) X(rflags) X(rax) X(rcx) X(r11) X(gs_base) X(cr2) X(vector) X(error) \
@@ -52,7 +53,6 @@ void asm_offsets(void) {
     VALUE(ASM_SEL_GUEST_DATA, SEL_GUEST_DATA);
     VALUE(HV_NR_RETURN_TO_USER, HV_NR_return_to_user);
     VALUE(HV_NR_LIMIT, HV_NR_LIMIT);
-    VALUE(HV_ENOSYS, HV_ENOSYS);
     VALUE(HV_EINVAL, HV_EINVAL);
     VALUE(HV_VECTOR_EVENT, HV_VECTOR_EVENT);
     VALUE(HV_VECTOR_SYSCALL, HV_VECTOR_SYSCALL);

@@ -16,6 +16,23 @@
 
 /* A word into the save area that RAX points to; RCX is clobbered. */
 #define SAVE(word, field) movq word, %rcx; movq %rcx, SAVE_##field(%rax)
+/* The registers of a hypercall's caller from and to what hc_traced knows as struct call_frame; RSP = struct cpu. */
+    .macro CALL_SAVE
+    pushq CPU_SCRATCH(%rsp)
+    pushq %rcx
+    pushq %r11
+    movq CPU_VCPU + 24(%rsp), %r11
+    .irp reg, rdi, rsi, rdx, r10, r8, r9, rax
+    pushq %\reg
+    .endr
+    .endm
+    .macro CALL_RESTORE
+    addq $8, %rsp
+    .irp reg, r9, r8, r10, rdx, rsi, rdi
+    popq %\reg
+    .endr
+    .endm
+
 /* A register into, or the top of the stack into its place in, the vCPU that R11 points to. */
 #define STORE(reg) movq %reg, REGS_##reg(%r11);
 #define POP(reg) popq REGS_##reg(%r11);
@@ -42,30 +59,21 @@ syscall_entry:
     cmpq $HV_NR_RETURN_TO_USER, %rax
     je return_to_user
 
-    pushq CPU_SCRATCH(%rsp)
-    pushq %rcx
-    pushq %r11
-    movq CPU_VCPU + 24(%rsp), %r11
-    .irp reg, rdi, rsi, rdx, r10, r8, r9, rax
-    pushq %\reg
-    .endr
+    CALL_SAVE
     incq VCPU_HYPERCALLS(%r11)
     cmpq $HV_NR_LIMIT, %rax
     jae hypercall_unknown
     /* A mispredicted branch must not use a number beyond the table as an index. */
-    sbbq %r11, %r11
-    andq %r11, %rax
-    leaq hc_table(%rip), %r11
+    sbbq %rcx, %rcx
+    andq %rcx, %rax
+    movq VCPU_CALLS(%r11), %r11
     movq %r10, %rcx
     call *(%r11, %rax, 8)
 hypercall_exit:
     cmpl $0, CPU_WORK + SAVED(%rsp)
     jne hypercall_work
 hypercall_return:
-    addq $8, %rsp
-    .irp reg, r9, r8, r10, rdx, rsi, rdi
-    popq %\reg
-    .endr
+    CALL_RESTORE
     popq %r11
     popq %rcx
     popq %rsp
@@ -73,7 +81,8 @@ hypercall_return:
     .size syscall_entry, . - syscall_entry
 
 hypercall_unknown:
-    movq $-HV_ENOSYS, %rax
+    movq VCPU_CALLS(%r11), %r11
+    call *8 * HV_NR_LIMIT(%r11)
     jmp hypercall_exit
 
     /* Something is due. The frequent case, an upcall to the caller itself, stays here. */
@@ -94,10 +103,7 @@ hypercall_work:
     movq $HV_VECTOR_EVENT, SAVE_vector(%rcx) /* and error 0 */
     movq $0, SAVE_prev_masked(%rcx)
     movq %rax, SAVE_rax(%rcx)
-    addq $8, %rsp
-    .irp reg, r9, r8, r10, rdx, rsi, rdi
-    popq %\reg
-    .endr
+    CALL_RESTORE
     popq SAVE_rflags(%rcx)
     popq SAVE_rip(%rcx)
     popq %rsp
@@ -255,8 +261,9 @@ return_to_user:
     movq CPU_VCPU(%rsp), %r11
     movq VCPU_PAGE(%r11), %rax
     incq VCPU_HYPERCALLS(%r11)
-    cmpq $0, VCPU_ENTRY_SYSCALL(%r11)
-    je return_to_user_bad
+    cmpl $0, VCPU_RETURN_FAST(%r11)
+    je return_to_user_slow
+return_to_user_checked:
     movq SAVE_rip(%rax), %rcx
     movq %rcx, REGS_rip(%r11)
     shlq $16, %rcx
@@ -325,6 +332,24 @@ return_to_user_event:
     movq VCPU_KERNEL_STACK(%r11), %rsp
     movl $RFLAGS_FIXED, %r11d
     sysretq
+
+    /* No entry points are set, or the caller is traced: then its own number as the result means that it waits. */
+return_to_user_slow:
+    cmpq $0, VCPU_ENTRY_SYSCALL(%r11)
+    je return_to_user_bad
+    movl $HV_NR_RETURN_TO_USER, %eax
+    movq CPU_SCRATCH2(%rsp), %rcx
+    movq CPU_SCRATCH3(%rsp), %r11
+    CALL_SAVE
+    movq VCPU_CALLS(%r11), %r11
+    call *8 * HV_NR_RETURN_TO_USER(%r11)
+    testq %rax, %rax
+    jnz hypercall_leave
+    CALL_RESTORE
+    addq $24, %rsp
+    movq CPU_VCPU(%rsp), %r11
+    movq VCPU_PAGE(%r11), %rax
+    jmp return_to_user_checked
 
     /* Nothing has changed: the caller goes on behind the call with -HV_EINVAL, all other registers kept. */
 return_to_user_bad:

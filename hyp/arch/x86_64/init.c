@@ -47,7 +47,7 @@ static void boot_finish(void) {
     paging_check();
     cpu_report();
     report_memory();
-    trace(TRACE_BOOT, boot.mem_count, boot.module_count, platform.cpu_count);
+    trace(HV_TRACE_boot, boot.mem_count, boot.module_count, platform.cpu_count);
     panic_test(&boot);
     printk("boot: first line at TSC %lu, now %lu; zeroing %lu, calibration %lu",
            boot.tsc_first_line, rdtsc(), boot.tsc_zeroing, boot.tsc_calibration);

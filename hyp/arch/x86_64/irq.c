@@ -46,7 +46,7 @@ void irq_dispatch(unsigned int vector) {
 
     if (vector == VECTOR_SPURIOUS || (vector >= VECTOR_PIC && vector < VECTOR_PIC + 16))
         return; /* neither is in service: acknowledging would end somebody else's */
-    trace(TRACE_IRQ, vector, 0, 0);
+    trace(HV_TRACE_irq, vector, 0, 0);
     if (h->handler != NULL) h->handler(h->arg);
     apic_eoi();
 }

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "event.h"
 #include "frame.h"
+#include "hc.h"
 #include "sched.h"
 #include "space.h"
 #include "string.h"
@@ -63,6 +64,7 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id) {
     v->cpu = this_cpu();
     v->page = frame_va(page);
     v->page_mfn = page;
+    v->calls = hc_table;
     v->xsave = frame_va(xsave);
     page_init(v);
     registers_init(v);
@@ -102,6 +104,7 @@ int vcpu_set_entry(struct vcpu *v, const struct hv_entry *e) {
     v->kernel_gs_base = e->kernel_gs_base;
     v->kernel_stack = e->kernel_stack;
     v->entries_set = 1;
+    v->return_fast = v->traced == HV_CALLS_OFF;
     wrgsbase(e->kernel_gs_base);
     return 0;
 }

@@ -15,6 +15,7 @@
  */
 #include "hvlib/builder.h"
 #include "raw.h"
+#include <hv_trace.h>
 
 #define RW     (HV_MAP_READ | HV_MAP_WRITE)
 #define PORTS  0x80u
@@ -201,6 +202,15 @@ static int64_t call_destroy(uint64_t d)
     return hv_domain_destroy(d);
 }
 
+static int64_t call_call_trace(uint64_t d)
+{
+    return hv_call_trace(d, 0, HV_CALLS_NEWEST);
+}
+static int64_t call_call_trace_read(uint64_t d)
+{
+    return hv_call_trace_read(d, 0, 0, hv_gpa(out), 1);
+}
+
 /* In an order in which they succeed. */
 static const struct call {
     int64_t (*fn)(uint64_t dom);
@@ -223,7 +233,8 @@ static const struct call {
     SELF(event_close),    BELOW(assign_ports),  BELOW(assign_mmio),   BELOW(assign_irq),
     BELOW(assign_device), SELF(event_bind_irq), SELF(event_bind_msi), BELOW(io_route),
     SELF(set_context),    BELOW(start),         BELOW(pause),         BELOW(unpause),
-    BELOW(io_complete),   BELOW(devices_reset), BELOW(destroy),
+    BELOW(io_complete),   BELOW(devices_reset), BELOW(call_trace),    BELOW(call_trace_read),
+    BELOW(destroy),
 };
 #define CALLS (sizeof calls / sizeof *calls)
 

@@ -115,7 +115,7 @@ static const struct {
     { call_console_write, "console_write", 8, false, false, NO_CHECK },
     { call_console_read, "console_read", 64, true, false, 0 },
     { call_counters, "counters", 128, true, false, 0 },
-    { call_trace_read, "trace_read", 32, true, false, NO_CHECK },
+    { call_trace_read, "trace_read", 48, true, false, NO_CHECK },
     { call_set_entry, "set_entry", 48, false, false, -HV_EINVAL },
     { call_map, "map", 24, false, false, -HV_EINVAL },
     { call_unmap, "unmap", 24, false, false, -HV_EINVAL },

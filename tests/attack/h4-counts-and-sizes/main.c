@@ -106,7 +106,7 @@ static void check_counts(void)
 
     refuses("console_write", write_bytes, 4096);
     refuses("console_read", read_bytes, 4096);
-    refuses("trace_read", trace_entries, 128);
+    refuses("trace_read", trace_entries, 85);
     memset(page, 0, HV_PAGE_SIZE);
     for (unsigned i = 0; i < HV_MAX_MAP_RUNS; i++)
         run[i] = (struct hv_map_run){ HV_FREE_START, gfn, 1, R };

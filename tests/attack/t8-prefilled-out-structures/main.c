@@ -13,6 +13,7 @@
 #include "internal.h"
 #include "test.h"
 #include <hv_io.h>
+#include <hv_trace.h>
 
 #define PATTERN     0xa5u
 #define ALL_PATTERN ((uint64_t)0x0101010101010101 * PATTERN)
@@ -149,7 +150,7 @@ static void check_failures(void)
     check_around(0);
     CHECK_EQ(hv_trace_read(~(uint64_t)0, prefill(), 1), 0);
     check_around(0);
-    CHECK_EQ(hv_trace_read(0, prefill(), 129), -HV_EINVAL);
+    CHECK_EQ(hv_trace_read(0, prefill(), 86), -HV_EINVAL);
     check_around(0);
 }
 

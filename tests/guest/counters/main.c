@@ -4,6 +4,7 @@
  * bytes; and the trace ring can be read from any sequence number on.
  */
 #include "test.h"
+#include <hv_trace.h>
 
 const char test_title[] = "counters and the trace ring tell what happened";
 
@@ -75,8 +76,8 @@ static void check_trace(void)
     uint64_t next = 0, entries = 0;
     int64_t n;
 
-    while ((n = hv_trace_read(next, hv_gpa(e), 128)) > 0) {
-        CHECK(n <= 128);
+    while ((n = hv_trace_read(next, hv_gpa(e), 85)) > 0) {
+        CHECK(n <= 85);
         for (int64_t i = 0; i < n; i++) {
             CHECK(e[i].seq >= next);
             CHECK(i == 0 || e[i].seq == e[i - 1].seq + 1);
@@ -86,8 +87,8 @@ static void check_trace(void)
     }
     CHECK_EQ(n, 0);
     CHECK(entries > 0);
-    CHECK_EQ(hv_trace_read(~(uint64_t)0, hv_gpa(e), 128), 0);
-    CHECK_EQ(hv_trace_read((uint64_t)1 << 63, hv_gpa(e), 128), 0);
+    CHECK_EQ(hv_trace_read(~(uint64_t)0, hv_gpa(e), 85), 0);
+    CHECK_EQ(hv_trace_read((uint64_t)1 << 63, hv_gpa(e), 85), 0);
 }
 
 static void check_not_for_others(void)

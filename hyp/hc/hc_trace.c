@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Hypercalls of tracing, and the recorder of hypercalls.
+ *
+ * A vCPU whose calls are recorded goes through a table whose every entry is hc_traced; nobody else
+ * pays for it. The ring is part of the vCPU's own frame: nothing is allocated, and it ends with the
+ * vCPU. Its owner never sees it; ancestors, who may read the domain's memory anyway, do.
+ *
+ * HV_CALLS_ALL: next - read <= HV_CALLS_KEPT. A call that finds the ring full has done nothing yet;
+ * its caller is set back to the SYSCALL and sleeps until somebody reads. That gives an ancestor no
+ * more than domain_pause does.
+ */
+#include "arch/speculation.h"
+#include "clock.h"
+#include "guestmem.h"
+#include "hc.h"
+#include "sched.h"
+#include "trace.h"
+
+#define SYSCALL_BYTES 2u
+#define IN_PAGE(type) (HV_PAGE_SIZE / sizeof(type))
+
+typedef int64_t call6_t(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+
+/* Returns what the call returns; its own number when the call is to be made again. */
+static int64_t hc_traced(void) {
+    struct cpu *c = this_cpu();
+    struct vcpu *v = c->vcpu;
+    struct call_frame *f = (struct call_frame *)c - 1;
+    struct hv_call_entry *e = &v->call[v->calls_next % HV_CALLS_KEPT];
+    call6_t *call =
+        (call6_t *)hc_table[f->rax < HV_NR_LIMIT ? index_mask(f->rax, HV_NR_LIMIT) : HV_NR_LIMIT];
+
+    if (v->traced == HV_CALLS_ALL && v->calls_next - v->calls_read >= HV_CALLS_KEPT) {
+        f->rip -= SYSCALL_BYTES;
+        v->counters.hypercalls--;
+        sched_sleep(v, VCPU_TRACED);
+        return (int64_t)f->rax;
+    }
+    *e = (struct hv_call_entry){ v->calls_next++,
+                                 arch_counter(),
+                                 f->rip,
+                                 f->rax,
+                                 { f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9 },
+                                 0 };
+    return e->result = call(f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9);
+}
+
+static hc_entry_t *const traced_table[HV_NR_LIMIT + 1] = { [0 ... HV_NR_LIMIT] =
+                                                               (hc_entry_t *)hc_traced };
+
+int64_t hc_trace_read(uint64_t seq, uint64_t gpa, uint64_t count) {
+    struct domain *d = hc_caller();
+    struct hv_trace_entry *to;
+
+    /* 1. Is it root? A trace tells about all domains. */
+    if (d != domain_root) return HC_FAIL(-HV_EPERM, "not root");
+    /* 2. Is the count in range? */
+    if (count == 0 || count > IN_PAGE(*to)) return HC_FAIL(-HV_EINVAL, "count");
+    /* 3. Is the buffer in the caller's memory? */
+    to = guest_page(d, (gpa_t){ gpa }, count * sizeof(*to), true);
+    if (to == NULL) return HC_FAIL(-HV_EFAULT, "buffer");
+    return (int64_t)trace_copy(seq, to, count);
+}
+
+int64_t hc_trace_mask(uint64_t mask) {
+    /* 1. Is it root? */
+    if (hc_caller() != domain_root) return HC_FAIL(-HV_EPERM, "not root");
+    /* 2. Are all bits events? */
+    if (mask & ~TRACE_ALL) return HC_FAIL(-HV_EINVAL, "mask");
+    return (int64_t)__atomic_exchange_n(&trace_mask, mask, __ATOMIC_RELAXED);
+}
+
+/* The vCPU to trace, or why not. */
+static int64_t find_vcpu(uint64_t dom, uint64_t vcpu, bool in_range, struct vcpu **v) {
+    const struct domain *d = hc_descendant(hc_caller(), dom);
+
+    /* 1. Is it a descendant that lives? */
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
+    /* 2. Is it one of its vCPUs? 3. Is the other argument in range? */
+    if (vcpu >= d->nr_vcpus || !in_range) return HC_FAIL(-HV_EINVAL, "vCPU, mode or count");
+    *v = d->vcpu[index_mask(vcpu, d->nr_vcpus)];
+    return 0;
+}
+
+int64_t hc_call_trace(uint64_t dom, uint64_t vcpu, uint64_t mode) {
+    struct vcpu *v;
+    int64_t r = find_vcpu(dom, vcpu, mode <= HV_CALLS_ALL, &v);
+
+    if (r < 0) return r;
+    v->traced = (uint32_t)mode;
+    v->calls = mode == HV_CALLS_OFF ? hc_table : traced_table;
+    v->return_fast = v->entries_set && mode == HV_CALLS_OFF;
+    v->calls_read = v->calls_next;
+    sched_wake(v, VCPU_TRACED);
+    return (int64_t)v->calls_next;
+}
+
+int64_t hc_call_trace_read(uint64_t dom, uint64_t vcpu, uint64_t seq, uint64_t gpa,
+                           uint64_t count) {
+    struct hv_call_entry *to;
+    struct vcpu *v;
+    int64_t n = find_vcpu(dom, vcpu, count > 0 && count <= IN_PAGE(*to), &v);
+
+    if (n < 0) return n;
+    /* 4. Is the buffer in the caller's memory? */
+    to = guest_page(hc_caller(), (gpa_t){ gpa }, count * sizeof(*to), true);
+    if (to == NULL) return HC_FAIL(-HV_EFAULT, "buffer");
+    if (seq > v->calls_next) seq = v->calls_next;
+    if (v->calls_next - seq > HV_CALLS_KEPT) seq = v->calls_next - HV_CALLS_KEPT;
+    while ((uint64_t)n < count && seq < v->calls_next) to[n++] = v->call[seq++ % HV_CALLS_KEPT];
+    v->calls_read = seq;
+    sched_wake(v, VCPU_TRACED);
+    return n;
+}
