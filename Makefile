@@ -19,7 +19,7 @@ PACKAGES := bash coreutils findutils grep sed mawk make git \
     python3 python3-minimal qemu-system-x86 qemu-system-data seabios \
     grub-common grub-pc-bin grub-efi-amd64-bin ovmf xorriso mtools e2fsprogs \
     check libsubunit-dev pkg-config \
-    doxygen python3-sphinx python3-breathe furo python3-matplotlib
+    doxygen python3-sphinx python3-breathe furo
 
 # What the campaigns need beside them: `make deps-assurance`.
 PACKAGES_ASSURANCE := spin gcovr

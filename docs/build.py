@@ -72,7 +72,8 @@ def main():
             f.write(header_page(project, folder, title))
     subprocess.run(["/usr/bin/python3", "-m", "sphinx", "-q", "-W", "--keep-going", "-j", "2",
                     "-d", os.path.join(out, "doctrees"), source, os.path.join(out, "html")],
-                   check=True, env=dict(os.environ, PARAVANE_DOXYGEN=os.path.join(out, "doxygen")))
+                   check=True, env=dict(os.environ, PYTHONPATH=HERE,
+                                        PARAVANE_DOXYGEN=os.path.join(out, "doxygen")))
     problems = links.check(os.path.join(out, "html"), [])
     if problems:
         sys.exit("\n".join(problems))

@@ -3,6 +3,7 @@
 
 import os
 
+import gen_bench
 from docutils import nodes
 
 extensions = ["breathe"]
@@ -33,5 +34,15 @@ def put_drawings_in(app, doctree, _):
                 image.replace_self(nodes.raw("", text, format="html"))
 
 
+def bench_role(_, rawtext, text, lineno, inliner, **__):
+    """:bench:`block.read_4k pv`: a figure of results.json."""
+    try:
+        return [nodes.Text(gen_bench.figure(text))], []
+    except gen_bench.Wrong as why:
+        message = inliner.reporter.error(f"{rawtext}: {why}", line=lineno)
+        return [inliner.problematic(rawtext, rawtext, message)], [message]
+
+
 def setup(app):
+    app.add_role("bench", bench_role)
     app.connect("doctree-resolved", put_drawings_in)

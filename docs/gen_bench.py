@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Makes the tables of docs/benchmarks.rst: `gen_bench.py FOLDER`.
+"""The figures of the pages: `gen_bench.py FOLDER`.
 
-aims.inc: every row with its aim and what Xen takes, from tests/bench/targets.py. results.inc: the
-figures of build/bench/results.json with the pictures beside it, or, when nobody has run the
-benchmarks, how to get them.
+All of them come from build/bench/results.json; when nobody has run the benchmarks, the pages say how to
+get them. aims.inc: every row with its aim and what Xen takes, from tests/bench/targets.py. summary.inc:
+the paths of a disk request beside each other. results.inc: all tables. pictures.inc: the drawings.
+
+`figure` is what the role :bench: shows in a sentence: `name mode`, `name mode part` with a layer or a
+count as part, or `name mode / name mode` for how many times the first is of the second.
 """
 
 import json
@@ -12,28 +15,105 @@ import shutil
 import sys
 
 RESULTS = "build/bench/results.json"
-PICTURES = {"operations": "Instructions of each operation, beside Xen's and the aim.",
-            "block": "What a read costs by each path."}
+PICTURES = {"paths": "What reading 4 KiB costs by each path, by layer.",
+            "sizes": "What a read costs by each path, over its size.",
+            "transitions": "How often the hypervisor is entered for a read of 4 KiB.",
+            "operations": "What each operation of the interface costs, beside Xen and the target."}
+NOTHING = (f"No figures are here: ``{RESULTS}`` does not exist. ``make bench`` makes it, and ``make docs`` "
+           "behind it fills this section.\n")
+ABSENT = "(not measured: run make bench, then make docs)"
+PATHS = {"pv": "split driver", "native": "bare machine, DMA", "native_pio": "bare machine, programmed I/O",
+         "emulated_dma": "emulated IDE, DMA", "emulated_pio": "emulated IDE, programmed I/O"}
 
 
-def table(header, rows):
-    out = [".. list-table::", "   :header-rows: 1", ""]
+class Wrong(Exception):
+    """A figure that no row can be."""
+
+
+def load():
+    if not os.path.exists(RESULTS):
+        return None
+    with open(RESULTS, encoding="utf-8") as f:
+        return json.load(f)
+
+
+def bench(name):
+    """A module of tests/bench."""
+    if "tests/bench" not in sys.path:
+        sys.path.insert(0, "tests/bench")
+    return __import__(name)
+
+
+def number(value):
+    return bench("table").number(value)
+
+
+def list_table(header, rows, numbers=True):
+    out = [".. list-table::", "   :header-rows: 1"] + (["   :class: figures"] if numbers else []) + [""]
     for row in [header, *rows]:
         for at, cell in enumerate(row):
             out.append(f"   {'* -' if at == 0 else '  -'} {cell}".rstrip())
     return "\n".join(out) + "\n"
 
 
-def number(value):
-    return "" if value is None else f"{value:,}"
+# --- in sentences -----------------------------------------------------------------------------------
 
+def part_of(found, words):
+    """The result that `name mode [part]` means, or None."""
+    if len(words) not in (2, 3):
+        raise Wrong("a figure is `name mode` or `name mode part`")
+    row = next((r for r in found if (r["name"], r["mode"], r["unit"]) == (*words[:2], "instructions")), None)
+    if not row or len(words) == 2:
+        return row and row["value"]
+    return row.get("layers", {}).get(words[2], row.get("counts", {}).get(words[2]))
+
+
+def figure(text):
+    """What stands for `text` in a sentence."""
+    sides = [side.split() for side in text.split("/")]
+    found = load()
+    values = [part_of(found["results"] if found else [], side) for side in sides]
+    if None in values:
+        return ABSENT
+    if len(values) == 1:
+        return number(values[0])
+    return f"{values[0] / values[1]:.1f}"
+
+
+# --- tables -----------------------------------------------------------------------------------------
 
 def aims():
-    sys.path.insert(0, "tests/bench")
-    import targets
-    return table(("row", "mode", "at most", "Xen"),
-                 [(f"``{name}``", mode, number(most), number(targets.XEN.get(name)))
-                  for (name, mode), most in targets.AT_MOST.items()])
+    targets = bench("targets")
+    ratios = [(f"``{targets.PV_READ}``, as part of ``{name}`` in ``{mode}``", "pv", f"{most:.2f}", "")
+              for mode, name, most in targets.RATIOS]
+    return list_table(("row", "mode", "at most", "Xen"),
+                      [(f"``{name}``", mode, number(most), number(targets.XEN.get(name)))
+                       for (name, mode), most in targets.AT_MOST.items()] + ratios)
+
+
+def summary(found):
+    """A line for each path and depth: a 4 KiB read, and whose instructions it takes."""
+    rows = {(r["name"], r["mode"]): r for r in found["results"] if r["unit"] == "instructions"}
+    pv = rows.get(("block.read_4k_q32", "pv"))
+    lines = []
+    for mode, path in PATHS.items():
+        for suffix, depth in (("_q32", ", 32 in flight"), ("", ", one at a time" if mode == "pv" else "")):
+            r = rows.get(("block.read_4k" + suffix, mode))
+            if r:
+                times = f"{r['value'] / pv['value']:.1f}" if pv else ""
+                layers = r.get("layers", {})
+                lines.append((path + depth, f"**{round(r['value']):,}**", times,
+                              *(f"{round(layers[layer]):,}" if layer in layers else ""
+                                for layer in ("guest", "hyp", "root"))))
+    return list_table(("path", "instructions", "×", "guest", "hyp", "root"), lines)
+
+
+def results(found):
+    out = f"Commit ``{found['commit']}``, QEMU {found['qemu']}; made from ``{RESULTS}``.\n\n"
+    for title, header, rows in bench("table").tables(found["results"]):
+        lines = [[f"``{row[0]}``" if "." in row[0] and " " not in row[0] else row[0], *row[1:]] for row in rows]
+        out += f".. rubric:: {title}\n\n{list_table(header, lines)}\n"
+    return out
 
 
 def pictures(folder):
@@ -43,26 +123,18 @@ def pictures(folder):
         path = f"build/bench/{name}.svg"
         if os.path.exists(path):
             shutil.copy(path, folder)
-            out += f".. figure:: {os.path.basename(folder)}/{name}.svg\n   :alt: {text}\n\n   {text}\n\n"
-    return out
-
-
-def results(folder):
-    if not os.path.exists(RESULTS):
-        return (f"No figures are here: ``{RESULTS}`` does not exist. ``make bench`` makes it, and "
-                "``make docs`` behind it fills this section.\n")
-    with open(RESULTS, encoding="utf-8") as f:
-        found = json.load(f)
-    rows = [(f"``{r['name']}``", r["mode"], r["unit"], number(r["value"]), number(r["min"]),
-             number(r["max"]), r["runs"], "yes" if r["repeatable"] else "no") for r in found["results"]]
-    return (f"Commit ``{found['commit']}``, QEMU {found['qemu']}; made from ``{RESULTS}``.\n\n" +
-            pictures(folder) + table(("row", "mode", "unit", "median", "min", "max", "runs", "repeatable"), rows))
+            out += f".. image:: {os.path.basename(folder)}/{name}.svg\n   :alt: {text}\n\n"
+    return out or NOTHING
 
 
 def write(folder):
-    """Writes both files into folder."""
-    for name, text in (("aims.inc", aims()), ("results.inc", results(folder))):
-        with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+    """Writes the files into folder."""
+    found = load()
+    texts = {"aims": aims(), "summary": summary(found) if found else NOTHING,
+             "results": results(found) if found else NOTHING,
+             "pictures": pictures(folder) if found else NOTHING}
+    for name, text in texts.items():
+        with open(os.path.join(folder, name + ".inc"), "w", encoding="utf-8") as f:
             f.write(text)
 
 
