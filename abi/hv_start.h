@@ -99,6 +99,8 @@ struct hv_start_page {
 #define HV_DEVICE_CONSOLE 1u
 #define HV_DEVICE_BLOCK   2u
 #define HV_DEVICE_IRQ     3u /**< an emulated interrupt line: index is the ISA IRQ number */
+/** This class and those above are never given out here: two domains agree on what they are. */
+#define HV_DEVICE_PRIVATE 0x8000u
 
 /** A device, as the front end's list names it. The back end keeps its own record, with the grant
  * instead of the frame. */

@@ -136,7 +136,24 @@ def kinds():
     return d
 
 
-DRAWINGS = (kinds, layers, split_read, emulated_read, address_space, entry)
+def pair():
+    d = Drawing("pair", "A driver pair: front end, back end, and the pages between them", 346)
+    d.box("guest", 8, 8, 334, 32, "front end: owns all pages")
+    d.box("root", 8, 240, 334, 32, "back end: windows, guarded")
+    d.box("mem", 8, 96, 98, 88, "device page", "state, offer;", "state, answer", bold=False)
+    d.box("mem", 126, 96, 98, 88, "request ring", "index,", "slots", bold=False)
+    d.box("mem", 244, 96, 98, 88, "answer ring", "index,", "slots", bold=False)
+    d.arrow(40, 40, 40, 96, number=1)
+    d.arrow(80, 240, 80, 184, number=2)
+    d.arrow(155, 40, 155, 96, number=1)
+    d.arrow(195, 184, 195, 240, number=3)
+    d.arrow(273, 96, 273, 40, number=3)
+    d.arrow(313, 240, 313, 184, number=2)
+    d.legend(296, [(1, "the front end writes"), (2, "the back end writes"), (3, "the other reads once, and checks the copy")])
+    return d
+
+
+DRAWINGS = (kinds, pair, layers, split_read, emulated_read, address_space, entry)
 
 
 def write(folder):

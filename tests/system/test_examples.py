@@ -98,3 +98,14 @@ def test_ticker(system):
         machine.expect(r"^tick 5 on port \d+ at \d+ ms$")
         end = machine.wait()
     system.check(end.orderly and end.reason == 0, f"a clean end, not: {end}")
+
+
+def test_boxes(system):
+    "a driver pair serves four front ends, three of which try to break it"
+    with system.boot("boxes.elf", "boxes.elf") as machine:
+        machine.expect(r"^boxes: liar: reason 0, 32 served, 3 refused, 0 broken$")
+        machine.expect(r"^boxes: jumper: reason 0, 32 served, 0 refused, 1 broken$")
+        machine.expect(r"^boxes: thief: reason 0, 32 served, 0 refused, 1 broken$")
+        machine.expect(r"^boxes: all front ends served, none believed$")
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a clean end, not: {end}")

@@ -35,6 +35,7 @@ uint32_t guest_main(void)
     return status || hv_block_flush(&disk) || hv_block_read(&disk, 1, data, 1) || data[0] != 0;
 }
 """
+BOXES = r"(boxes: \w+: reason 0, 32 served, \d refused, \d broken\n){4}boxes: all front ends served, none believed\n"
 PATTERN = bytes(i * 3 & 255 for i in range(512))
 
 
@@ -133,7 +134,8 @@ def every_example(system, compiler):
         kit.boot("cxx/cxx.elf", said=r"(cxx: a \w+ of \d+\n){2}cxx: 64 in all, from C\+\+17\n")
         kit.boot("pingpong/pingpong.elf", "--as-root", "--module", "pingpong/pingpong.elf",
                  said=r"pingpong: 1000 round trips, \d+ ns each\n")
-        known = {"hello", "timer", "echo", "blockread", "cxx", "pingpong"}
+        kit.boot("boxes/boxes.elf", "--as-root", "--module", "boxes/boxes.elf", said=BOXES)
+        known = {"hello", "timer", "echo", "blockread", "cxx", "pingpong", "boxes"}
         for example in set(examples) - known:
             kit.boot(f"{example}/{example}.elf", said=None)
         done = kit.run("make", "run", where=os.path.join(kit.work, "hello"))
@@ -148,6 +150,28 @@ def test_examples_by_gcc(system):
 def test_examples_by_clang(system):
     "every example is built by clang with the kit alone, and runs"
     every_example(system, "clang")
+
+
+def test_driver_pair(system):
+    "the tutorial's driver pair prints what the page says, and fails when its check is taken out"
+    with open(os.path.join(system.top, "docs/tutorial.rst"), encoding="utf-8") as f:
+        page = f.read()
+    told = re.search(r"^   boxes: honest.*?\n\n", page, re.M | re.S)[0]
+    removed = re.findall(r"^   -( .*)$", page, re.M)
+    broken = re.search(r"^   boxes: liar: reason 1.*$", page, re.M)[0]
+    with Kit(system).install() as kit:
+        kit.make("boxes")
+        kit.boot("boxes/boxes.elf", "--as-root", "--module", "boxes/boxes.elf",
+                 said=re.escape(re.sub("^   ", "", told, flags=re.M)[:-1]))
+        path = os.path.join(kit.work, "boxes/back.c")
+        with open(path, encoding="utf-8") as f:
+            source = f.read()
+        check = "\n".join(removed) + "\n"
+        system.check(len(removed) == 2 and check in source, f"the page takes out what is there: {check}")
+        kit.write("boxes/back.c", source.replace(check, ""))
+        kit.make("boxes")
+        kit.boot("boxes/boxes.elf", "--as-root", "--module", "boxes/boxes.elf", status=1,
+                 said=rf"(?s).*\n{re.escape(broken.strip())}\n")
 
 
 def test_stands_alone(system):
