@@ -36,9 +36,24 @@
 #define HV_MAP_WRITE 2u
 #define HV_MAP_EXEC  4u
 
+/** Flags of space_copy: take the right to write from both sides. */
+#define HV_COPY_WRITE_PROTECT 1u
+
+/** Flags of space_query: clear the accessed and dirty bits. */
+#define HV_QUERY_CLEAR 1u
+
+/** The byte that space_query writes for a page: 0 when nothing is mapped, else HV_MAP_… rights
+ * (read is always among them) and these. A bit is set by the first access, or write, through this
+ * mapping since it was mapped or the bit was cleared. */
+#define HV_QUERY_ACCESSED 8u
+#define HV_QUERY_DIRTY    16u
+#define HV_QUERY_NOT_RAM  32u /**< a window, a shared page or MMIO: space_copy leaves it out */
+
 /** Bounds of one call. */
 #define HV_MAX_MAP_RUNS       128u
 #define HV_MAX_MAP_PAGES      1024u
+#define HV_MAX_COPY_PAGES     1024u
+#define HV_MAX_QUERY_PAGES    1024u
 #define HV_MAX_POPULATE_PAGES 512u
 #define HV_MAX_DMA_PAGES      64u
 

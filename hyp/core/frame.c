@@ -14,9 +14,9 @@
 
 #define NO_FRAME UINT32_MAX
 
-/* With this many tables of 512 entries, no frame can be mapped 2^32 times: frame.maps never wraps.
+/* With this many tables of 512 entries, no frame can be mapped 2^31 times: frame.maps never wraps.
  */
-#define TABLES_MAX (((uint64_t)1 << 32) / 512 - 1)
+#define TABLES_MAX (((uint64_t)1 << 31) / 512 - 1)
 
 uint8_t *frame_direct = (uint8_t *)HYP_DIRECT_BASE;
 struct frame *frame_table;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The leaves of address spaces: map, unmap and protect, a page, a run and a batch at a time.
+ * The leaves of address spaces: map, unmap, protect, copy and query. Each goes by stretches, pages
+ * that share a leaf table: the table is found, and its count written, once for all of them.
  *
  * Invariants, all under memory_lock:
  *  - every leaf of RAM, a window or a shared page is counted once in frame.maps of what it names; a
@@ -30,24 +31,34 @@ static struct window *window_of_leaf(const struct space *s, uint64_t va, pte_t e
     panic("BUG: a window leaf without its window");
 }
 
-static void forget_window(const struct space *s, uint64_t va, pte_t e) {
-    window_of_leaf(s, va, e)->space = NULL;
+/* Uncounts a leaf that is not RAM of the domain itself. */
+static __attribute__((noinline)) void put_other(const struct space *s, uint64_t va, pte_t old) {
+    pte_t kind = old & PTE_KIND;
+
+    if (kind == PTE_MMIO) return;
+    if (kind == PTE_WINDOW) window_of_leaf(s, va, old)->space = NULL;
+    frame_map_put(frame_of_entry(frame_table, old));
 }
 
 /* Uncounts a leaf that was taken out of its table. */
-static inline void leaf_put(struct space *s, uint64_t va, pte_t old) {
-    pte_t kind = old & PTE_KIND;
+static inline void leaf_put(const struct space *s, uint64_t va, pte_t old) {
+    if (__builtin_expect((old & PTE_RAM) != 0, 1))
+        frame_map_put(frame_of_entry(frame_table, old));
+    else
+        put_other(s, va, old);
+}
 
-    s->stale++;
+/* Counts leaves that had a right, among `n` pages at `va`, which space_flush is to make felt. Which
+ * of several pages it was is not kept: the whole TLB goes. */
+static inline void count_stale(struct space *s, uint64_t leaves, uint64_t n, uint64_t va) {
+    if (leaves == 0) return;
+    s->stale += n == 1 ? 1 : 2;
     s->stale_at = va;
-    if (kind == PTE_MMIO) return;
-    if (kind == PTE_WINDOW) forget_window(s, va, old);
-    frame_map_put(frame_of((mfn_t){ pte_frame(old) }));
 }
 
 /* 1. Only known rights, and at least one? 2. In the kernel half, not both write and execute? */
 #define BITS(r)                                                                                    \
-    [(r)] = PTE_PRESENT | PTE_USER | ((r)&HV_MAP_WRITE ? PTE_WRITE : 0) |                          \
+    [(r)] = PTE_RAM | PTE_PRESENT | PTE_USER | ((r)&HV_MAP_WRITE ? PTE_WRITE : 0) |                \
             ((r)&HV_MAP_EXEC ? 0 : PTE_NX)
 const pte_t leaf_bits[2][8] = {
     { BITS(1), BITS(2), BITS(3), BITS(4), BITS(5) },
@@ -55,7 +66,7 @@ const pte_t leaf_bits[2][8] = {
 };
 #undef BITS
 
-/* Rights as bits, or 0: refused. */
+/* Rights as bits of a leaf of RAM, or 0: refused. */
 static inline pte_t right_bits(const struct space *s, uint64_t rights) {
     return rights < 8 ? s->bits[rights] : 0;
 }
@@ -83,76 +94,83 @@ static pte_t kind_bits(const struct p2m_target *t, gfn_t g) {
     return t->shared ? PTE_SHARED : PTE_RAM;
 }
 
-/* Puts a leaf into its table and uncounts what was there. */
-static inline void leaf_set(struct space *s, pte_t *table, uint64_t va, pte_t e) {
-    pte_t old = __atomic_exchange_n(&table[pte_index(va, 1)], e, __ATOMIC_RELAXED);
-
-    if (old != 0)
-        leaf_put(s, va, old);
-    else
-        frame_of_table(table)->live++;
-}
-
+/* Maps a page that is not RAM of the domain itself. 1 or the error. */
 static __attribute__((noinline)) int map_other(struct space *s, uint64_t va, gfn_t g,
                                                uint64_t rights) {
     struct p2m_target t;
-    pte_t *table;
+    pte_t *table, old;
     int error = resolve_other(s, va, g, rights, &t);
 
     if (error != 0) return error;
     table = leaf_table(s, va);
     if (table == NULL && (table = table_make(s, va)) == NULL) return -HV_ENOMEM;
-    leaf_set(s, table, va, pte_make(t.mfn.n, right_bits(s, rights) | kind_bits(&t, g)));
-    /* After leaf_set, which clears the record when the page was mapped here before. */
+    old = table[pte_index(va, 1)];
+    table[pte_index(va, 1)] =
+        pte_make(t.mfn.n, (right_bits(s, rights) ^ PTE_RAM) | kind_bits(&t, g));
+    if (old != 0) {
+        leaf_put(s, va, old);
+        count_stale(s, 1, 1, va);
+    } else {
+        frame_of_table(table)->live++;
+    }
+    /* After leaf_put, which clears the record when the page was mapped here before. */
     if (t.window != NULL) {
         t.window->space = s;
         t.window->address = va;
     }
     if (!t.mmio) frame_map_get(frame_of(t.mfn));
-    return 0;
+    return 1;
 }
 
-static inline int map_page(struct space *s, uint64_t va, gfn_t g, uint64_t rights) {
-    mfn_t m = p2m_ram(s->domain, g);
-    struct frame *f;
-    pte_t *table;
+/*
+ * Maps at most `left` pages of RAM of the domain itself: as many as share a leaf table and a leaf
+ * of the P2M, up to the first empty GFN. Pages, 0: not even the first is such RAM, or -HV_ENOMEM.
+ * The table is found and its count written once, whatever the number of pages.
+ */
+static int64_t map_ram(struct space *s, uint64_t va, uint64_t g, uint64_t left, pte_t bits) {
+    const uint64_t *ram = p2m_ram_run(s->domain, g, &left);
+    struct frame *const frames = frame_table;
+    uint64_t over = 0, i;
+    pte_t *e;
 
-    if (__builtin_expect(mfn_is_none(m), 0)) return map_other(s, va, g, rights);
-    f = frame_of(m);
-    table = leaf_table(s, va);
-    if (__builtin_expect(table == NULL, 0) && (table = table_make(s, va)) == NULL)
-        return -HV_ENOMEM;
-    leaf_set(s, table, va, pte_make(m.n, right_bits(s, rights) | PTE_RAM));
-    frame_map_get(f);
-    return 0;
+    if (left == 0 || *ram == 0) return 0;
+    e = leaf_table(s, va);
+    if (e == NULL && (e = table_make(s, va)) == NULL) return -HV_ENOMEM;
+    e += pte_index(va, 1);
+    if (left > PTE_SLOTS - pte_index(va, 1)) left = PTE_SLOTS - pte_index(va, 1);
+    for (i = 0; i < left; i++) {
+        uint64_t m = ram[i];
+        pte_t old = e[i];
+
+        if (m == 0) break;
+        e[i] = m << PAGE_SHIFT | bits;
+        frame_map_get(&frames[m]);
+        if (__builtin_expect(old != 0, 0)) {
+            leaf_put(s, va + (i << PAGE_SHIFT), old);
+            over++;
+        }
+    }
+    frame_of_table(e)->live += (uint16_t)(i - over);
+    count_stale(s, over, i, va);
+    return (int64_t)i;
 }
 
 /* ---- runs ---- */
 
 int64_t space_map(struct space *s, const struct hv_map_run *run, uint64_t budget) {
-    uint64_t n = run->count < budget ? run->count : budget;
-    uint64_t va = run->address;
+    uint64_t n = run->count < budget ? run->count : budget, done = 0;
+    pte_t bits = right_bits(s, run->rights);
 
-    if (right_bits(s, run->rights) == 0) return -HV_EINVAL;
-    for (uint64_t i = 0; i < n; i++, va += PAGE_SIZE) {
-        int error = map_page(s, va, (gfn_t){ run->gfn + i }, run->rights);
+    if (bits == 0) return -HV_EINVAL;
+    while (done < n) {
+        uint64_t va = run->address + (done << PAGE_SHIFT), g = run->gfn + done;
+        int64_t some = map_ram(s, va, g, n - done, bits);
 
-        if (__builtin_expect(error != 0, 0)) return i != 0 ? (int64_t)i : error;
+        if (some == 0) some = map_other(s, va, (gfn_t){ g }, run->rights);
+        if (some < 0) return done != 0 ? (int64_t)done : some;
+        done += (uint64_t)some;
     }
     return (int64_t)n;
-}
-
-/* A run of a batch, asked and mapped the general way; the P2M's leaf is remembered. */
-static __attribute__((noinline)) int64_t map_run(struct space *s, const struct hv_map_run *run,
-                                                 uint64_t budget) {
-    const struct domain *d = s->domain;
-
-    if (!space_range_ok(s, run->address, run->count)) return -HV_EINVAL;
-    if (run->gfn < d->ram_pages) {
-        s->ram_first = run->gfn & ~(uint64_t)511;
-        s->ram = d->p2m_ram[(run->gfn >> 18) & 31][(run->gfn >> 9) & 511];
-    }
-    return space_map(s, run, budget);
 }
 
 /* Rotated by the page shift, an address that is not aligned, or below the first, is a large number.
@@ -165,56 +183,86 @@ static inline uint64_t page_offset(uint64_t address, uint64_t first) {
 
 typedef uint64_t __attribute__((may_alias)) word_t;
 
-/* The general way for a batch, from `run` on, which was read from runs[i]. */
+/* The general way for a batch, from runs[i] on, which was read as `run`: nothing is read twice. */
 static __attribute__((noinline)) int64_t map_runs(struct space *s, const struct hv_map_run *runs,
                                                   uint64_t i, uint64_t count,
-                                                  struct hv_map_run *run) {
+                                                  struct hv_map_run run) {
     uint64_t pages = i;
 
     for (;;) {
-        int64_t done = map_run(s, run, HV_MAX_MAP_PAGES - pages);
+        int64_t done = space_range_ok(s, run.address, run.count)
+                           ? space_map(s, &run, HV_MAX_MAP_PAGES - pages)
+                           : -HV_EINVAL;
 
         if (done < 0) return pages != 0 ? (int64_t)pages : done;
         pages += (uint64_t)done;
-        if ((uint64_t)done < run->count || pages == HV_MAX_MAP_PAGES || ++i == count)
+        if ((uint64_t)done < run.count || pages == HV_MAX_MAP_PAGES || ++i == count)
             return (int64_t)pages;
-        memcpy(run, &runs[i], sizeof(*run));
+        memcpy(&run, &runs[i], sizeof(run));
         compiler_barrier();
     }
 }
 
+/* Makes the space remember the leaf table of `address` and the P2M's leaf of `gfn`, when there are
+ * such and the space may map there. */
+static __attribute__((noinline)) bool map_remember(struct space *s, uint64_t address,
+                                                   uint64_t gfn) {
+    uint64_t most = 1;
+    const uint64_t *ram = p2m_ram_run(s->domain, gfn, &most);
+
+    if (ram == NULL || !space_range_ok(s, address, 1) || leaf_table(s, address) == NULL)
+        return false;
+    s->ram_first = gfn & ~(uint64_t)511;
+    s->ram = ram - (gfn & 511);
+    return true;
+}
+
 /*
- * Maps runs by the shortest way, as long as each is the common case: one page of RAM, in the 2 MiB
- * and in the 512 GFNs that were used last, over a leaf of RAM. All that is asked of other runs is
- * asked here too: the remembered leaf table lies in the half that the space may map and has no page
- * that it may not (range, alignment); leaf_bits refuses rights; a P2M leaf has 0 in what is empty
- * or beyond the end. An entry that is no common case goes on, as it was read, the general way.
+ * Maps runs by the shortest way, as long as each is the common case: one page of RAM over a leaf of
+ * RAM or a hole, in the 2 MiB and out of the 512 GFNs that were used last, which are moved where
+ * that can be. All that is asked of other runs is asked here too: the remembered leaf table lies in
+ * the half that the space may map and has no page that it may not (range, alignment); leaf_bits
+ * refuses rights; a P2M leaf has 0 in what is empty or beyond the end. An entry that is no common
+ * case goes on, as it was read, the general way.
  */
 static inline int64_t map_fast(struct space *s, const struct hv_map_run *runs, uint64_t count) {
+    uint64_t address, gfn, count_rights;
     uint64_t i = 0;
 
-    do {
-        uint64_t address = READ_ONCE(runs[i].address), gfn = READ_ONCE(runs[i].gfn);
-        uint64_t count_rights = READ_ONCE(*(const word_t *)&runs[i].count);
+    for (;;) {
+        address = READ_ONCE(runs[i].address);
+        gfn = READ_ONCE(runs[i].gfn);
+        count_rights = READ_ONCE(*(const word_t *)&runs[i].count);
         uint64_t page = page_offset(address, s->leaf_first), g = gfn - s->ram_first;
         uint64_t rights = count_rights >> 32, m;
+        bool here = page < s->leaf_pages && g < 512;
         pte_t bits, old;
 
-        if (page >= s->leaf_pages || g >= 512 || (uint32_t)count_rights != 1 || rights >= 8 ||
-            (bits = s->bits[rights]) == 0 || (m = s->ram[g]) == 0 ||
-            ((old = s->leaf[page]) & PTE_RAM) == 0) {
-            struct hv_map_run run = { address, gfn, (uint32_t)count_rights, (uint32_t)rights };
-
-            return map_runs(s, runs, i, count, &run);
+        if (__builtin_expect(!here, 0) && (here = map_remember(s, address, gfn))) {
+            page = page_offset(address, s->leaf_first);
+            g = gfn - s->ram_first;
+        }
+        if (!here || (uint32_t)count_rights != 1 || rights >= 8 || (bits = s->bits[rights]) == 0 ||
+            (m = s->ram[g]) == 0)
+            break;
+        old = s->leaf[page];
+        if (__builtin_expect((old & PTE_RAM) != 0, 1)) {
+            s->stale++;
+            s->stale_at = address;
+            frame_map_put(frame_of_entry(frame_table, old));
+        } else if (old == 0) {
+            frame_of_table(s->leaf)->live++;
+        } else {
+            break;
         }
         /* A plain store: of what the processor may have set since, nothing is kept. */
-        s->leaf[page] = m << PAGE_SHIFT | bits | PTE_RAM;
-        s->stale++;
-        s->stale_at = address;
+        s->leaf[page] = m << PAGE_SHIFT | bits;
         frame_map_get(frame_of((mfn_t){ m }));
-        frame_map_put(frame_of((mfn_t){ pte_frame(old) }));
-    } while (++i < count);
-    return (int64_t)i;
+        if (++i == count) return (int64_t)i;
+    }
+    return map_runs(s, runs, i, count,
+                    (struct hv_map_run){ address, gfn, (uint32_t)count_rights,
+                                         (uint32_t)(count_rights >> 32) });
 }
 
 int64_t space_map_batch(struct space *s, const struct hv_map_run *runs, uint64_t count) {
@@ -227,25 +275,40 @@ int64_t space_map_batch(struct space *s, const struct hv_map_run *runs, uint64_t
     return done;
 }
 
-static inline void unmap_page(struct space *s, uint64_t va) {
-    pte_t *table = leaf_table(s, va);
-    pte_t old;
+/* Removes the leaves of `n` pages that share the table `leaf`, which goes when it becomes empty. */
+static void unmap_stretch(struct space *s, pte_t *leaf, uint64_t va, uint64_t n) {
+    struct frame *const frames = frame_table, *table = frame_of_table(leaf);
+    pte_t *e = &leaf[pte_index(va, 1)];
+    const uint32_t stamp = epoch_now;
+    uint64_t gone = n;
 
-    if (table == NULL) return;
-    old = __atomic_exchange_n(&table[pte_index(va, 1)], 0, __ATOMIC_RELAXED);
-    if (old != 0) {
-        struct frame *f = frame_of_table(table);
+    for (uint64_t i = 0; i < n; i++) {
+        pte_t old = e[i];
 
-        leaf_put(s, va, old);
-        f->live--;
-        if (f->live == 0) table_prune(s, va);
+        if (__builtin_expect((old & PTE_RAM) != 0, 1))
+            frame_map_put_at(frame_of_entry(frames, old), stamp);
+        else if (old != 0)
+            put_other(s, va + (i << PAGE_SHIFT), old);
+        else
+            gone--;
+        e[i] = 0;
     }
+    count_stale(s, gone, n, va);
+    BUG_ON(gone > table->live);
+    table->live -= (uint16_t)gone;
+    if (table->live == 0) table_prune(s, va);
 }
 
 int64_t space_unmap(struct space *s, const struct hv_map_run *run, uint64_t budget) {
-    uint64_t n = run->count < budget ? run->count : budget;
+    uint64_t n = run->count < budget ? run->count : budget, some;
+    pte_t *leaf;
 
-    for (uint64_t i = 0; i < n; i++) unmap_page(s, run->address + i * PAGE_SIZE);
+    for (uint64_t done = 0; done < n; done += some) {
+        uint64_t va = run->address + (done << PAGE_SHIFT);
+
+        some = table_stretch(s, va, n - done, &leaf);
+        if (leaf != NULL) unmap_stretch(s, leaf, va, some);
+    }
     return (int64_t)n;
 }
 
@@ -261,47 +324,156 @@ static uint64_t leaf_rights(const struct space *s, uint64_t va, pte_t e) {
     }
 }
 
-static inline int protect_page(struct space *s, uint64_t va, uint64_t rights) {
+/* Changes the rights of `n` pages that share a leaf table; pages up to the first that refuses. */
+static uint64_t protect_stretch(struct space *s, pte_t *leaf, uint64_t va, uint64_t n,
+                                uint64_t rights) {
     const pte_t changed = PTE_PRESENT | PTE_USER | PTE_WRITE | PTE_NX;
-    pte_t *table = leaf_table(s, va);
-    pte_t *e = table != NULL ? &table[pte_index(va, 1)] : NULL;
+    pte_t *e = &leaf[pte_index(va, 1)], bits = right_bits(s, rights) & changed;
 
-    if (e == NULL || *e == 0) return 0;
-    if ((rights & ~leaf_rights(s, va, *e)) != 0) return -HV_EINVAL;
-    *e = (*e & ~changed) | right_bits(s, rights);
-    s->stale++;
-    s->stale_at = va;
-    return 0;
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t at = va + (i << PAGE_SHIFT);
+
+        if (e[i] == 0) continue;
+        if ((rights & ~leaf_rights(s, at, e[i])) != 0) return i;
+        e[i] = (e[i] & ~changed) | bits;
+        count_stale(s, 1, n, at);
+    }
+    return n;
 }
 
 int64_t space_protect(struct space *s, const struct hv_map_run *run, uint64_t budget) {
-    uint64_t n = run->count < budget ? run->count : budget;
+    uint64_t n = run->count < budget ? run->count : budget, some;
+    pte_t *leaf;
 
     if (right_bits(s, run->rights) == 0) return -HV_EINVAL;
-    for (uint64_t i = 0; i < n; i++) {
-        int error = protect_page(s, run->address + i * PAGE_SIZE, run->rights);
+    for (uint64_t done = 0; done < n; done += some) {
+        uint64_t va = run->address + (done << PAGE_SHIFT), asked;
 
-        if (error != 0) return i != 0 ? (int64_t)i : error;
+        some = asked = table_stretch(s, va, n - done, &leaf);
+        if (leaf != NULL) some = protect_stretch(s, leaf, va, asked, run->rights);
+        if (some < asked) return done + some != 0 ? (int64_t)(done + some) : -HV_EINVAL;
     }
     return (int64_t)n;
 }
 
 void space_zap(struct space *s, uint64_t address, mfn_t m) {
     BUG_ON(pte_frame(leaf_at(s, address)) != m.n);
-    unmap_page(s, address);
+    unmap_stretch(s, leaf_table(s, address), address, 1);
+}
+
+/* ---- copy ---- */
+
+/*
+ * Copies leaves of RAM out of `n` pages of one leaf table of `from`. Pages done; when memory for
+ * `to`'s table is not to be had, those before the first leaf. A table is made for a leaf alone, so
+ * that none stays empty.
+ */
+static uint64_t copy_stretch(struct space *to, struct space *from, pte_t *leaf, uint64_t va,
+                             uint64_t n, pte_t lose) {
+    struct frame *const frames = frame_table;
+    pte_t *src = &leaf[pte_index(va, 1)], *dst;
+    uint64_t i = 0, fresh = 0, over = 0;
+    pte_t had = 0;
+
+    while (i < n && (src[i] & PTE_RAM) == 0) i++;
+    if (i == n) return n;
+    dst = leaf_table(to, va);
+    if (dst == NULL && (dst = table_make(to, va)) == NULL) return i;
+    dst += pte_index(va, 1);
+    for (fresh = n - i; i < n; i++) {
+        pte_t e = src[i], old = dst[i];
+
+        if (__builtin_expect((e & PTE_RAM) == 0, 0)) {
+            fresh--;
+            continue;
+        }
+        had |= e;
+        e &= ~lose;
+        src[i] = e;
+        dst[i] = e & ~(PTE_ACCESSED | PTE_DIRTY);
+        frame_map_get(frame_of_entry(frames, e));
+        if (__builtin_expect(old != 0, 0)) {
+            leaf_put(to, va + (i << PAGE_SHIFT), old);
+            over++;
+        }
+    }
+    frame_of_table(dst)->live += (uint16_t)(fresh - over);
+    count_stale(to, over, n, va);
+    count_stale(from, had & lose, n, va);
+    return n;
+}
+
+int64_t space_copy(struct space *to, struct space *from, uint64_t address, uint64_t count,
+                   bool protect) {
+    uint64_t done = 0, some, asked;
+    pte_t *leaf;
+
+    for (uint64_t units = HV_MAX_COPY_PAGES; done < count && units != 0; done += some) {
+        uint64_t va = address + (done << PAGE_SHIFT);
+
+        some = asked = table_stretch(from, va, count - done, &leaf);
+        if (leaf != NULL) {
+            asked = asked < units ? asked : units;
+            some = copy_stretch(to, from, leaf, va, asked, protect ? PTE_WRITE : 0);
+            if (some < asked) return done + some != 0 ? (int64_t)(done + some) : -HV_ENOMEM;
+        }
+        units -= leaf != NULL ? some : 1;
+    }
+    return (int64_t)done;
+}
+
+/* ---- query ---- */
+
+/* What a guest is told of a leaf. */
+static uint8_t query_bits(pte_t e) {
+    unsigned int bits = HV_MAP_READ;
+
+    if (e == 0) return 0;
+    if (e & PTE_WRITE) bits |= HV_MAP_WRITE;
+    if ((e & PTE_NX) == 0) bits |= HV_MAP_EXEC;
+    if (e & PTE_ACCESSED) bits |= HV_QUERY_ACCESSED;
+    if (e & PTE_DIRTY) bits |= HV_QUERY_DIRTY;
+    if ((e & PTE_RAM) == 0) bits |= HV_QUERY_NOT_RAM;
+    return (uint8_t)bits;
+}
+
+void space_query(struct space *s, uint64_t address, uint64_t count, uint8_t *out, bool clear) {
+    const pte_t used = PTE_ACCESSED | PTE_DIRTY;
+    uint64_t some;
+    pte_t *leaf;
+
+    for (uint64_t done = 0; done < count; done += some) {
+        uint64_t va = address + (done << PAGE_SHIFT);
+
+        some = table_stretch(s, va, count - done, &leaf);
+        for (uint64_t i = 0; i < some; i++) {
+            pte_t *e = leaf != NULL ? &leaf[pte_index(va, 1) + i] : NULL;
+
+            out[done + i] = e != NULL ? query_bits(*e) : 0;
+            if (!clear || e == NULL || (*e & used) == 0) continue;
+            /* A processor that has the translation would not set the bits again. */
+            *e &= ~used;
+            count_stale(s, 1, some, va);
+        }
+    }
 }
 
 /* ---- taking apart ---- */
 
+/* A hole of any size is a unit of work, and so is an entry. */
 bool table_clear_step(struct space *s, uint64_t end) {
-    for (unsigned int i = 0; i < PTE_SLOTS && s->destroy_at < end; i++) {
-        uint64_t skip = table_hole(s, s->destroy_at);
+    pte_t *leaf;
 
-        if (skip == 0) {
-            unmap_page(s, s->destroy_at << PAGE_SHIFT);
-            skip = 1;
+    for (uint64_t units = PTE_SLOTS; s->destroy_at < end && units != 0;) {
+        uint64_t va = s->destroy_at << PAGE_SHIFT;
+        uint64_t some = table_stretch(s, va, end - s->destroy_at, &leaf);
+
+        if (leaf != NULL) {
+            some = some < units ? some : units;
+            unmap_stretch(s, leaf, va, some);
         }
-        s->destroy_at += skip;
+        units -= leaf != NULL ? some : 1;
+        s->destroy_at += some;
     }
     return s->destroy_at < end;
 }

@@ -126,18 +126,22 @@ void table_prune(struct space *s, uint64_t va) {
     }
 }
 
-/* Pages from page number `page` to the next one that could have a leaf, 0: it has a table itself.
- */
-uint64_t table_hole(struct space *s, uint64_t page) {
-    uint64_t va = page << PAGE_SHIFT;
-    const pte_t *table;
-    uint64_t span;
+/* How far the leaf table reaches; without one, how far the table in which the way to it ends is
+ * empty. */
+uint64_t table_stretch(struct space *s, uint64_t va, uint64_t left, pte_t **leaf) {
+    const pte_t *table = frame_va(s->l4_user), *next = top_table(s, va);
+    uint64_t span = PTE_SLOTS, page = va >> PAGE_SHIFT, n;
+    unsigned int level = 4;
 
-    if (leaf_table(s, va) != NULL) return 0;
-    table = top_table(s, va);
-    if (table == NULL)
-        span = (uint64_t)1 << 27;
-    else
-        span = next_table(table, va, 3) == NULL ? (uint64_t)1 << 18 : (uint64_t)1 << 9;
-    return span - (page & (span - 1));
+    *leaf = leaf_table(s, va);
+    for (; *leaf == NULL && next != NULL; level--) {
+        table = next;
+        next = next_table(table, va, level - 1);
+    }
+    if (*leaf == NULL) span <<= 9 * (level - 2);
+    n = span - (page & (span - 1));
+    if (*leaf == NULL)
+        for (unsigned int i = pte_index(va, level) + 1; n < left && i < PTE_SLOTS; i++, n += span)
+            if (table[i] != 0) break;
+    return n < left ? n : left;
 }

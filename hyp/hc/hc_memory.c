@@ -32,36 +32,38 @@ int64_t hc_space_destroy(uint64_t dom, uint64_t space) {
 
 /* ---- map, unmap, protect ---- */
 
-/* The space that a call is about, in *s; 0 or the error. */
-static inline int64_t target_space(struct domain *caller, uint64_t dom, uint64_t space,
-                                   struct space **s) {
-    struct domain *d = hc_target(caller, dom);
+/* The space that a call is about; NULL: *error says why. */
+static inline struct space *target_space(uint64_t dom, uint64_t space, int64_t *error) {
+    struct domain *d = hc_target(hc_caller(), dom);
 
-    if (__builtin_expect(d == NULL, 0)) return HC_FAIL(-HV_EPERM, "map: no such domain");
-    *s = space_find(d, space);
-    return *s != NULL ? 0 : -HV_EINVAL;
+    *error = d != NULL ? -HV_EINVAL : HC_FAIL(-HV_EPERM, "map: no such domain");
+    return d != NULL ? space_find(d, space) : NULL;
 }
 
 /* 1. A domain of the caller's? 2. A live space of it? 3. 1..HV_MAX_MAP_RUNS runs? 4. Readable? Then
- * *runs lies in memory that the guest may write to. */
-static inline int64_t batch(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count,
-                            struct space **s, const struct hv_map_run **runs) {
-    struct domain *caller = hc_caller();
-    int64_t error = target_space(caller, dom, space, s);
+ * *runs lies in memory that the guest may write to. NULL: *error says which was answered with no.
+ */
+static inline struct space *batch(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count,
+                                  const struct hv_map_run **runs, int64_t *error) {
+    struct space *s = target_space(dom, space, error);
 
-    if (error != 0) return error;
-    if (count - 1 >= HV_MAX_MAP_RUNS) return HC_FAIL(-HV_EINVAL, "map: number of runs");
-    *runs = guest_page(caller, (gpa_t){ gpa }, count * sizeof(**runs), false);
-    return *runs != NULL ? 0 : -HV_EFAULT;
+    if (s == NULL) return NULL;
+    if (count - 1 >= HV_MAX_MAP_RUNS) {
+        *error = HC_FAIL(-HV_EINVAL, "map: number of runs");
+        return NULL;
+    }
+    *error = -HV_EFAULT;
+    *runs = guest_page(hc_caller(), (gpa_t){ gpa }, count * sizeof(**runs), false);
+    return *runs != NULL ? s : NULL;
 }
 
 static __attribute__((noinline)) int64_t map_general(uint64_t dom, uint64_t space, uint64_t gpa,
                                                      uint64_t count) {
-    const struct hv_map_run *runs;
-    struct space *s;
-    int64_t error = batch(dom, space, gpa, count, &s, &runs);
+    const struct hv_map_run *runs = NULL;
+    int64_t error;
+    struct space *s = batch(dom, space, gpa, count, &runs, &error);
 
-    return error != 0 ? error : space_map_batch(s, runs, count);
+    return s == NULL ? error : space_map_batch(s, runs, count);
 }
 
 /* The same questions for the common case: the caller itself (who lives, since it calls), and runs
@@ -109,17 +111,15 @@ static int64_t do_runs(bool unmap, struct space *s, const struct hv_map_run *run
 
 static int64_t unmap_or_protect(bool unmap, uint64_t dom, uint64_t space, uint64_t gpa,
                                 uint64_t count) {
-    const struct hv_map_run *runs;
-    struct space *s;
-    int64_t done = batch(dom, space, gpa, count, &s, &runs);
+    const struct hv_map_run *runs = NULL;
+    int64_t done;
+    struct space *s = batch(dom, space, gpa, count, &runs, &done);
 
-    if (done == 0) {
-        spin_lock(&memory_lock);
-        done = do_runs(unmap, s, runs, count);
-        space_flush(s);
-        spin_unlock(&memory_lock);
-    }
-    return done;
+    if (s == NULL) return done;
+    spin_lock(&memory_lock);
+    done = do_runs(unmap, s, runs, count);
+    space_flush(s);
+    return unlock_with(&memory_lock, done);
 }
 
 int64_t hc_unmap(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
@@ -128,6 +128,44 @@ int64_t hc_unmap(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
 
 int64_t hc_protect(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
     return unmap_or_protect(false, dom, space, gpa, count);
+}
+
+/* 1. A domain of the caller's? 2. Two different live spaces of it? 3. Pages of the user half, which
+ * space 0 has not? 4. Known flags? */
+int64_t hc_space_copy(uint64_t dom, uint64_t space, uint64_t target, uint64_t start, uint64_t count,
+                      uint64_t flags) {
+    int64_t done;
+    struct space *from = target_space(dom, space, &done);
+    struct space *to = from != NULL ? target_space(dom, target, &done) : NULL;
+
+    if (to == NULL) return done;
+    if (space == 0 || target == 0 || space == target || flags > HV_COPY_WRITE_PROTECT ||
+        !space_range_ok(from, start, count))
+        return HC_FAIL(-HV_EINVAL, "space_copy: spaces, range or flags");
+    spin_lock(&memory_lock);
+    done = space_copy(to, from, start, count, flags != 0);
+    space_flush(from);
+    space_flush(to);
+    return unlock_with(&memory_lock, done);
+}
+
+/* 1. A domain of the caller's? 2. A live space of it? 3. 1..HV_MAX_QUERY_PAGES pages of its
+ * half? 4. Known flags? 5. Room for as many bytes, writable? They are written, never read. */
+int64_t hc_space_query(uint64_t dom, uint64_t space, uint64_t start, uint64_t count, uint64_t gpa,
+                       uint64_t flags) {
+    int64_t error;
+    struct space *s = target_space(dom, space, &error);
+    uint8_t *out;
+
+    if (s == NULL) return error;
+    if (count > HV_MAX_QUERY_PAGES || flags > HV_QUERY_CLEAR || !space_range_ok(s, start, count))
+        return HC_FAIL(-HV_EINVAL, "space_query: range or flags");
+    out = guest_page(hc_caller(), (gpa_t){ gpa }, count, true);
+    if (out == NULL) return -HV_EFAULT;
+    spin_lock(&memory_lock);
+    space_query(s, start, count, out, flags != 0);
+    space_flush(s);
+    return unlock_with(&memory_lock, 0);
 }
 
 int64_t hc_switch(uint64_t space, uint64_t kernel_stack) {

@@ -9,7 +9,7 @@
 
 /* What the audit counts for a frame; the array is frame.c's, as long as the frame table. */
 struct audit_count {
-    uint32_t maps;
+    int32_t maps;
     uint16_t grants, pins;
     uint16_t refs; /* P2M entries, table entries and pins that own it */
     uint16_t rsvd;

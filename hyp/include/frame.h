@@ -34,10 +34,14 @@ struct frame {
     uint16_t pins;   /* DMA pins, of any holder */
     uint16_t grants; /* grants of its owner that cover it */
     uint16_t holds;  /* other uses that forbid giving it back: request pages */
-    uint32_t maps;   /* leaves that name it, in any space of any domain */
+    int32_t maps;    /* leaves that name it, in any space of any domain */
     uint32_t next;   /* list of free or limbo frames */
     uint32_t epoch;  /* the epoch in which its last leaf (or the entry that named it) went */
+    uint64_t rsvd2;
 };
+/* A power of two: a shift turns an entry of a table into the offset of a record. */
+#define FRAME_RECORD_SHIFT 5
+_Static_assert(sizeof(struct frame) == 1 << FRAME_RECORD_SHIFT, "see above");
 
 /* Free frames are handed out in steps of this, so that debug builds see what wrongly counts on
  * neighbours. */
@@ -119,15 +123,16 @@ uint64_t frame_limbo_count(void);
 /* Frames that were ever on the free list. */
 uint64_t frame_total_count(void);
 
-/* Cannot wrap: frame_alloc never gives out so many tables that they could have 2^32 leaves. */
+/* Cannot wrap: frame_alloc never gives out so many tables that they could have 2^31 leaves. */
 static inline void frame_map_get(struct frame *f) { f->maps++; }
 
-/* Stamps the epoch that reuse has to wait for. */
-static inline void frame_map_put(struct frame *f) {
-    BUG_ON(f->maps == 0);
-    f->maps--;
-    f->epoch = epoch_now;
+/* Stamps the epoch that reuse has to wait for, which is epoch_now; loops read it once. */
+static inline void frame_map_put_at(struct frame *f, uint32_t stamp) {
+    BUG_ON(--f->maps < 0);
+    f->epoch = stamp;
 }
+
+static inline void frame_map_put(struct frame *f) { frame_map_put_at(f, epoch_now); }
 
 static inline void frame_hold(struct frame *f) { f->holds++; }
 

@@ -47,6 +47,15 @@ static inline uint64_t p2m_ram_word(const struct domain *d, uint64_t g) {
     return d->p2m_ram[(g >> 18) & 31][(g >> 9) & 511][g & 511];
 }
 
+/* The words of a run of RAM GFNs from g on, and at most *count of them, which becomes as many as
+ * there are behind each other; 0: g is no RAM GFN. Words beyond the end are empty. */
+static inline const uint64_t *p2m_ram_run(const struct domain *d, uint64_t g, uint64_t *count) {
+    uint64_t most = g < d->ram_pages ? 512 - (g & 511) : 0;
+
+    if (*count > most) *count = most;
+    return most != 0 ? &d->p2m_ram[(g >> 18) & 31][(g >> 9) & 511][g & 511] : NULL;
+}
+
 /* MFN_NONE: empty or no RAM GFN. */
 static inline mfn_t p2m_ram(const struct domain *d, gfn_t g) {
     uint64_t m = g.n < d->ram_pages ? p2m_ram_word(d, g.n) : 0;

@@ -74,6 +74,16 @@ static inline void space_flush(struct space *s) {
         epoch_flush();
 }
 
+/* Copies the leaves of RAM of `count` pages at `address`; with `protect` both sides lose the right
+ * to write. Pages done, holes included, or -HV_ENOMEM for the first. The caller has asked
+ * space_range_ok, and calls space_flush for both. */
+int64_t space_copy(struct space *to, struct space *from, uint64_t address, uint64_t count,
+                   bool protect);
+
+/* A byte for each of `count` pages at `address`, HV_MAP_… | HV_QUERY_…, into `out`, which is
+ * written alone; with `clear` the accessed and dirty bits go. As for space_unmap. */
+void space_query(struct space *s, uint64_t address, uint64_t count, uint8_t *out, bool clear);
+
 /* Removes the leaf of `s` at `address`, which names frame `m`. space_flush makes it felt. */
 void space_zap(struct space *s, uint64_t address, mfn_t m);
 

@@ -19,21 +19,29 @@ pte_t *table_find(struct space *s, uint64_t va);
 pte_t *table_make(struct space *s, uint64_t va);
 /* The leaf table of `va` has become empty: it goes, and with it what becomes empty above. */
 void table_prune(struct space *s, uint64_t va);
-/* Pages from page number `page` to the next one that could have a leaf; 0: it has a table itself.
- */
-uint64_t table_hole(struct space *s, uint64_t page);
+/* Pages from `va` on, at most `left`, that have the same leaf table, which is put into *leaf; NULL:
+ * none of them has one. */
+uint64_t table_stretch(struct space *s, uint64_t va, uint64_t left, pte_t **leaf);
 
 /* The leaf table, with the memory of the one that was used last. */
 static inline pte_t *leaf_table(struct space *s, uint64_t va) {
     return (va - s->leaf_first) >> PAGE_SHIFT < s->leaf_pages ? s->leaf : table_find(s, va);
 }
 
+/* The record of the frame that an entry names, in `table`, which is frame_table: one shift and one
+ * mask for what is four steps by way of the number. */
+static inline struct frame *frame_of_entry(struct frame *table, pte_t e) {
+    const unsigned int shift = PAGE_SHIFT - FRAME_RECORD_SHIFT;
+
+    return (struct frame *)((uint8_t *)table + ((e >> shift) & (PTE_FRAME >> shift)));
+}
+
 static inline struct frame *frame_of_table(const pte_t *table) {
     return frame_of(frame_mfn_of(table));
 }
 
-/* Removes leaves from page number s->destroy_at up to `end`, at most 512 entries are looked at, and
- * moves destroy_at; true while there is more. */
+/* Removes leaves from page number s->destroy_at up to `end`, and moves destroy_at: at most 512
+ * entries and holes are looked at. True while there is more. */
 bool table_clear_step(struct space *s, uint64_t end);
 
 /* The leaf entry at this address, 0: none. */

@@ -238,7 +238,7 @@ static void audit_pins(const struct domain *d) {
 
 static void check_counts(uint64_t n, const struct frame *f, const struct audit_count *c) {
     if (f->maps != c->maps)
-        audit_error("maps", "frame %lx says %u leaves, has %u", n, f->maps, c->maps);
+        audit_error("maps", "frame %lx says %d leaves, has %d", n, f->maps, c->maps);
     if (f->grants != c->grants)
         audit_error("grant-count", "frame %lx says %u grants, has %u", n, f->grants, c->grants);
     if (f->pins != c->pins)

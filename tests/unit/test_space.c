@@ -472,6 +472,263 @@ START_TEST(test_batch_bound)
 }
 END_TEST
 
+/* ---- copy and query ---- */
+
+static int64_t copy(struct space *to, struct space *from, uint64_t va, uint64_t count, bool protect)
+{
+    int64_t done = space_copy(to, from, va, count, protect);
+
+    space_flush(from);
+    space_flush(to);
+    return done;
+}
+
+static struct space *another_space(void)
+{
+    int64_t id = space_create(d);
+
+    must(id > 0);
+    return space_find(d, (uint64_t)id);
+}
+
+/* What the processor does when it uses a page. */
+static void use_page(struct space *s, uint64_t va, bool write)
+{
+    pte_t *e = &leaf_table(s, va)[pte_index(va, 1)];
+
+    *e |= PTE_ACCESSED | (write ? PTE_DIRTY : 0);
+}
+
+/* Rights go along, holes stay, what stood in the target is replaced where something comes; with
+ * `protect` neither side may write, and the side that runs knows at once. */
+START_TEST(test_copy)
+{
+    struct space *s2;
+    mfn_t m;
+
+    start();
+    s2 = another_space();
+    must(map(s1, 0x5000, 1, 1, R | W) == 1 && map(s1, 0x6000, 2, 1, R | X) == 1);
+    must(map(s1, 0x8000, 3, 1, R | W | X) == 1);
+    must(map(s2, 0x6000, 9, 1, R) == 1 && map(s2, 0x7000, 10, 1, R | W) == 1);
+    must(machine_touch(0x5000, true, &m));
+    use_page(s1, 0x5000, true);
+    must(copy(s2, s1, 0x5000, 4, false) == 4);
+    machine_audit();
+    must(leaf_at(s2, 0x5000) == (leaf_at(s1, 0x5000) & ~(PTE_ACCESSED | PTE_DIRTY)));
+    must(leaf_at(s1, 0x5000) & PTE_DIRTY);
+    must(leaf_at(s2, 0x6000) == leaf_at(s1, 0x6000) && leaf_at(s2, 0x8000) == leaf_at(s1, 0x8000));
+    must(pte_frame(leaf_at(s2, 0x7000)) == p2m_ram(d, gfn(10)).n);
+    must(ram(1)->maps == 2 && ram(9)->maps == 0 && ram(10)->maps == 1);
+    must(machine_touch(0x5000, true, &m)); /* nothing was taken */
+    must(copy(s2, s1, 0x5000, 4, true) == 4);
+    must(!machine_touch(0x5000, true, &m) && machine_touch(0x5000, false, &m));
+    must((leaf_at(s1, 0x5000) & PTE_WRITE) == 0 && (leaf_at(s2, 0x5000) & PTE_WRITE) == 0);
+    must((leaf_at(s1, 0x8000) & (PTE_WRITE | PTE_NX)) == 0 && leaf_at(s2, 0x8000) != 0);
+    must(leaf_at(s1, 0x5000) & PTE_DIRTY);
+    must(ram(1)->maps == 2);
+    must(protect(s1, 0x5000, 1, R | W) == 1 && machine_touch(0x5000, true, &m));
+    machine_audit();
+}
+END_TEST
+
+/* The target may be the one that runs, and what it had there must not be used any more. */
+START_TEST(test_copy_into_the_loaded_space)
+{
+    struct space *s2;
+    mfn_t m;
+
+    start();
+    s2 = another_space();
+    must(map(s2, 0x5000, 1, 2, R) == 2 && map(s1, 0x5000, 3, 2, R | W) == 2);
+    must(machine_touch(0x6000, true, &m) && m.n == p2m_ram(d, gfn(4)).n);
+    must(copy(s1, s2, 0x5000, 2, false) == 2);
+    must(!machine_touch(0x6000, true, &m) && machine_touch(0x6000, false, &m));
+    must(m.n == p2m_ram(d, gfn(2)).n && ram(3)->maps == 0 && ram(4)->maps == 0);
+    machine_audit();
+}
+END_TEST
+
+/* A window has one leaf at most: it stays on its side, writable as it was, and where something else
+ * is put over one its record is free again. */
+START_TEST(test_copy_and_windows)
+{
+    struct domain *owner;
+    struct space *s2;
+    struct window *w;
+    int64_t ref;
+
+    start();
+    s2 = another_space();
+    owner = machine_domain(200, 8, 0);
+    must(p2m_populate(owner, gfn(0), 1) == 1);
+    ref = grant_create(owner, d->id, gfn(0), 1, R | W);
+    must(ref > 0);
+    must(grant_map(d, &(struct hv_grant_map){ .owner = owner->id,
+                                              .ref = (uint64_t)ref,
+                                              .window = HV_GFN_WINDOW,
+                                              .port = 1,
+                                              .rights = R | W }) == 1);
+    w = p2m_window_at(d, 0);
+    must(map(s1, 0x5000, HV_GFN_WINDOW, 1, R | W) == 1 && map(s1, 0x6000, 1, 1, R) == 1);
+    must(copy(s2, s1, 0x5000, 2, true) == 2);
+    must((leaf_at(s1, 0x5000) & PTE_WRITE) && leaf_at(s2, 0x5000) == 0);
+    must(w->space == s1 && frame_of(w->mfn)->maps == 1);
+    machine_audit();
+    must(map(s2, 0x5000, 2, 1, R) == 1 && copy(s1, s2, 0x5000, 1, false) == 1);
+    must(w->space == NULL && frame_of(w->mfn)->maps == 0 && ram(2)->maps == 2);
+    machine_audit();
+}
+END_TEST
+
+/* MMIO is left out, untouched on its own side. */
+START_TEST(test_copy_leaves_out)
+{
+    struct space *s2;
+    pte_t mmio;
+
+    start();
+    s2 = another_space();
+    must(map(s1, 0x5000, HV_GFN_MMIO + 0xfd000, 1, R | W) == 1);
+    mmio = leaf_at(s1, 0x5000);
+    must(copy(s2, s1, 0x5000, 1, true) == 1);
+    must(leaf_at(s1, 0x5000) == mmio && leaf_at(s2, 0x5000) == 0 && s2->leaf_pages == 0);
+    machine_audit(); /* no empty table */
+    must(map(s1, 0x6000, 1, 1, R | W) == 1 && copy(s2, s1, 0x4000, 9, true) == 9);
+    must(leaf_at(s1, 0x5000) == mmio && leaf_at(s2, 0x5000) == 0 && leaf_at(s2, 0x6000) != 0);
+    machine_audit();
+}
+END_TEST
+
+/* A unit is an entry or a hole of any size: a whole half goes in few calls. */
+START_TEST(test_copy_bound)
+{
+    const uint64_t half = HV_USER_END >> 12;
+    struct space *s2;
+    uint64_t page = 0, calls = 0;
+
+    start();
+    s2 = another_space();
+    must(copy(s2, s1, 0, half, true) == (int64_t)half);
+    for (uint64_t i = 0; i < 30; i++) {
+        must(map(s1, i << 36 | i << 28 | i << 20, i, 20, R | W) == 20);
+    }
+    must(map(s1, 100 * 4096, 0, 40, R | W) == 40 && map(s1, HV_USER_END - 4096, 7, 1, R) == 1);
+    while (page < half) {
+        int64_t done = copy(s2, s1, page << 12, half - page, true);
+
+        must(done > 0);
+        page += (uint64_t)done;
+        calls++;
+        machine_audit();
+    }
+    must(page == half && calls > 10 && calls < 40);
+    for (uint64_t i = 0; i < 30; i++) {
+        for (uint64_t n = 0; n < 20; n++) {
+            uint64_t va = (i << 36 | i << 28 | i << 20) + n * 4096;
+
+            must(leaf_at(s2, va) == leaf_at(s1, va) && (leaf_at(s1, va) & PTE_WRITE) == 0);
+        }
+    }
+    must(leaf_at(s2, HV_USER_END - 4096) == leaf_at(s1, HV_USER_END - 4096));
+    /* Leaves behind each other: as many as the bound says, in one call. */
+    for (uint64_t i = 0; i < 30; i++) {
+        must(map(s1, 0x10000000 + i * 40 * 4096, 0, 40, R | W) == 40);
+    }
+    must(copy(s2, s1, 0x10000000, 1200, true) == HV_MAX_COPY_PAGES);
+    must(leaf_at(s2, 0x10000000 + 1023 * 4096) != 0 && leaf_at(s2, 0x10000000 + 1024 * 4096) == 0);
+    must(leaf_at(s1, 0x10000000 + 1024 * 4096) & PTE_WRITE);
+}
+END_TEST
+
+/* ENOMEM at each allocation: what was done is whole, and nothing else has changed. */
+START_TEST(test_copy_out_of_memory)
+{
+    const uint64_t va = ((uint64_t)1 << 39) - 2 * 4096; /* over a border of the top */
+
+    start();
+    must(map(s1, va, 5, 4, R | W) == 4);
+    for (uint64_t room = 0;; room++) {
+        struct space *s2 = another_space();
+        uint64_t used;
+        int64_t done;
+
+        frame_reclaim_all();
+        used = d->used;
+        d->quota = used + room;
+        done = copy(s2, s1, va - 4096, 6, true);
+        d->quota = 4000;
+        machine_audit();
+        must(done == (room < 3 ? 1 : room < 6 ? 3 : 6));
+        must(room >= 3 || d->used == used);
+        for (int64_t i = 0; i < 4; i++) {
+            uint64_t at = va + (uint64_t)i * 4096;
+
+            must((leaf_at(s2, at) != 0) == (i + 1 < done));
+            must(((leaf_at(s1, at) & PTE_WRITE) == 0) == (i + 1 < done));
+        }
+        if (done == 1) { /* the hole in front of it is not progress enough to hide the error */
+            d->quota = d->used + room;
+            must(copy(s2, s1, va, 4, true) == -HV_ENOMEM);
+            d->quota = 4000;
+        }
+        must(protect(s1, va, 4, R | W) == 4);
+        while (space_destroy_step(d, s2) == 1) {
+        }
+        if (done == 6) {
+            break;
+        }
+        must(room < 7);
+    }
+    machine_audit();
+}
+END_TEST
+
+START_TEST(test_query)
+{
+    uint8_t out[12];
+    mfn_t m;
+
+    start();
+    must(map(s1, 0x5000, 1, 1, R | W) == 1 && map(s1, 0x6000, 2, 1, R | X) == 1);
+    must(map(s1, 0x7000, 3, 1, R) == 1 && map(s1, 0x9000, HV_GFN_MMIO + 0xfd000, 1, R) == 1);
+    must(machine_touch(0x5000, true, &m) && machine_touch(0x7000, false, &m));
+    use_page(s1, 0x5000, true);
+    use_page(s1, 0x7000, false);
+    for (int clear = 0; clear < 3; clear++) {
+        const uint8_t used = clear == 2 ? 0 : HV_QUERY_ACCESSED;
+        const uint8_t written = clear == 2 ? 0 : HV_QUERY_ACCESSED | HV_QUERY_DIRTY;
+        unsigned int flushes = machine_flushes;
+
+        memset(out, 0xa5, sizeof(out));
+        space_query(s1, 0x4000, 7, out, clear > 0);
+        space_flush(s1);
+        must(out[0] == 0 && out[1] == (R | W | written) && out[2] == (R | X));
+        must(out[3] == (R | used) && out[4] == 0 && out[5] == (R | HV_QUERY_NOT_RAM));
+        must(out[6] == 0 && out[7] == 0xa5);
+        must(machine_flushes == flushes + (clear == 1));
+        must(machine_tlb_has(p2m_ram(d, gfn(1))) == (clear == 0));
+    }
+    machine_audit();
+    /* One page: its translation alone goes. */
+    must(machine_touch(0x5000, true, &m) && machine_touch(0x7000, false, &m));
+    use_page(s1, 0x5000, true);
+    space_query(s1, 0x5000, 1, out, true);
+    space_flush(s1);
+    must(out[0] == (R | W | HV_QUERY_ACCESSED | HV_QUERY_DIRTY));
+    must(!machine_tlb_has(p2m_ram(d, gfn(1))) && machine_tlb_has(p2m_ram(d, gfn(3))));
+    /* Where there is no table at all. */
+    memset(out, 0xa5, sizeof(out));
+    space_query(s1, (uint64_t)1 << 40, 12, out, true);
+    for (unsigned int i = 0; i < 12; i++) {
+        must(out[i] == 0);
+    }
+    must(map(s0, K, 4, 1, R | W) == 1);
+    space_query(s0, K - 4096, 3, out, false);
+    must(out[0] == 0 && out[1] == (R | W) && out[2] == 0);
+}
+END_TEST
+
 START_TEST(test_walk)
 {
     mfn_t m;
@@ -527,7 +784,7 @@ static void check_model(unsigned int half, struct space *s)
 
 static void check_maps(void)
 {
-    uint32_t maps[RAM] = { 0 };
+    int32_t maps[RAM] = { 0 };
 
     for (unsigned int half = 0; half < 2; half++) {
         for (uint64_t i = 0; i < PAGES; i++) {
@@ -617,6 +874,113 @@ START_TEST(test_random_against_model)
 }
 END_TEST
 
+/* Three user spaces and copies between them, against a model; the one that is loaded is looked at
+ * through the TLB. */
+#define COPIES 1536u
+
+static struct {
+    uint64_t gfn; /* + 1; 0: hole */
+    uint32_t rights;
+} twin[3][COPIES];
+static struct space *twins[3];
+
+static uint64_t twin_va(uint64_t page)
+{
+    return ((uint64_t)1 << 30) - ((uint64_t)700 << 12) + (page << 12);
+}
+
+static void twin_call(void)
+{
+    uint64_t a = machine_random(3), b = machine_random(3), page = machine_random(COPIES);
+    uint64_t count = 1 + machine_random(machine_random(4) == 0 ? 1000 : 30),
+             verb = machine_random(4);
+    uint32_t rights = (uint32_t)(1 + machine_random(7));
+    uint64_t g = machine_random(RAM - 4);
+    bool protects = machine_random(2) != 0;
+
+    count = count < COPIES - page ? count : COPIES - page;
+    if (verb == 0) {
+        count = count < RAM - 4 - g ? count : RAM - 4 - g;
+        must(map(twins[a], twin_va(page), g, count, rights) == (int64_t)count);
+    } else if (verb == 1) {
+        must(unmap(twins[a], twin_va(page), count) == (int64_t)count);
+    } else if (verb == 2) {
+        must(protect(twins[a], twin_va(page), count, rights) == (int64_t)count);
+    } else if (a != b) {
+        must(copy(twins[b], twins[a], twin_va(page), count, protects) == (int64_t)count);
+    } else {
+        space_load(d->vcpu[0], twins[a]);
+    }
+    for (uint64_t i = page; i < page + count; i++) {
+        if (verb == 0) {
+            twin[a][i].gfn = g + (i - page) + 1;
+            twin[a][i].rights = rights;
+        } else if (verb == 1) {
+            twin[a][i].gfn = 0;
+        } else if (verb == 2) {
+            twin[a][i].rights = rights;
+        } else if (a != b && twin[a][i].gfn != 0) {
+            twin[a][i].rights &= protects ? ~W : ~0u;
+            twin[b][i] = twin[a][i];
+        }
+    }
+}
+
+static void check_twins(void)
+{
+    for (unsigned int s = 0; s < 3; s++) {
+        for (uint64_t i = 0; i < COPIES; i++) {
+            pte_t e = leaf_at(twins[s], twin_va(i));
+
+            must((e != 0) == (twin[s][i].gfn != 0));
+            if (e != 0) {
+                must(pte_frame(e) == p2m_ram(d, gfn(twin[s][i].gfn - 1)).n);
+                must(((e & PTE_WRITE) != 0) == ((twin[s][i].rights & W) != 0));
+                must(((e & PTE_NX) == 0) == ((twin[s][i].rights & X) != 0));
+            }
+        }
+    }
+}
+
+static void access_twin(void)
+{
+    uint64_t page = machine_random(COPIES);
+    bool write = machine_random(2) != 0, hit;
+    unsigned int s = 0;
+    mfn_t m;
+
+    while (d->vcpu[0]->space != twins[s]) {
+        s++;
+    }
+    hit = machine_touch(twin_va(page), write, &m);
+    must(hit == (twin[s][page].gfn != 0 && (!write || (twin[s][page].rights & W))));
+    must(!hit || m.n == p2m_ram(d, gfn(twin[s][page].gfn - 1)).n);
+}
+
+START_TEST(test_random_copies_against_model)
+{
+    start();
+    memset(twin, 0, sizeof(twin));
+    twins[0] = s1;
+    twins[1] = another_space();
+    twins[2] = another_space();
+    machine_seed((uint64_t)_i + 40);
+    for (int step = 0; step < 3000; step++) {
+        twin_call();
+        for (int i = 0; i < 20; i++) {
+            access_twin();
+        }
+        if (step % 200 == 0) {
+            check_twins();
+            machine_audit();
+        }
+    }
+    must(machine_kill(d) > 0);
+    machine_bury(d);
+    must(frame_free_count() == frame_total_count());
+}
+END_TEST
+
 /* The same while memory runs out again and again: whatever the calls answer, all counts hold. */
 START_TEST(test_random_out_of_memory)
 {
@@ -683,8 +1047,16 @@ int main(void)
     tcase_add_test(tests, test_budget);
     tcase_add_test(tests, test_batch_refuses);
     tcase_add_test(tests, test_batch_bound);
+    tcase_add_test(tests, test_copy);
+    tcase_add_test(tests, test_copy_into_the_loaded_space);
+    tcase_add_test(tests, test_copy_and_windows);
+    tcase_add_test(tests, test_copy_leaves_out);
+    tcase_add_test(tests, test_copy_bound);
+    tcase_add_test(tests, test_copy_out_of_memory);
+    tcase_add_test(tests, test_query);
     tcase_add_test(tests, test_walk);
     tcase_add_loop_test(tests, test_random_against_model, 0, 4);
+    tcase_add_loop_test(tests, test_random_copies_against_model, 0, 3);
     tcase_add_loop_test(tests, test_random_out_of_memory, 0, 3);
     tcase_add_loop_test(tests, test_audit_finds, 0, 17);
     suite_add_tcase(suite, tests);

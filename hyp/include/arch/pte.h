@@ -15,6 +15,7 @@ typedef uint64_t pte_t;
 #define PTE_USER     ((pte_t)1 << 2)
 #define PTE_UNCACHED ((pte_t)3 << 3) /* write-through and cache-disable */
 #define PTE_ACCESSED ((pte_t)1 << 5)
+#define PTE_DIRTY    ((pte_t)1 << 6)
 #define PTE_NX       ((pte_t)1 << 63)
 #define PTE_FRAME    ((pte_t)0x000ffffffffff000)
 

@@ -151,11 +151,11 @@ static uint64_t argument(const char *name, uint32_t nr, bool own)
     static const struct {
         const char *name;
         uint64_t limit;
-    } small[] = { { "vcpu", 2 },    { "port", 24 },    { "kind", 6 },     { "rights", 8 },
-                  { "force", 2 },   { "write", 2 },    { "priority", 3 }, { "count", 20 },
-                  { "bytes", 300 }, { "value", 20 },   { "a", 40 },       { "b", 12 },
-                  { "first", 80 },  { "seq", 9 },      { "mode", 4 },     { "mask", 900 },
-                  { "reason", 0 },  { "deadline", 90 } };
+    } small[] = { { "vcpu", 2 },    { "port", 24 },     { "kind", 6 },     { "rights", 8 },
+                  { "force", 2 },   { "write", 2 },     { "priority", 3 }, { "count", 20 },
+                  { "bytes", 300 }, { "value", 20 },    { "a", 40 },       { "b", 12 },
+                  { "first", 80 },  { "seq", 9 },       { "mode", 4 },     { "mask", 900 },
+                  { "reason", 0 },  { "deadline", 90 }, { "flags", 3 } };
 
     /* Of buffers only those that are not its own memory: it has to live. */
     if (once_in(24))
@@ -169,6 +169,10 @@ static uint64_t argument(const char *name, uint32_t nr, bool own)
         return 1 + below(3);
     if (!strcmp(name, "space"))
         return once_in(2) ? 0 : below(SPACES);
+    if (!strcmp(name, "target"))
+        return below(SPACES);
+    if (!strcmp(name, "start"))
+        return an_address(once_in(2));
     if (!strcmp(name, "rights") && !once_in(4))
         return R + 2 * below(2);
     if (!strcmp(name, "a") && nr == HV_NR_event_bind && once_in(2))

@@ -37,6 +37,17 @@ bench_user_page:
     movl $1, %eax
     syscall
     ud2
+    .org bench_user_page + BENCH_MAP_OFFSET
+    movl $BENCH_MAP_PAGE, %edi
+    rdtsc
+    movl %eax, %esi
+    movb (%rdi), %cl
+    rdtsc
+    subl %esi, %eax
+    movl %eax, %edi
+    movl $1, %eax
+    syscall
+    ud2
     .org bench_user_page + 4096
 
     .globl hv_entry_syscall
@@ -65,6 +76,39 @@ hv_entry_user:
     syscall
 1:  ud2
     .size hv_entry_user, . - hv_entry_user
+
+    /* The same, and the page is mapped: what a kernel does that has found which frame it is to be. All of the user's
+     * registers are kept. */
+    .globl bench_entry_map
+    .type bench_entry_map, @function
+    .balign 64
+bench_entry_map:
+    movq hv_vcpu(%rip), %rcx
+    cmpl $14, SAVE_VECTOR(%rcx)
+    jne 1f
+    pushq %rdi
+    pushq %rsi
+    pushq %rdx
+    pushq %r10
+    movq SAVE_CR2(%rcx), %rax
+    andq $-4096, %rax
+    movq %rax, bench_map_run(%rip)
+    movq bench_map_args(%rip), %rax
+    movq bench_map_args + 8(%rip), %rdi
+    movq bench_map_args + 16(%rip), %rsi
+    movq bench_map_args + 24(%rip), %rdx
+    movl $1, %r10d
+    syscall
+    cmpq $1, %rax
+    jne 1f
+    popq %r10
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    movl $HV_NR_return_to_user, %eax
+    syscall
+1:  ud2
+    .size bench_entry_map, . - bench_entry_map
 
 bench_user_exit:
     movl $0, VCPU_BUSY(%rcx)

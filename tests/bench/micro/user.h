@@ -9,6 +9,10 @@
  * BENCH_FAULT_OFFSET. */
 #define BENCH_USER_CODE    0x400000
 #define BENCH_FAULT_OFFSET 0x100
+/* A third program touches a page that its kernel maps at the fault; the next page has a leaf
+ * always, so that there is a table. */
+#define BENCH_MAP_OFFSET 0x200
+#define BENCH_MAP_PAGE   0x20000
 /* Not mapped in user mode. */
 #define BENCH_HOLE 0x10000
 /* Bytes of "movb (%rdi), %cl". */
@@ -18,6 +22,12 @@
 #include <stdint.h>
 
 extern char bench_user_page[];
+
+/* The entry point of the kernel that maps, and what it maps with: number of the call, domain, space
+ * and where the run is. The fault's address goes into the run. */
+extern char bench_entry_map[];
+extern uint64_t bench_map_args[4];
+extern struct hv_map_run bench_map_run;
 
 /* Runs the program at `rip` in the loaded space until it exits; returns what it measured, or a
  * negative error of return_to_user. Upcalls are masked, before and after. */
