@@ -571,7 +571,8 @@ START_TEST(test_copy_and_windows)
                                               .rights = R | W }) == 1);
     w = p2m_window_at(d, 0);
     must(map(s1, 0x5000, HV_GFN_WINDOW, 1, R | W) == 1 && map(s1, 0x6000, 1, 1, R) == 1);
-    must(copy(s2, s1, 0x5000, 2, true) == 2);
+    must(map(s1, 0x4000, 3, 1, R | W) == 1);
+    must(copy(s2, s1, 0x5000, 2, true) == 2 && copy(s2, s1, 0x4000, 3, true) == 3);
     must((leaf_at(s1, 0x5000) & PTE_WRITE) && leaf_at(s2, 0x5000) == 0);
     must(w->space == s1 && frame_of(w->mfn)->maps == 1);
     machine_audit();

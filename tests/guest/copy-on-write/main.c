@@ -110,6 +110,23 @@ static void check_fork(void)
     CHECK_EQ(page[5 * 512], 3000);
 }
 
+/* The space that forks runs: what it could write with a moment ago it cannot when the call returns.
+ */
+static void check_fork_of_the_loaded(void)
+{
+    CHECK_EQ(hv_protect_range(HV_SELF, parent, at(20), 3, RW), 0);
+    NEED(hv_switch(parent, 0));
+    for (uint64_t i = 20; i < 23; i++)
+        CHECK_EQ(test_try_write(at(i), i), TEST_NO_FAULT);
+    CHECK_EQ(hv_space_copy(HV_SELF, parent, child, at(20), 1, HV_COPY_WRITE_PROTECT), 1);
+    CHECK_EQ(test_try_write(at(20), 1), PF);
+    CHECK_EQ(test_try_write(at(21), 21), TEST_NO_FAULT);
+    CHECK_EQ(hv_space_copy(HV_SELF, parent, child, at(20), 3, HV_COPY_WRITE_PROTECT), 3);
+    for (uint64_t i = 20; i < 23; i++)
+        CHECK_EQ(test_try_write(at(i), 1), PF);
+    NEED(hv_switch(0, 0));
+}
+
 /* Accessed and dirty, by kernel and user, in a space that is loaded or is not. */
 static void check_query(void)
 {
@@ -170,6 +187,7 @@ void test_main(void)
         NEED(test_map(HV_SELF, i ? child : parent, stack_top - HV_PAGE_SIZE, hv_gfn(stack), 1, RW));
     }
     check_fork();
+    check_fork_of_the_loaded();
     check_query();
     check_query_range();
     CHECK_EQ(hv_space_end(HV_SELF, child), 0);
