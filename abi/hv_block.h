@@ -7,6 +7,7 @@
 
 #include "hv_ring.h"
 
+/** Bytes of a sector; bounds of one request and of all that are under way. */
 #define HV_BLOCK_SECTOR       512u
 #define HV_BLOCK_MAX_SECTORS  128u /**< of one request: 64 KiB */
 #define HV_BLOCK_MAX_INFLIGHT 32u
@@ -40,6 +41,7 @@ HV_STATIC_ASSERT(sizeof(struct hv_block_request) == 32, "layout");
 #define HV_BLOCK_EINVAL 2u /**< malformed request, or beyond the end */
 #define HV_BLOCK_EROFS  3u /**< write to a read-only disk */
 
+/** The answer to a request. */
 struct hv_block_response {
     uint64_t id;
     uint32_t status;

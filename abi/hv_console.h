@@ -8,8 +8,10 @@
 
 #include "hv_ring.h"
 
+/** Bytes of text in a slot. */
 #define HV_CONSOLE_TEXT 60u
 
+/** A slot of either ring. */
 struct hv_console_slot {
     uint32_t bytes; /**< 0..HV_CONSOLE_TEXT */
     char text[HV_CONSOLE_TEXT];

@@ -7,6 +7,7 @@
 
 #include "hv_call.h"
 
+/** States of a slot. */
 #define HV_IO_IDLE    0u
 #define HV_IO_PENDING 1u
 

@@ -22,6 +22,7 @@
 #define HV_DEV_RUN   3u
 #define HV_DEV_DEAD  4u
 
+/** Data regions of a device. */
 #define HV_DEV_MAX_GRANTS 24u
 
 /** The device page. Front end writes `front`, back end writes `back`; state last, with release. */

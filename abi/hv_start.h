@@ -18,6 +18,7 @@
 
 #define HV_START_MAGIC ((uint64_t)0x656e617661726150) /**< "Paravane", little endian */
 
+/** What the page begins with. */
 struct hv_start_header {
     uint64_t magic;
     uint32_t version; /**< HV_ABI_VERSION of the hypervisor */
@@ -36,11 +37,13 @@ HV_STATIC_ASSERT(sizeof(struct hv_start_header) == 16, "layout");
 #define HV_START_VCPU     7u /**< struct hv_start_page: vCPU 0's shared page */
 #define HV_START_DEVICES  8u /**< struct hv_start_page: the device list */
 
+/** What every record begins with. */
 struct hv_start_record {
     uint32_t tag;
     uint32_t size;
 };
 
+/** HV_START_DOMAIN. */
 struct hv_start_domain {
     struct hv_start_record r;
     uint64_t id;
@@ -50,6 +53,7 @@ struct hv_start_domain {
     uint32_t rsvd;
 };
 
+/** HV_START_FEATURES, HV_START_CLOCK. */
 struct hv_start_u64 {
     struct hv_start_record r;
     uint64_t value;
@@ -63,6 +67,7 @@ struct hv_start_u64 {
 #define HV_RANGE_IMAGE                                                                             \
     5u /**< the part of RAM that image, start page and device list fill: [gfn, gfn + count) */
 
+/** HV_START_MEMORY. */
 struct hv_start_memory {
     struct hv_start_record r;
     uint32_t kind;
@@ -71,11 +76,13 @@ struct hv_start_memory {
     uint64_t count;
 };
 
+/** HV_START_CMDLINE. */
 struct hv_start_string {
     struct hv_start_record r;
     char text[8]; /**< NUL-terminated, as long as size says */
 };
 
+/** HV_START_MODULE. */
 struct hv_start_module {
     struct hv_start_record r;
     uint64_t gfn;   /**< first frame of the module in RAM */
@@ -83,6 +90,7 @@ struct hv_start_module {
     char text[8];   /**< its string, NUL-terminated */
 };
 
+/** HV_START_VCPU, HV_START_DEVICES. */
 struct hv_start_page {
     struct hv_start_record r;
     uint64_t gfn;

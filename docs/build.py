@@ -19,6 +19,7 @@ import gen_bench
 import gen_porting
 import gen_tests
 import gen_tour
+import gen_types
 import links
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -58,7 +59,9 @@ def main():
     shutil.copy(os.path.join(HERE, "conf.py"), source)
     reference = os.path.join(source, "reference")
     os.makedirs(reference, exist_ok=True)
-    gen_abi.write(reference)
+    types = gen_types.parse()
+    gen_abi.write(reference, {s.name for found, _ in types.values() for s in found})
+    gen_types.write(reference, types)
     gen_bench.write(reference)
     gen_porting.write(reference)
     gen_tests.write(reference)
@@ -74,7 +77,7 @@ def main():
                     "-d", os.path.join(out, "doctrees"), source, os.path.join(out, "html")],
                    check=True, env=dict(os.environ, PYTHONPATH=HERE,
                                         PARAVANE_DOXYGEN=os.path.join(out, "doxygen")))
-    problems = links.check(os.path.join(out, "html"), [])
+    problems = links.check(os.path.join(out, "html"), gen_abi.names() + gen_types.names(types))
     if problems:
         sys.exit("\n".join(problems))
     print(f"docs: {os.path.relpath(out)}/html/index.html")

@@ -115,11 +115,25 @@ def table(rows, widths):
     return out + [""]
 
 
-def call_section(call, meanings):
+def index(*names):
+    """Entries of the general index for what follows."""
+    return [".. index::", *(f"   single: {n}" for n in names), ""]
+
+
+def linked(text, structures):
+    """inline(), with structures as links to their page."""
+    def link(match):
+        return f":ref:`struct {match[1]} <struct-{match[1]}>`" if match[1] in structures else match[0]
+
+    return re.sub(r"\bstruct (hv_\w+)\b", link, inline(text))
+
+
+def call_section(call, meanings, structures):
     signature = ", ".join(f"{t} {n}" for t, n in call.arguments) or "void"
-    out = [f".. _hv_{call.name}:", ""] + heading(f"hv_{call.name}", "-")
+    out = [f".. _hv_{call.name}:", ""] + index(f"hv_{call.name} (hypercall)", f"HV_NR_{call.name}")
+    out += heading(f"hv_{call.name}", "-")
     out += [".. code-block:: c", "", f"   int64_t hv_{call.name}({signature});", ""]
-    out += [inline(call.text), ""]
+    out += [linked(call.text, structures), ""]
     rows = [("Number", f"{call.number} (``HV_NR_{call.name}``)"), ("Who may call", inline(default_who(call)))]
     if call.arguments:
         rows.append(("Arguments", ", ".join(f"``{n}`` in {r}" for (_, n), r in
@@ -135,19 +149,30 @@ def call_section(call, meanings):
     return out
 
 
-def calls_page(calls, errors):
+def calls_page(calls, errors, structures):
     meanings = {name: text for _, name, text in errors}
     out = heading("Hypercalls", "=")
     out += ["This page is made from ``abi/hypercalls.def``. The number goes into RAX, arguments into RDI, RSI,",
             "RDX, R10, R8 and R9, in this order; the result is in RAX: a value if it is not negative, else",
             "``-HV_E…`` (:doc:`errors`). RCX and R11 are lost, every other register is kept. A ``gpa`` names",
             "a buffer by guest physical address in the caller's memory, which must not cross a page. A ``dom``",
-            "is ``HV_SELF`` or the number of a descendant.", ""]
-    out += table([("Number", "Call", "Family")] + [
-        (str(c.number), f":ref:`hv_{c.name} <hv_{c.name}>`", c.family) for c in calls], (10, 60, 30))
-    out.insert(out.index(".. list-table::") + 1, "   :header-rows: 1")
+            "is ``HV_SELF`` or the number of a descendant. :doc:`calls` has all of them in one table.", ""]
     for call in calls:
-        out += call_section(call, meanings)
+        out += call_section(call, meanings, structures)
+    return "\n".join(out) + "\n"
+
+
+def summary_page(calls):
+    """All calls in one table, family by family."""
+    out = heading("All calls on one page", "=")
+    out += [f"{len(calls)} calls, with what each can return beside its value. Where a ``dom`` is among the arguments,",
+            "a domain may name itself or a descendant.", ""]
+    for family in dict.fromkeys(c.family for c in calls):
+        rows = [(f"{c.number}", f":ref:`hv_{c.name} <hv_{c.name}>` ({', '.join(n for _, n in c.arguments)})",
+                 ", ".join(f":ref:`{name} <hv_e{name.lower()}>`" for name, _ in c.errors) or "never fails")
+                for c in calls if c.family == family]
+        out += heading(family[:1].upper() + family[1:], "-")
+        out += table(rows, (8, 52, 40))
     return "\n".join(out) + "\n"
 
 
@@ -157,18 +182,24 @@ def errors_page(calls, errors):
             "changed nothing, unless its description says how far it came.", ""]
     for number, name, text in errors:
         users = [f":ref:`hv_{c.name} <hv_{c.name}>`" for c in calls if name in dict(c.errors)]
-        out += [f".. _hv_e{name.lower()}:", ""] + heading(f"HV_E{name}", "-")
+        out += [f".. _hv_e{name.lower()}:", ""] + index(f"HV_E{name}") + heading(f"HV_E{name}", "-")
         out += [f"Number {number}: {inline(text)}.", ""]
         out += ["Returned by " + ", ".join(users) + "." if users else "Any call may return it.", ""]
     return "\n".join(out) + "\n"
 
 
-def write(folder):
-    """Writes both pages into folder."""
+def names():
+    """All names that a reader may look for."""
+    return [prefix + c.name for c in parse_calls() for prefix in ("hv_", "HV_NR_")] + \
+        [f"HV_E{name}" for _, name, _ in parse_errors()]
+
+
+def write(folder, structures=()):
+    """Writes the pages into folder; names of structures become links."""
     os.makedirs(folder, exist_ok=True)
     calls, errors = parse_calls(), parse_errors()
-    for name, page in (("hypercalls.rst", calls_page(calls, errors)),
-                       ("errors.rst", errors_page(calls, errors))):
+    for name, page in (("hypercalls.rst", calls_page(calls, errors, structures)),
+                       ("calls.rst", summary_page(calls)), ("errors.rst", errors_page(calls, errors))):
         with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
             f.write(page)
 

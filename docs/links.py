@@ -12,6 +12,8 @@ import re
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
+from sphinx.search.en import SearchEnglish
+
 # Made by Sphinx for itself, linked from its own forms.
 OWN = {"search.html", "genindex.html", "index.html", "py-modindex.html"}
 
@@ -71,11 +73,11 @@ def search_words(html):
 
 
 def unknown(html, names):
-    words = search_words(html)
+    words, language = search_words(html), SearchEnglish({})
     with open(os.path.join(html, "genindex.html"), encoding="utf-8") as f:
         index = f.read()
     for name in names:
-        if name.lower() not in words:
+        if language.stem(name.lower()) not in words:
             yield f"the search does not find {name}"
         if not re.search(rf"\b{name}\b", index):
             yield f"the general index does not have {name}"

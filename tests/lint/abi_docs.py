@@ -2,8 +2,9 @@
 """The ABI's documentation is in step with its lists.
 
 Every hypercall has a contract above it, in the form that the reference pages are made from; the
-errors it names exist; numbers are dense and within their limits; and what the documentation calls
-hv_..., HV_E... or HV_NR_... is in abi/.
+errors it names exist; numbers are dense and within their limits; every structure, field and constant of
+the golden layout gets into the reference, structures and constants with a word about them; and what
+the documentation calls hv_..., HV_E... or HV_NR_... is in abi/.
 """
 
 import os
@@ -14,6 +15,7 @@ from _tree import files, finish, read
 
 sys.path.insert(0, "docs")
 import gen_abi  # noqa: E402
+import gen_types  # noqa: E402
 
 MAX_CALLS, MAX_ERRORS = 64, 16
 
@@ -44,6 +46,22 @@ def check_lists(calls, errors):
                 yield f"{where}: names the error {error}, which errors.def does not have"
 
 
+def check_types():
+    try:
+        parsed = gen_types.parse()
+    except gen_types.Incomplete as why:
+        yield str(why)
+        return
+    for header, (structures, groups) in parsed.items():
+        for s in structures:
+            if not s.text:
+                yield f"abi/{header}: no word about struct {s.name}"
+        for group in groups:
+            for c in group.constants:
+                if not group.text and not c.text:
+                    yield f"abi/{header}: no word about {c.name}"
+
+
 def check_prose(calls, errors):
     text = "".join(read(p) for p in files(".h", ".def", folders=("abi", "libhypercall")))
     known = set(re.findall(r"\b[Hh][Vv]_\w+", text))
@@ -58,5 +76,5 @@ def check_prose(calls, errors):
 if not os.path.exists("abi/hypercalls.def"):
     finish([], "no ABI yet")
 found_calls, found_errors = gen_abi.parse_calls(), gen_abi.parse_errors()
-finish([*check_lists(found_calls, found_errors), *check_prose(found_calls, found_errors)],
+finish([*check_lists(found_calls, found_errors), *check_types(), *check_prose(found_calls, found_errors)],
        f"{len(found_calls)} calls, {len(found_errors)} errors")
