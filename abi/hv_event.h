@@ -35,16 +35,24 @@
 #define HV_PORT_MSI     5u
 #define HV_PORT_CLOSED  6u /**< the other end has closed or died */
 
+/** Limits of sends to a port from another domain: tokens a second, and how many are kept. */
+#define HV_RATE_DEFAULT  100000u
+#define HV_BURST_DEFAULT 1000u
+#define HV_RATE_MAX      10000000u
+
 /** OUT of event_status. */
 struct hv_event_status {
-    uint32_t state;    /**< HV_PORT_… */
-    uint32_t vcpu;     /**< delivered to */
-    uint32_t priority; /**< HV_PRIORITY_… */
-    uint32_t source;   /**< peer's port, virtual IRQ or GSI */
-    uint64_t peer;     /**< peer domain, or 0 */
+    uint32_t state;     /**< HV_PORT_… */
+    uint32_t vcpu;      /**< delivered to */
+    uint32_t priority;  /**< HV_PRIORITY_… */
+    uint32_t source;    /**< peer's port, virtual IRQ or GSI */
+    uint64_t peer;      /**< peer domain, or 0 */
+    uint32_t rate;      /**< sends to it a second, 0: no limit */
+    uint32_t burst;     /**< that many at once */
+    uint64_t throttled; /**< sends that found no token and were delayed; wraps at 2^32 */
     uint64_t rsvd;
 };
-HV_STATIC_ASSERT(sizeof(struct hv_event_status) == 32, "layout");
+HV_STATIC_ASSERT(sizeof(struct hv_event_status) == 48, "layout");
 
 /** OUT of HV_BIND_MSI: what to write into the device's MSI or MSI-X table. */
 struct hv_msi {

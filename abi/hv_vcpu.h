@@ -33,6 +33,10 @@
 #define HV_MAX_VCPUS 64u
 /** Ports of a domain. */
 #define HV_MAX_PORTS 4096u
+/** Ports of one poll. */
+#define HV_MAX_POLL_PORTS 64u
+/** Deadline of a poll that has none. */
+#define HV_POLL_FOREVER (~(uint64_t)0)
 
 /** IN of set_entry. Entry points lie in the kernel half; stack and GS base are canonical and not
  * the hypervisor's. */
@@ -105,10 +109,45 @@ HV_STATIC_ASSERT(sizeof(struct hv_runstate) == 64, "layout");
 
 /**
  * The shared page. Pending events are a two-level bitmap a priority: bit w of pending_sel[p] says
- * that word w of pending[p] may be non-zero; bit b of word w is port w * 64 + b. hyp sets word then
- * selector, both with LOCK; the guest clears the selector with XCHG, then takes words with XCHG.
- * hyp raises an upcall only when a selector bit goes from 0 to 1. To unmask without losing a
- * wake-up: masked = 0; MFENCE; read pending_sel; when non-zero set masked again and serve.
+ * that word w of pending[p] may be non-zero; bit b of word w is port w * 64 + b. hyp raises an
+ * upcall only when a selector bit goes from 0 to 1. A selector bit without a bit in its word is
+ * harmless.
+ *
+ * Ordering. Every word is aligned and read and written as a whole. "hyp" below is hyp on any CPU
+ * where that is said, else hyp in the vCPU's own place, that is in its program order. "Release" and
+ * "acquire" are those of C11; a LOCKed instruction or XCHG is both, and a full barrier.
+ *
+ *  word         written by                      read by
+ *  masked       hyp: 1, at an entry; 0, in      hyp on any CPU, behind the LOCKed OR of a selector
+ *               block and return_to_user        (U2); at an entry
+ *               guest: 1, relaxed; 0, release
+ *  busy         hyp: 1, at an entry             hyp: at faults, before an upcall
+ *               guest: 0, release (S2)
+ *  save         hyp: at an entry, before it     guest: between the entry and busy = 0 (S1)
+ *               goes on in the guest (S1)       hyp: in return_to_user, each word once
+ *               guest: before return_to_user
+ *  clock, run   hyp on any CPU, one at a time   guest: a seqlock's reader (R2)
+ *               (R1)
+ *  pending      hyp on any CPU: LOCK OR, first  guest: XCHG with 0, or LOCK AND, second (P2);
+ *               (P1)                            hyp: in poll (W2)
+ *  pending_sel  hyp on any CPU: LOCK OR,        guest: XCHG with 0, first (P2); relaxed reads (U1)
+ *               second (P1)                     hyp: in block and return_to_user (U1)
+ *
+ * Each pair, and what it is for:
+ *  P1/P2  release/acquire. Who takes a selector bit finds the bit of the word that it was set for,
+ *         and everything that the sender wrote before event_send. A bit that is set after its word
+ *         was taken sets the selector again: no event is lost.
+ *  U1/U2  the other side of the same words, store then load on both: the guest writes masked = 0,
+ *         MFENCE, reads pending_sel, and when it is not zero sets masked again and serves; hyp sets
+ *         the selector, which is a full barrier, then reads masked. One of the two sees the other:
+ *         no upcall is lost. block and return_to_user do the guest's part in one call.
+ *  W1/W2  the same for sleepers: block and poll mark the vCPU (W1), a full barrier, then read
+ *         pending_sel (block) or the words of their ports (poll); who raises sets the bits, then
+ *         reads the mark. No wake-up is lost.
+ *  S1/S2  one CPU at a time: the save area is hyp's from the guest's last read (made before the
+ *         release of busy = 0, S2) to the entry. hyp writes all of it before the entry point runs.
+ *  R1/R2  hyp: version odd, release fence, fields, version even (release). Guest: version
+ *         (acquire), fields (relaxed), acquire fence, version again: equal and even, or once more.
  */
 struct hv_vcpu_page {
     uint32_t masked; /**< hyp sets at entry, guest clears and sets: no upcalls */

@@ -231,7 +231,7 @@ struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t w
 static void sleep_all(struct domain *d, uint32_t why) {
     for (uint32_t i = 0; i < d->nr_vcpus; i++) {
         sched_sleep(d->vcpu[i], why);
-        if (why == VCPU_OFFLINE) timer_set(d->vcpu[i], 0);
+        if (why == VCPU_OFFLINE) timer_stop(d->vcpu[i]);
     }
 }
 

@@ -10,19 +10,21 @@
  * has no other end; a line or vector is bound to at most one port, which is alive.
  *
  * Locking: port_table.lock guards state changes of a domain's ports, taken in pairs where two
- * domains are concerned. A send takes no lock. It reads its own port's `other`, which is either
- * NULL or a record that stays memory until this pCPU has left the hypervisor: record frames are
- * freed when all ports in them are closed, and a frame is not reused while a pCPU that was inside
- * at that moment is still inside (frame.h). A send that races with a close sets at worst one
- * pending bit of a port that is just closing, of the domain that had it. The raise itself is atomic
- * ORs on words that the guest may write too.
+ * domains are concerned. A send takes none, unless it finds no token. It reads its own port's
+ * `other`, which is either NULL or a record that stays memory until this pCPU has left the
+ * hypervisor: record frames are freed when all ports in them are closed, and a frame is not reused
+ * while a pCPU that was inside at that moment is still inside (frame.h). A send that races with a
+ * close sets at worst one pending bit of a port that is just closing, of the domain that had it.
+ * The raise itself is atomic ORs on words that the guest may write too.
  */
 #include "event.h"
 #include "arch/bitmap.h"
 #include "arch/irq.h"
 #include "arch/speculation.h"
+#include "clock.h"
 #include "domain.h"
 #include "frame.h"
+#include "heap.h"
 #include "resource.h"
 #include "sched.h"
 #include "trace.h"
@@ -35,13 +37,22 @@
  * domain with a device must not leave the others without. */
 #define VECTORS_MAX 16u
 
+/* Throttled ports that one timer interrupt raises, and the time that each is charged to the sender
+ * for: an interrupt, a place in the heap, a wake-up. */
+#define RELEASE_MAX 64u
+#define RELEASE_NS  2000u
+
+/* In full_at: the port waits for a token, and its bucket is changed under the lock alone. */
+#define PORT_WAITING ((uint64_t)1 << 63)
+
 STATIC_ASSERT(sizeof(struct port) * PORTS_PER_FRAME == HV_PAGE_SIZE);
 
 struct port_table {
-    struct spinlock lock; /* state of all ports of the domain, frame[], free_from */
+    struct spinlock lock; /* state of all ports of the domain, frame[], free_from, the heap */
     uint32_t free_from;   /* no free port is below */
-    uint32_t closed_to;   /* destroy: frames below are gone */
+    uint32_t closed;      /* destroy: that many frames are gone, the last ones */
     uint32_t vectors;     /* that its ports have */
+    uint32_t waiting;     /* throttled ports, in the heap */
     struct port *frame[PORT_FRAMES];
 };
 STATIC_ASSERT(sizeof(struct port_table) <= HV_PAGE_SIZE);
@@ -77,38 +88,167 @@ static struct port *port_used(const struct domain *d, uint64_t n) {
 
 /* ---- raising ---- */
 
+/* A port of the first pending word of a vCPU that waits; with upcalls masked a poll goes on. */
+static __attribute__((noinline)) int64_t waiter_raise(struct vcpu *v) {
+    if (v->wait & VCPU_BLOCKED || READ_ONCE(v->page->masked) == 0)
+        sched_wake(v, VCPU_BLOCKED | VCPU_POLLING);
+    return 0;
+}
+
+/* The selector, and an upcall or wake-up when it was clear. */
+static inline int64_t word_raise(struct vcpu *v, struct hv_vcpu_page *page, uint32_t priority,
+                                 uint32_t word) {
+    struct cpu *c;
+
+    if (bitmap_test_and_set(&page->pending_sel[priority], word)) return 0;
+    if (__builtin_expect(v->wait & (VCPU_BLOCKED | VCPU_POLLING), 0)) return waiter_raise(v);
+    if (READ_ONCE(page->masked) != 0) return 0;
+    /* A vCPU that is not loaded looks at its pending words when it is (sched_pick). */
+    c = v->cpu;
+    if (c != NULL && c->vcpu == v) cpu_raise_work(c, CPU_WORK_UPCALL);
+    return 0;
+}
+
+static __attribute__((noinline)) int64_t polled_raise(const struct port *p) {
+    if (p->vcpu->wait & VCPU_POLLING) sched_wake(p->vcpu, VCPU_POLLING);
+    return word_raise(p->vcpu, p->vcpu->page, p->priority, p->index / 64);
+}
+
 /*
  * Marks a port pending and sees to it that its vCPU learns of it. The locked set of the word's bit
  * is the full barrier that the guest's side of the handshake needs: when the selector bit is found
- * set, the guest has not yet fetched it and will find the word's bit behind it.
+ * set, the guest has not yet fetched it and will find the word's bit behind it. In the same way who
+ * polls marks its ports, sleeps, and then looks at their bits. Constant time; always 0, so that a
+ * send ends here without a stack frame.
  */
-static inline void port_raise(const struct port *p) {
+static inline int64_t port_raise(const struct port *p) {
     struct vcpu *v = p->vcpu;
     struct hv_vcpu_page *page = v->page;
+    uint32_t priority = p->priority, index = p->index;
 
-    (void)bitmap_test_and_set(page->pending[p->priority], p->index);
-    if (bitmap_test_and_set(&page->pending_sel[p->priority], p->index / 64)) return;
-    if (__builtin_expect(v->wait & VCPU_BLOCKED, 0)) {
-        sched_wake(v, VCPU_BLOCKED);
-    } else if (READ_ONCE(page->masked) == 0) {
-        /* A vCPU that is not loaded looks at its pending words when it is (sched_pick). */
-        struct cpu *c = v->cpu;
-
-        if (c != NULL && c->vcpu == v) cpu_raise_work(c, CPU_WORK_UPCALL);
-    }
+    (void)bitmap_test_and_set(page->pending[priority], index);
+    if (__builtin_expect(p->polled, 0)) return polled_raise(p);
+    return word_raise(v, page, priority, index / 64);
 }
 
-int event_send(struct vcpu *v, uint64_t port) {
-    struct port *p = port_record(v->domain, port);
-    struct port *other;
+/* ---- tokens: ports between domains ----
+ *
+ * A bucket is one word, the time at which it is full: a token takes it a period further, and it is
+ * never more than `burst` periods ahead. A send that finds no token leaves its port in a heap, by
+ * when the next token is due, and the timer raises it then. Whoever sends so pays for that work,
+ * which may fall into anybody's time, in advance. Entry n of the heap is kept in the record of port
+ * n: the lowest free number is given out first, so that there are as many records as ports in use.
+ */
 
-    if (p == NULL || p->state != HV_PORT_PEER)
-        return p != NULL && p->state == HV_PORT_CLOSED ? -HV_EDEAD : -HV_EINVAL;
-    other = __atomic_load_n(&p->other, __ATOMIC_RELAXED);
-    if (other == NULL) return -HV_EDEAD;
-    v->counters.events_sent++;
-    port_raise(other);
+/* A record that is there. */
+static struct port *record(const struct port_table *t, uint32_t n) {
+    return &t->frame[n / PORTS_PER_FRAME][n % PORTS_PER_FRAME];
+}
+
+static struct port *heap_port(const struct port_table *t, uint32_t slot) {
+    return record(t, record(t, slot)->heap);
+}
+
+static void heap_put(const struct port_table *t, uint32_t slot, struct port *p) {
+    record(t, slot)->heap = p->index;
+    p->waiting = (uint16_t)slot;
+}
+
+static void slot_swap(void *t, uint32_t a, uint32_t b) {
+    struct port *p = heap_port(t, a);
+
+    heap_put(t, a, heap_port(t, b));
+    heap_put(t, b, p);
+}
+
+/* When the next token is there. */
+static uint64_t token_due(const struct port *p) {
+    uint64_t full = p->full_at & ~PORT_WAITING, room = (uint64_t)(p->burst - 1) * p->period;
+
+    return full > room ? full - room : 0;
+}
+
+static uint64_t slot_key(void *t, uint32_t slot) { return token_due(heap_port(t, slot)); }
+
+static bool token_take(struct port *p, uint64_t now) {
+    uint64_t full = __atomic_load_n(&p->full_at, __ATOMIC_RELAXED);
+    uint64_t room = (uint64_t)(p->burst - 1) * p->period;
+
+    do {
+        if (full > now + room) return false; /* always so while it waits */
+    } while (!__atomic_compare_exchange_n(&p->full_at, &full, (full > now ? full : now) + p->period,
+                                          false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return true;
+}
+
+/* The timer for the throttled port that is due first; the table is locked. */
+static void token_timer(struct domain *d, uint64_t now) {
+    struct port_table *t = d->ports;
+    uint64_t due = t->waiting > 0 ? token_due(heap_port(t, 1)) : 0;
+
+    timer_set(d->vcpu[0], TIMER_TOKEN, t->waiting > 0 && due <= now ? now + 1 : due);
+}
+
+/* Out of the heap; the table is locked. False: it is not in it. */
+static bool unthrottle(struct domain *d, struct port *p) {
+    struct port_table *t = d->ports;
+
+    if (p->waiting == 0) return false;
+    heap_remove(t, &t->waiting, p->waiting, slot_key, slot_swap);
+    p->waiting = 0;
+    p->full_at &= ~PORT_WAITING;
+    return true;
+}
+
+void event_release(struct domain *d, uint64_t now) {
+    struct port_table *t = d->ports;
+
+    spin_lock(&t->lock);
+    for (uint32_t n = 0; n < RELEASE_MAX && t->waiting > 0; n++) {
+        struct port *p = heap_port(t, 1);
+
+        if (token_due(p) > now) break;
+        (void)unthrottle(d, p);
+        (void)token_take(p, now);
+        port_raise(p);
+    }
+    token_timer(d, now);
+    spin_unlock(&t->lock);
+}
+
+/* A send to `p`, which has a limit. */
+static __attribute__((noinline)) int64_t send_limited(struct vcpu *sender, struct port *p) {
+    struct domain *d = p->vcpu->domain;
+    struct port_table *t = d->ports;
+    uint64_t now = clock_now_ns();
+
+    if (token_take(p, now)) return port_raise(p);
+    spin_lock(&t->lock);
+    p->throttled++;
+    if (p->waiting == 0 && p->state == HV_PORT_PEER) {
+        __atomic_fetch_or(&p->full_at, PORT_WAITING, __ATOMIC_RELAXED);
+        heap_put(t, ++t->waiting, p);
+        heap_settle(t, t->waiting, t->waiting, slot_key, slot_swap);
+        if (p->waiting == 1) token_timer(d, now);
+        sched_charge(sender, RELEASE_NS);
+    }
+    spin_unlock(&t->lock);
     return 0;
+}
+
+int64_t event_send(struct vcpu *v, uint64_t port) {
+    struct port *p = port_record(v->domain, port);
+    /* Only a PEER has another end. */
+    struct port *other = p != NULL ? __atomic_load_n(&p->other, __ATOMIC_RELAXED) : NULL;
+
+    if (other == NULL) {
+        bool gone = p != NULL && (p->state == HV_PORT_CLOSED || p->state == HV_PORT_PEER);
+
+        return gone ? -HV_EDEAD : -HV_EINVAL;
+    }
+    v->counters.events_sent++;
+    if (other->period != 0) return send_limited(v, other);
+    return port_raise(other);
 }
 
 void event_raise(struct domain *d, uint32_t port) {
@@ -119,9 +259,7 @@ void event_raise(struct domain *d, uint32_t port) {
 }
 
 void event_raise_virq(struct domain *d, uint32_t virq) { event_raise(d, d->virq_port[virq]); }
-
 void event_raise_timer(struct vcpu *v) { event_raise(v->domain, v->timer_port); }
-
 bool event_port_usable(struct domain *d, uint64_t port) { return port_used(d, port) != NULL; }
 
 bool event_pending(const struct vcpu *v) {
@@ -146,8 +284,11 @@ static int64_t port_new(struct domain *d, uint32_t state, struct port **out) {
         if (*frame == NULL && (*frame = frame_meta(d)) == NULL) return -HV_ENOMEM;
         p = &(*frame)[n % PORTS_PER_FRAME];
         if (p->state == HV_PORT_FREE) {
-            *p = (struct port){ .state = (uint8_t)state, .index = (uint16_t)n, .vcpu = d->vcpu[0] };
-            p->vector = -1;
+            *p = (struct port){ .state = (uint8_t)state,
+                                .index = (uint16_t)n,
+                                .vcpu = d->vcpu[0],
+                                .vector = -1,
+                                .heap = p->heap };
             t->free_from = n + 1;
             trace(HV_TRACE_port, d->id, n, state);
             *out = p;
@@ -166,6 +307,8 @@ static void port_forget(struct domain *d, struct port *p) {
     for (unsigned int i = 0; i < ARRAY_LEN(page->pending); i++)
         __atomic_fetch_and(&page->pending[i][p->index / 64], ~bit, __ATOMIC_SEQ_CST);
     p->state = HV_PORT_FREE;
+    if (unthrottle(d, p)) token_timer(d, clock_now_ns());
+    if (p->polled) sched_wake(p->vcpu, VCPU_POLLING);
     trace(HV_TRACE_port, d->id, p->index, HV_PORT_FREE);
     if (p->index < d->ports->free_from) d->ports->free_from = p->index;
 }
@@ -262,20 +405,21 @@ static int connect_message(struct domain *d, struct port *p, uint64_t device, st
 
 /* ---- opening ---- */
 
+/* A bucket, full. */
+static void set_limit(struct port *p, uint64_t rate, uint64_t burst) {
+    p->rate = (uint32_t)rate;
+    p->burst = (uint32_t)burst;
+    p->period = (uint32_t)((999999999 + rate) / rate);
+    p->full_at = 0;
+}
+
 static int connect(struct domain *d, struct port *p, struct domain *far, uint64_t a, uint64_t b,
                    struct hv_msi *msi) {
-    switch (p->state) {
-    case HV_PORT_UNBOUND:
-        return 0;
-    case HV_PORT_PEER:
-        return connect_peer(d, p, far, b);
-    case HV_PORT_VIRQ:
-        return connect_virq(d, p, a, b);
-    case HV_PORT_IRQ:
-        return connect_line(d, p, a, b);
-    default:
-        return connect_message(d, p, a, msi);
-    }
+    if (p->state == HV_PORT_PEER) return connect_peer(d, p, far, b);
+    if (p->state == HV_PORT_VIRQ) return connect_virq(d, p, a, b);
+    if (p->state == HV_PORT_IRQ) return connect_line(d, p, a, b);
+    if (p->state == HV_PORT_MSI) return connect_message(d, p, a, msi);
+    return 0;
 }
 
 int64_t event_open(struct domain *d, uint64_t state, uint64_t a, uint64_t b, struct hv_msi *msi) {
@@ -291,6 +435,7 @@ int64_t event_open(struct domain *d, uint64_t state, uint64_t a, uint64_t b, str
     n = port_new(d, (uint32_t)state, &p);
     if (n >= 0) {
         if (state <= HV_PORT_PEER) p->peer = far->id;
+        if (far != d) set_limit(p, HV_RATE_DEFAULT, HV_BURST_DEFAULT);
         e = connect(d, p, far, a, b, msi);
         if (e < 0) {
             port_forget(d, p);
@@ -334,6 +479,7 @@ static void port_close(struct domain *d, struct port *p) {
         p->other = NULL;
         __atomic_store_n(&other->other, NULL, __ATOMIC_RELAXED);
         other->state = HV_PORT_CLOSED;
+        if (unthrottle(far, other)) token_timer(far, clock_now_ns());
         port_raise(other);
     }
     if (p->state != HV_PORT_FREE) {
@@ -353,19 +499,21 @@ int event_close(struct domain *d, uint64_t port) {
 
 bool event_destroy_step(struct domain *d) {
     struct port_table *t = d->ports;
-    struct port *frame;
+    struct port **at;
 
     if (t == NULL) return false;
-    if (t->closed_to == PORT_FRAMES) {
+    if (t->closed == PORT_FRAMES) {
         frame_free(d, frame_mfn_of(t));
         d->ports = NULL;
         return false;
     }
-    frame = t->frame[t->closed_to];
-    for (uint32_t i = 0; frame != NULL && i < PORTS_PER_FRAME; i++)
-        if (frame[i].state != HV_PORT_FREE) port_close(d, &frame[i]);
-    t->frame[t->closed_to++] = NULL;
-    if (frame != NULL) frame_free(d, frame_mfn_of(frame));
+    /* From the end: the heap lies in the first records. */
+    at = &t->frame[PORT_FRAMES - ++t->closed];
+    if (*at == NULL) return true;
+    for (uint32_t i = 0; i < PORTS_PER_FRAME; i++)
+        if ((*at)[i].state != HV_PORT_FREE) port_close(d, &(*at)[i]);
+    frame_free(d, frame_mfn_of(*at));
+    *at = NULL;
     return true;
 }
 
@@ -377,11 +525,14 @@ int event_status(struct domain *d, uint64_t port, struct hv_event_status *s) {
     if (port == 0 || port >= HV_MAX_PORTS) return -HV_EINVAL;
     *s = (struct hv_event_status){ .state = HV_PORT_FREE };
     if (p == NULL) return 0;
-    s->state = p->state;
-    s->vcpu = p->vcpu->id;
-    s->priority = p->priority;
-    s->source = p->source;
-    s->peer = p->peer;
+    *s = (struct hv_event_status){ .state = p->state,
+                                   .vcpu = p->vcpu->id,
+                                   .priority = p->priority,
+                                   .source = p->source,
+                                   .peer = p->peer,
+                                   .rate = p->rate,
+                                   .burst = p->burst,
+                                   .throttled = p->throttled };
     return 0;
 }
 
@@ -400,4 +551,49 @@ int event_set_priority(struct domain *d, uint64_t port, uint64_t priority) {
     if (p == NULL || priority > HV_PRIORITY_URGENT) return -HV_EINVAL;
     p->priority = (uint8_t)priority;
     return 0;
+}
+
+int event_set_rate(struct domain *d, uint64_t port, uint64_t rate, uint64_t burst) {
+    struct port *p = port_used(d, port);
+
+    if (p == NULL || p->period == 0) return -HV_EINVAL;
+    if (rate == 0 || rate > HV_RATE_MAX || burst == 0 || burst > UINT32_MAX) return -HV_EINVAL;
+    spin_lock(&d->ports->lock);
+    /* What waited for the old bucket need not any more. */
+    if (unthrottle(d, p)) {
+        token_timer(d, clock_now_ns());
+        port_raise(p);
+    }
+    set_limit(p, rate, burst);
+    spin_unlock(&d->ports->lock);
+    return 0;
+}
+
+/* ---- polling ---- */
+
+bool event_poll(struct vcpu *v, const uint32_t *ports, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        const struct port *p = port_used(v->domain, ports[i]);
+
+        if (p == NULL || p->vcpu != v) return false;
+    }
+    for (uint32_t i = 0; i < v->polled_count; i++) port_record(v->domain, v->polled[i])->polled = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        v->polled[i] = (uint16_t)ports[i];
+        port_record(v->domain, ports[i])->polled = 1;
+    }
+    v->polled_count = count;
+    return true;
+}
+
+bool event_polled(const struct vcpu *v) {
+    const uint64_t(*pending)[HV_MAX_PORTS / 64] = v->page->pending;
+
+    for (uint32_t i = 0; i < v->polled_count; i++) {
+        uint32_t n = v->polled[i];
+
+        if ((READ_ONCE(pending[0][n / 64]) | READ_ONCE(pending[1][n / 64])) >> n % 64 & 1)
+            return true;
+    }
+    return false;
 }

@@ -153,7 +153,7 @@ void sched_set_weight(struct vcpu *v, uint32_t weight) {
 void sched_remove(struct vcpu *v) {
     if (v->cpu == NULL) return;
     sched_sleep(v, VCPU_OFFLINE);
-    timer_set(v, 0);
+    timer_stop(v);
     BUG_ON(queue_of(v->cpu)->current == v);
 }
 
@@ -207,6 +207,14 @@ void sched_pass(struct vcpu *v) {
     spin_unlock(&q->lock);
 }
 
+void sched_charge(struct vcpu *v, uint64_t ns) {
+    struct run_queue *q = queue_of(v->cpu);
+
+    spin_lock(&q->lock);
+    v->vruntime += ns * WEIGHT_PAR / v->weight;
+    spin_unlock(&q->lock);
+}
+
 /* Puts the vCPU that ran where it belongs now. */
 static void put_previous(struct run_queue *q, uint64_t now) {
     struct vcpu *v = q->current;
@@ -256,14 +264,13 @@ struct vcpu *sched_pick(struct cpu *c) {
     return v;
 }
 
-void sched_tick(struct cpu *c) {
+void sched_tick(struct cpu *c, uint64_t now) {
     struct run_queue *q = queue_of(c);
 
+    if (READ_ONCE(q->slice_end) - 1 >= now) return; /* 0, nobody waits, is never over */
     spin_lock(&q->lock);
-    if (q->slice_end != 0 && clock_now_ns() >= q->slice_end) {
-        q->slice_end = 0;
-        cpu_raise_work(c, CPU_WORK_RESCHED);
-    }
+    q->slice_end = 0;
+    cpu_raise_work(c, CPU_WORK_RESCHED);
     spin_unlock(&q->lock);
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One-shot timers of vCPUs and the end of the slice, over one hardware timer a pCPU.
+ * Timers of vCPUs and the end of the slice, over one hardware timer a pCPU.
  *
- * Each pCPU has a binary heap of vCPUs by deadline: the root is due first, a vCPU knows its place
- * (timer_slot, from 1; 0: no timer), so that setting, changing and stopping one is O(log n). The
- * hardware is armed for the earlier of the root and the slice's end, and not touched when that is
- * what it is armed for already. It may fire early, never late; who is not due stays.
+ * A vCPU has a timer of each kind: the guest's one-shot, the end of its poll, and the next token of
+ * its domain's throttled ports. Each pCPU has a heap of vCPUs by the earliest of these: the root is
+ * due first, a vCPU knows its place (timer_slot, from 1; 0: no timer). The hardware is armed for
+ * the earlier of the root and the slice's end, and not touched when that is what it is armed for
+ * already. It may fire early, never late; who is not due stays.
  *
  * Locking: heap.lock guards the heap, and the timer.c fields of the vCPUs whose cpu it is.
  */
@@ -15,6 +16,7 @@
 #include "cpu.h"
 #include "domain.h"
 #include "event.h"
+#include "heap.h"
 #include "lock.h"
 #include "sched.h"
 #include "trace.h"
@@ -34,36 +36,36 @@ static struct timer_heap heaps[CPU_MAX];
 
 static struct timer_heap *heap_of(const struct cpu *c) { return &heaps[c->id]; }
 
-static void heap_put(struct timer_heap *h, uint32_t slot, struct vcpu *v) {
-    h->at[slot] = v;
-    v->timer_slot = slot;
+static uint64_t slot_key(void *h, uint32_t slot) {
+    return ((struct timer_heap *)h)->at[slot]->deadline;
 }
 
-/* Moves the entry at `slot` up or down to where its deadline belongs. */
-static void heap_settle(struct timer_heap *h, uint32_t slot) {
-    struct vcpu *v = h->at[slot];
-    uint32_t child;
+static void slot_swap(void *h, uint32_t a, uint32_t b) {
+    struct vcpu **at = ((struct timer_heap *)h)->at, *v = at[a];
 
-    for (; slot > 1 && v->deadline < h->at[slot / 2]->deadline; slot /= 2)
-        heap_put(h, slot, h->at[slot / 2]);
-    while ((child = slot * 2) <= h->used) {
-        if (child < h->used && h->at[child + 1]->deadline < h->at[child]->deadline) child++;
-        if (h->at[child]->deadline >= v->deadline) break;
-        heap_put(h, slot, h->at[child]);
-        slot = child;
-    }
-    heap_put(h, slot, v);
+    at[a] = at[b];
+    at[b] = v;
+    at[a]->timer_slot = a;
+    v->timer_slot = b;
 }
 
-static void heap_remove(struct timer_heap *h, struct vcpu *v) {
-    uint32_t slot = v->timer_slot;
-    struct vcpu *last = h->at[h->used--];
+/* Puts a vCPU where the earliest of its timers belongs: into the heap, elsewhere in it, or out. */
+static void place(struct timer_heap *h, struct vcpu *v) {
+    uint64_t before = NEVER; /* the instant before the deadline: 0, for off, becomes the last */
 
-    v->timer_slot = 0;
-    v->deadline = 0;
-    if (last != v) {
-        heap_put(h, slot, last);
-        heap_settle(h, slot);
+    for (uint32_t i = 0; i < TIMER_KINDS; i++)
+        if (v->due[i] - 1 < before) before = v->due[i] - 1;
+    v->deadline = before + 1;
+    if (before != NEVER) {
+        if (v->timer_slot == 0) {
+            BUG_ON(h->used == HEAP_MAX);
+            v->timer_slot = ++h->used;
+            h->at[h->used] = v;
+        }
+        heap_settle(h, h->used, v->timer_slot, slot_key, slot_swap);
+    } else if (v->timer_slot != 0) {
+        heap_remove(h, &h->used, v->timer_slot, slot_key, slot_swap);
+        v->timer_slot = 0;
     }
 }
 
@@ -79,47 +81,47 @@ static void arm(struct timer_heap *h, const struct cpu *c) {
     }
 }
 
-void timer_set(struct vcpu *v, uint64_t deadline_ns) {
+void timer_set(struct vcpu *v, enum timer_kind kind, uint64_t deadline_ns) {
     struct timer_heap *h = heap_of(v->cpu);
 
     spin_lock(&h->lock);
-    if (deadline_ns == 0) {
-        if (v->timer_slot != 0) heap_remove(h, v);
-    } else {
-        v->deadline = deadline_ns;
-        if (v->timer_slot == 0) {
-            BUG_ON(h->used == HEAP_MAX);
-            heap_put(h, ++h->used, v);
-        }
-        heap_settle(h, v->timer_slot);
-        arm(h, v->cpu);
-    }
+    v->due[kind] = deadline_ns;
+    place(h, v);
+    if (deadline_ns != 0) arm(h, v->cpu);
     spin_unlock(&h->lock);
 }
 
-/* A vCPU whose time has come, taken off the heap; NULL: none. */
-static struct vcpu *heap_due(struct timer_heap *h, uint64_t now) {
-    struct vcpu *v = NULL;
+void timer_stop(struct vcpu *v) {
+    for (enum timer_kind kind = 0; kind < TIMER_KINDS; kind++) timer_set(v, kind, 0);
+}
+
+/* Takes the timers of a vCPU that are due, and does what they are for. */
+static void expire(struct timer_heap *h, struct vcpu *v, uint64_t now) {
+    bool due[TIMER_KINDS];
 
     spin_lock(&h->lock);
-    if (h->used > 0 && h->at[1]->deadline <= now) {
-        v = h->at[1];
-        heap_remove(h, v);
+    for (uint32_t i = 0; i < TIMER_KINDS; i++) {
+        due[i] = v->due[i] - 1 < now;
+        if (due[i]) v->due[i] = 0;
     }
+    place(h, v);
     spin_unlock(&h->lock);
-    return v;
+    if (due[TIMER_GUEST]) event_raise_timer(v);
+    if (due[TIMER_POLL]) sched_wake(v, VCPU_POLLING);
+    if (due[TIMER_TOKEN]) event_release(v->domain, now);
 }
 
 static void timer_handler(void *arg) {
     struct cpu *c = this_cpu();
     struct timer_heap *h = heap_of(c);
-    struct vcpu *v;
+    uint64_t now = clock_now_ns();
 
     (void)arg;
     trace(HV_TRACE_timer, h->armed, h->used, 0);
     h->armed = NEVER;
-    while ((v = heap_due(h, clock_now_ns())) != NULL) event_raise_timer(v);
-    sched_tick(c);
+    /* Once for each vCPU: what it is armed for again is later than now. */
+    while (h->used > 0 && h->at[1]->deadline <= now) expire(h, h->at[1], now);
+    sched_tick(c, now);
     timer_program(c);
 }
 

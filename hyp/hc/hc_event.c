@@ -89,3 +89,10 @@ int64_t hc_event_set_priority(uint64_t dom, uint64_t port, uint64_t priority) {
     /* 1. The domain? 2. Is the port in use, and is it one of the priorities? */
     return d == NULL ? -HV_EPERM : event_set_priority(d, port, priority);
 }
+
+int64_t hc_event_set_rate(uint64_t dom, uint64_t port, uint64_t rate, uint64_t burst) {
+    struct domain *d = owner(dom);
+
+    /* 1. The domain? 2. Has the port a limit, and are both numbers in range? */
+    return d == NULL ? -HV_EPERM : event_set_rate(d, port, rate, burst);
+}

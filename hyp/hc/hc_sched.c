@@ -4,7 +4,9 @@
  * from the hypervisor, and no stack frame of ours survives the switch.
  */
 #include "barrier.h"
+#include "clock.h"
 #include "event.h"
+#include "guestmem.h"
 #include "hc.h"
 #include "sched.h"
 
@@ -34,7 +36,31 @@ int64_t hc_block(void) {
 }
 
 int64_t hc_set_timer(uint64_t deadline) {
-    timer_set(this_cpu()->vcpu, deadline);
+    timer_set(this_cpu()->vcpu, TIMER_GUEST, deadline);
+    return 0;
+}
+
+int64_t hc_poll(uint64_t gpa, uint64_t count, uint64_t deadline) {
+    struct cpu *c = this_cpu();
+    struct vcpu *v = c->vcpu;
+    uint32_t ports[HV_MAX_POLL_PORTS];
+
+    /* 1. Is the number of ports in range? */
+    if (count == 0 || count > HV_MAX_POLL_PORTS) return HC_FAIL(-HV_EINVAL, "count");
+    /* 2. Can they be read? */
+    if (guest_copy_in(v->domain, ports, (gpa_t){ gpa }, count * sizeof(*ports)) < 0)
+        return HC_FAIL(-HV_EFAULT, "ports");
+    /* 3. Is each one in use, and delivered to this vCPU? From here on they wake it. */
+    if (!event_poll(v, ports, (uint32_t)count)) return HC_FAIL(-HV_EINVAL, "port");
+    /* As in hc_block: wait, then look. */
+    sched_sleep(v, VCPU_POLLING);
+    full_barrier();
+    if (event_polled(v) || event_upcall_due(v) || deadline <= clock_now_ns()) {
+        sched_wake(v, VCPU_POLLING);
+        cpu_raise_work(c, CPU_WORK_UPCALL);
+    } else {
+        timer_set(v, TIMER_POLL, deadline == HV_POLL_FOREVER ? 0 : deadline);
+    }
     return 0;
 }
 

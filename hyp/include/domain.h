@@ -15,6 +15,7 @@
 #include "hv_trace.h"
 #include "hv_vcpu.h"
 #include "ratelimit.h"
+#include "sched.h"
 
 /* Why a vCPU does not run. 0: it can. */
 #define VCPU_BLOCKED 1u  /* in block */
@@ -22,6 +23,7 @@
 #define VCPU_PAUSED  4u  /* its domain is paused */
 #define VCPU_OFFLINE 8u  /* not started, or its domain ended */
 #define VCPU_TRACED  16u /* its recorded calls have to be read first */
+#define VCPU_POLLING 32u /* in poll */
 
 struct vcpu {
     /* What the hot paths in entry.S use, by generated offset. */
@@ -57,8 +59,12 @@ struct vcpu {
     uint64_t run_since, run_time[4];
 
     /* timer.c */
-    uint64_t deadline; /* ns, 0: none */
+    uint64_t deadline, due[TIMER_KINDS]; /* ns, 0: none; deadline is the earliest of due */
     uint32_t timer_slot, timer_port;
+
+    /* event.c: the ports of its last poll, which are marked. */
+    uint32_t polled_count;
+    uint16_t polled[HV_MAX_POLL_PORTS];
 
     /* ioemul.c */
     uint64_t io_seq;

@@ -19,8 +19,12 @@ struct port {
     struct port *other; /* PEER: the other end */
     uint64_t peer;      /* domain: UNBOUND who may bind, PEER and CLOSED who did */
     int16_t vector;     /* IRQ, MSI; else -1 */
-    uint16_t rsvd[3];
-    uint64_t rate[3]; /* room for a token bucket */
+    uint16_t polled;    /* its vCPU may wait for it in poll */
+    uint16_t waiting;   /* its place in the heap of throttled ports, from 1; 0: not in it */
+    uint16_t heap;      /* which port is in the heap's place with this one's number */
+    uint32_t rate, burst, period; /* of sends to it; period: ns a token, 0: no limit */
+    uint32_t throttled;           /* sends that found no token */
+    uint64_t full_at;             /* ns: when its bucket is full; PORT_WAITING: not without lock */
 };
 
 int event_init_domain(struct domain *d);
@@ -30,12 +34,20 @@ bool event_destroy_step(
 /* A new port in `state`, UNBOUND to MSI; a, b and msi as in the calls event_alloc and event_bind.
  */
 int64_t event_open(struct domain *d, uint64_t state, uint64_t a, uint64_t b, struct hv_msi *msi);
-int event_send(struct vcpu *v, uint64_t port); /* through a port of v's domain */
+int64_t event_send(struct vcpu *v, uint64_t port); /* through a port of v's domain */
 int event_close(struct domain *d, uint64_t port);
 int event_status(struct domain *d, uint64_t port, struct hv_event_status *s);
 int event_unmask(struct domain *d, uint64_t port);
 int event_set_vcpu(struct domain *d, uint64_t port, uint64_t vcpu);
 int event_set_priority(struct domain *d, uint64_t port, uint64_t priority);
+int event_set_rate(struct domain *d, uint64_t port, uint64_t rate, uint64_t burst);
+/* Makes these ports the ones that end v's poll; false: one is not in use, or another vCPU's. */
+bool event_poll(struct vcpu *v, const uint32_t *ports, uint32_t count);
+/* Is one of them pending? */
+bool event_polled(const struct vcpu *v);
+/* Raises throttled ports of `d` whose tokens are due, 64 at most, and sets the timer for the rest.
+ */
+void event_release(struct domain *d, uint64_t now);
 
 /* Marks a port of `d` pending and wakes its vCPU; no-op for port 0 or a free one. Constant time. */
 void event_raise(struct domain *d, uint32_t port);

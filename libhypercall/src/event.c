@@ -7,7 +7,9 @@
  * a bit that is set in between brings its selector bit again and no event is lost.
  */
 #include "hvlib/event.h"
+#include "hvlib/clock.h"
 #include "hvlib/memory.h"
+#include "hvlib/string.h"
 
 struct handler {
     hv_event_fn fn;
@@ -126,6 +128,41 @@ void hv_wait(void)
 {
     hv_block();
     hv_mask();
+}
+
+/* The selector is left: it may name words that are empty. */
+static uint32_t take_first(const uint32_t *ports, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t bit = (uint64_t)1 << ports[i] % 64;
+
+        for (uint32_t p = 0; p < 2; p++) {
+            uint64_t *word = &hv_vcpu->pending[p][ports[i] / 64];
+
+            if (__atomic_fetch_and(word, ~bit, __ATOMIC_ACQ_REL) & bit)
+                return ports[i];
+        }
+    }
+    return 0;
+}
+
+int64_t hv_event_await(const uint32_t *ports, uint32_t count, uint64_t deadline)
+{
+    HV_BUFFER(256) uint32_t list[HV_MAX_POLL_PORTS];
+    int64_t result = -HV_EINVAL;
+    bool was;
+
+    if (count > HV_MAX_POLL_PORTS)
+        return result;
+    memcpy(list, ports, count * sizeof *list);
+    was = hv_mask();
+    do {
+        result = hv_poll(hv_gpa(list), count, deadline);
+        if (result == 0)
+            result = take_first(list, count);
+    } while (result == 0 && hv_now() < deadline);
+    hv_restore(was);
+    return result;
 }
 
 int64_t hv_event_handler(uint64_t port, hv_event_fn fn, void *arg)

@@ -226,13 +226,13 @@ START_TEST(test_timers_of_who_does_not_run)
     d = host_domain(root, QUOTA, 0);
     port = host_bind_virq(d, HV_VIRQ_TIMER, 0);
     host_run(d);
-    timer_set(d->vcpu[0], host_now + 1000);
+    timer_set(d->vcpu[0], TIMER_GUEST, host_now + 1000);
     ck_assert_int_eq(domain_pause(d), 0);
     host_run(root);
     host_advance(host_now + 2000);
     ck_assert_uint_eq(d->vcpu[0]->page->pending[0][0] >> port & 1, 1);
     ck_assert_int_eq(domain_unpause(d), 0);
-    timer_set(d->vcpu[0], host_now + 1000);
+    timer_set(d->vcpu[0], TIMER_GUEST, host_now + 1000);
     domain_shutdown(d, 0);
     ck_assert_uint_eq(d->vcpu[0]->timer_slot, 0);
     ck_assert_int_eq(host_destroy(d), 0);

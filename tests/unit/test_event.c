@@ -301,7 +301,7 @@ START_TEST(test_virtual_irqs)
     p = host_bind_virq(a, HV_VIRQ_TIMER, 0);
     ck_assert_int_gt(p, 0);
     ck_assert_int_eq(host_bind_virq(a, HV_VIRQ_TIMER, 0), -HV_EBUSY);
-    timer_set(a->vcpu[0], host_now + 100);
+    timer_set(a->vcpu[0], TIMER_GUEST, host_now + 100);
     host_advance(host_now + 99);
     ck_assert(!pending(a, (uint64_t)p, 0));
     host_advance(host_now + 1);
@@ -434,7 +434,7 @@ static void random_send(uint32_t d)
 {
     uint32_t port = (uint32_t)host_random(PORTS);
     const struct model *m = &model[d][port];
-    int e = event_send(dom[d]->vcpu[0], port);
+    int64_t e = event_send(dom[d]->vcpu[0], port);
 
     if (m->state == HV_PORT_PEER) {
         must(e == 0 && pending(dom[m->domain], m->port, 0));

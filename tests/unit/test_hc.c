@@ -401,6 +401,7 @@ START_TEST(test_events_on_behalf)
     ck_assert_uint_eq(s.peer, child->id);
     ck_assert_int_eq(hc_event_set_priority(grandchild->id, (uint64_t)q, 1), 0);
     ck_assert_int_eq(hc_event_set_vcpu(grandchild->id, (uint64_t)q, 0), 0);
+    ck_assert_int_eq(hc_event_set_rate(grandchild->id, (uint64_t)q, 5, 6), 0);
     ck_assert_int_eq(hc_event_close(grandchild->id, (uint64_t)q), 0);
     ck_assert_int_eq(hc_event_send((uint64_t)mine), -HV_EDEAD);
     ck_assert_int_eq(hc_event_bind(HV_SELF, 0, 0, 0, 0), -HV_EINVAL);
@@ -458,6 +459,40 @@ START_TEST(test_block_and_wake)
     ck_assert_uint_eq(host_armed <= host_now + 5, 1);
     ck_assert_int_eq(hc_set_timer(0), 0);
     ck_assert_uint_eq(v->timer_slot, 0);
+}
+END_TEST
+
+START_TEST(test_poll)
+{
+    uint32_t *ports = buffer();
+    struct vcpu *v = child->vcpu[0];
+
+    ports[0] = (uint32_t)hc_event_alloc(HV_SELF, HV_SELF);
+    ports[1] = (uint32_t)hc_event_bind(HV_SELF, HV_BIND_PEER, HV_SELF, ports[0], 0);
+    v->page->masked = 1;
+    ck_assert_int_eq(hc_poll(BUFFER, 0, 0), -HV_EINVAL);
+    ck_assert_int_eq(hc_poll(BUFFER, HV_MAX_POLL_PORTS + 1, 0), -HV_EINVAL);
+    ck_assert_int_eq(hc_poll(BUFFER + PAGE - 4, 2, 0), -HV_EFAULT);
+    ck_assert_int_eq(hc_poll(BUFFER, 3, 0), -HV_EINVAL);
+    ck_assert_uint_eq(v->wait, 0);
+    ck_assert_int_eq(hc_poll(BUFFER, 2, 0), 0);
+    ck_assert_int_eq(hc_poll(BUFFER, 2, host_now), 0);
+    ck_assert_msg(v->wait == 0, "a deadline that has passed");
+    ck_assert_int_eq(hc_poll(BUFFER, 2, host_now + 100), 0);
+    ck_assert_uint_eq(v->wait, VCPU_POLLING);
+    ports[0] = ports[1] = 0; /* read once: nobody looks here any more */
+    host_advance(host_now + 99);
+    ck_assert_uint_eq(v->wait, VCPU_POLLING);
+    host_advance(host_now + 1);
+    ck_assert_uint_eq(v->wait, 0);
+    ports[0] = 1;
+    ck_assert_int_eq(hc_poll(BUFFER, 1, HV_POLL_FOREVER), 0);
+    ck_assert_uint_eq(v->timer_slot, 0);
+    event_raise(child, 1);
+    ck_assert_uint_eq(v->wait, 0);
+    ck_assert_int_eq(hc_poll(BUFFER, 1, HV_POLL_FOREVER), 0);
+    ck_assert_msg(v->wait == 0, "pending already");
+    ck_assert_uint_eq(v->page->masked, 1);
 }
 END_TEST
 
@@ -537,6 +572,7 @@ int main(void)
     tcase_add_test(tc, test_where_a_message_goes);
     tcase_add_test(tc, test_console);
     tcase_add_test(tc, test_block_and_wake);
+    tcase_add_test(tc, test_poll);
     tcase_add_test(tc, test_shutdown);
     tcase_add_test(tc, test_out_structures);
     tcase_add_test(tc, test_emulation);

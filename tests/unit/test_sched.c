@@ -26,6 +26,7 @@ struct guest {
     uint64_t run, sleep;
     uint64_t left;           /* of its burst */
     uint64_t woken, latency; /* worst time from wake to run */
+    uint64_t released;       /* when event_release was last called for it */
 };
 
 static struct guest guest[COUNT];
@@ -43,8 +44,21 @@ void event_raise_timer(struct vcpu *v)
     sched_wake(v, VCPU_BLOCKED);
 }
 
+void event_release(struct domain *d, uint64_t now)
+{
+    struct guest *g = (struct guest *)(void *)((char *)d - offsetof(struct guest, d));
+
+    must(now == host_now);
+    g->released = now;
+}
+
 static void start(void)
 {
+    for (uint32_t i = 0; i < COUNT; i++) {
+        if (guest[i].v.cpu != NULL) {
+            timer_stop(&guest[i].v);
+        }
+    }
     host_cpu_start();
     sched_init();
     timer_init();
@@ -141,7 +155,7 @@ static void run(uint64_t until)
         if (g->left == 0) {
             g->left = g->run;
             sched_sleep(&g->v, VCPU_BLOCKED);
-            timer_set(&g->v, host_now + g->sleep);
+            timer_set(&g->v, TIMER_GUEST, host_now + g->sleep);
         }
     }
 }
@@ -366,36 +380,56 @@ START_TEST(test_random_loads)
 }
 END_TEST
 
-/* The heap against the obvious model: always the earliest, and only when it is due. */
+/* What a timer of each kind does, seen once; arms the guest for the next. 0: it has not fired. */
+static uint64_t fired(struct guest *g, enum timer_kind kind)
+{
+    uint64_t *seen = kind == TIMER_GUEST ? &g->woken : &g->released, at = *seen;
+
+    if (kind == TIMER_POLL) {
+        at = g->v.wait & VCPU_POLLING ? 0 : host_now;
+        sched_sleep(&g->v, VCPU_POLLING);
+        return at;
+    }
+    *seen = 0;
+    sched_sleep(&g->v, VCPU_BLOCKED);
+    return at;
+}
+
+/* The heap against the obvious model: each timer of each vCPU when it is due, none before. */
 START_TEST(test_timers_fire_in_order)
 {
-    uint64_t deadline[COUNT];
+    uint64_t deadline[COUNT][TIMER_KINDS] = { { 0 } };
 
     start();
     for (uint32_t i = 0; i < COUNT; i++) {
         add(i, 256, 1, 1);
-        sched_sleep(&guest[i].v, VCPU_BLOCKED);
+        sched_sleep(&guest[i].v, VCPU_BLOCKED | VCPU_POLLING);
         guest[i].woken = 0;
-        deadline[i] = 0;
     }
     for (int step = 0; step < 20000; step++) {
         uint32_t n = (uint32_t)host_random(COUNT);
+        enum timer_kind kind = (enum timer_kind)host_random(TIMER_KINDS);
 
-        deadline[n] = host_random(4) ? host_now + 1 + host_random(1000) : 0;
-        guest[n].woken = 0;
-        timer_set(&guest[n].v, deadline[n]);
+        deadline[n][kind] = host_random(4) ? host_now + 1 + host_random(1000) : 0;
+        timer_set(&guest[n].v, kind, deadline[n][kind]);
+        if (host_random(100) == 0) {
+            timer_stop(&guest[n].v);
+            memset(deadline[n], 0, sizeof(deadline[n]));
+        }
         host_advance(host_now + host_random(300));
         for (uint32_t i = 0; i < COUNT; i++) {
-            bool due = deadline[i] != 0 && deadline[i] <= host_now;
+            bool armed = false;
 
-            must((guest[i].woken != 0) == due);
-            must(!due || guest[i].woken == deadline[i]);
-            must((guest[i].v.timer_slot != 0) == (deadline[i] > host_now));
-            if (due) {
-                deadline[i] = 0;
-                guest[i].woken = 0;
-                sched_sleep(&guest[i].v, VCPU_BLOCKED);
+            for (kind = 0; kind < TIMER_KINDS; kind++) {
+                uint64_t *d = &deadline[i][kind], at = fired(&guest[i], kind);
+                bool due = *d != 0 && *d <= host_now;
+
+                must((at != 0) == due);
+                must(!due || kind == TIMER_POLL || at == *d);
+                *d = due ? 0 : *d;
+                armed |= *d != 0;
             }
+            must((guest[i].v.timer_slot != 0) == armed);
         }
     }
 }

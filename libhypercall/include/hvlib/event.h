@@ -62,6 +62,13 @@ static inline void hv_restore(bool was)
  * hv_wait(); hv_unmask();` loses no event. */
 void hv_wait(void);
 
+/** Wait until one of `count` (1..HV_MAX_POLL_PORTS) own ports is pending, or `deadline`
+ * (nanoseconds since boot; HV_POLL_FOREVER: none) has passed, with upcalls masked meanwhile: all
+ * other events are left for later. Takes the event, so that its handler is not called, and returns
+ * its port; the first in the order given when there are several. 0: the deadline has passed.
+ * Errors: those of poll. */
+int64_t hv_event_await(const uint32_t *ports, uint32_t count, uint64_t deadline);
+
 /** Allocate a port for `peer` and set its handler. Returns the port or an error of event_alloc. */
 int64_t hv_event_offer(uint64_t peer, hv_event_fn fn, void *arg);
 /** Bind a port (kinds and arguments of event_bind but for MSI) and set its handler. Returns the

@@ -86,7 +86,7 @@ static int64_t call_space_destroy(uint64_t d)
 }
 static int64_t call_event_alloc(uint64_t d)
 {
-    return keep(&a.port, hv_event_alloc(d, HV_SELF));
+    return keep(&a.port, hv_event_alloc(d, 0)); /* root: a peer, so that it has a limit */
 }
 static int64_t call_event_bind(uint64_t d)
 {
@@ -111,6 +111,10 @@ static int64_t call_event_set_vcpu(uint64_t d)
 static int64_t call_event_set_priority(uint64_t d)
 {
     return hv_event_set_priority(d, a.port, HV_PRIORITY_URGENT);
+}
+static int64_t call_event_set_rate(uint64_t d)
+{
+    return hv_event_set_rate(d, a.port, 10, 10);
 }
 static int64_t call_grant_create(uint64_t d)
 {
@@ -225,16 +229,16 @@ static const struct call {
     {                                                                                              \
         call_##name, #name, false                                                                  \
     }
-    SELF(counters),       SELF(info),           SELF(populate),       SELF(give_back),
-    SELF(space_create),   BELOW(copy_to),       BELOW(copy_from),     SELF(map),
-    SELF(protect),        SELF(unmap),          SELF(space_destroy),  SELF(event_alloc),
-    SELF(event_bind),     SELF(event_status),   SELF(event_set_vcpu), SELF(event_set_priority),
-    SELF(grant_create),   SELF(grant_end),      SELF(grant_map),      SELF(grant_unmap),
-    SELF(event_close),    BELOW(assign_ports),  BELOW(assign_mmio),   BELOW(assign_irq),
-    BELOW(assign_device), SELF(event_bind_irq), SELF(event_bind_msi), BELOW(io_route),
-    SELF(set_context),    BELOW(start),         BELOW(pause),         BELOW(unpause),
-    BELOW(io_complete),   BELOW(devices_reset), BELOW(call_trace),    BELOW(call_trace_read),
-    BELOW(destroy),
+    SELF(counters),         SELF(info),           SELF(populate),       SELF(give_back),
+    SELF(space_create),     BELOW(copy_to),       BELOW(copy_from),     SELF(map),
+    SELF(protect),          SELF(unmap),          SELF(space_destroy),  SELF(event_alloc),
+    SELF(event_bind),       SELF(event_status),   SELF(event_set_vcpu), SELF(event_set_priority),
+    SELF(event_set_rate),   SELF(grant_create),   SELF(grant_end),      SELF(grant_map),
+    SELF(grant_unmap),      SELF(event_close),    BELOW(assign_ports),  BELOW(assign_mmio),
+    BELOW(assign_irq),      BELOW(assign_device), SELF(event_bind_irq), SELF(event_bind_msi),
+    BELOW(io_route),        SELF(set_context),    BELOW(start),         BELOW(pause),
+    BELOW(unpause),         BELOW(io_complete),   BELOW(devices_reset), BELOW(call_trace),
+    BELOW(call_trace_read), BELOW(destroy),
 };
 #define CALLS (sizeof calls / sizeof *calls)
 

@@ -70,6 +70,10 @@ static int64_t call_status(uint64_t gpa)
 {
     return hv_event_status(HV_SELF, port, gpa);
 }
+static int64_t call_poll(uint64_t gpa)
+{
+    return hv_poll(gpa, 2, 0);
+}
 static int64_t call_grant_map(uint64_t gpa)
 {
     return hv_grant_map(HV_SELF, gpa, 1);
@@ -122,7 +126,8 @@ static const struct {
     { call_protect, "protect", 24, false, false, -HV_EINVAL },
     { call_dma_map, "dma_map", 16, true, false, NO_CHECK },
     { call_bind_msi, "event_bind", 16, true, false, 0 },
-    { call_status, "event_status", 32, true, false, 0 },
+    { call_status, "event_status", 48, true, false, 0 },
+    { call_poll, "poll", 8, false, false, -HV_EINVAL },
     { call_grant_map, "grant_map", 32, false, false, -HV_EINVAL },
     { call_grant_unmap, "grant_unmap", 8, false, false, -HV_EINVAL },
     { call_grant_copy, "grant_copy", 40, false, false, -HV_EINVAL },

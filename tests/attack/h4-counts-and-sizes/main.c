@@ -86,6 +86,10 @@ static int64_t grant_copies(uint64_t n)
 {
     return hv_grant_copy(gpa, n);
 }
+static int64_t poll_ports(uint64_t n)
+{
+    return hv_poll(gpa, n, 0);
+}
 static int64_t copy_bytes(uint64_t n)
 {
     return hv_domain_copy(child, 0, hv_gpa(test_title) & ~(uint64_t)0xfff, n, 1);
@@ -119,6 +123,9 @@ static void check_counts(void)
     refuses("unmap", unmap_runs, HV_MAX_MAP_RUNS);
     memset(page, 0, HV_PAGE_SIZE);
     CHECK_EQ(hv_give_back(child, 192 - 64, 64), 64);
+    for (unsigned i = 0; i < HV_MAX_POLL_PORTS; i++)
+        ((uint32_t *)(void *)page)[i] = (uint32_t)port;
+    refuses("poll", poll_ports, HV_MAX_POLL_PORTS);
     refuses("populate", populate_pages, 64);
     refuses("grant_create", grant_pages, HV_MAX_GRANT_PAGES);
     refuses("domain_copy", copy_bytes, 65536);
@@ -142,7 +149,10 @@ static void check_counts_before_buffers(void)
         CHECK_EQ(grant_unmaps(large[i]), -HV_EINVAL);
         CHECK_EQ(grant_copies(large[i]), -HV_EINVAL);
         CHECK_EQ(dma_pages(large[i]), -HV_EINVAL);
+        CHECK_EQ(poll_ports(large[i]), -HV_EINVAL);
     }
+    CHECK_EQ(poll_ports(HV_MAX_POLL_PORTS + 1), -HV_EINVAL);
+    CHECK_EQ(poll_ports(HV_MAX_POLL_PORTS), -HV_EFAULT);
     CHECK_EQ(grant_maps(HV_MAX_GRANT_BATCH + 1), -HV_EINVAL);
     CHECK_EQ(grant_maps(HV_MAX_GRANT_BATCH), -HV_EFAULT);
     CHECK_EQ(grant_copies(HV_MAX_GRANT_BATCH + 1), -HV_EINVAL);
