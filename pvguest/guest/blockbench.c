@@ -41,19 +41,6 @@ struct row {
     char name[32];
 };
 
-static void sort_samples(unsigned count)
-{
-    for (unsigned i = 1; i < count; i++) {
-        uint64_t value = sample[i];
-        unsigned j = i;
-
-        for (; j > 0 && sample[j - 1] > value; j--) {
-            sample[j] = sample[j - 1];
-        }
-        sample[j] = value;
-    }
-}
-
 /* The two ends of a measurement. Always called, so that an empty one costs as much as any. */
 static __attribute__((noinline)) uint64_t begin(void)
 {
@@ -78,14 +65,14 @@ static uint64_t empty_measurement(void)
         sample[i] = end() - from;
     }
     measure_mark_empty();
-    sort_samples(RUNS);
+    samples_sort(sample, RUNS);
     return sample[RUNS / 2];
 }
 
 static void report(const struct row *r, unsigned runs, unsigned divisor)
 {
     measure_mark_row();
-    sort_samples(runs);
+    samples_sort(sample, runs);
     printk("BENCH %s %s %s %lu %lu %lu %u %u\n", r->name, r->mode, unit, sample[runs / 2],
            sample[0], sample[runs - 1], runs, divisor);
 }

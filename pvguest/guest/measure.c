@@ -44,3 +44,16 @@ void print_share(void)
            (unsigned long)(m.usage.running / NS_PER_MS),
            (unsigned long)(m.usage.total / NS_PER_MS));
 }
+
+void samples_sort(uint64_t *sample, unsigned count)
+{
+    for (unsigned i = 1; i < count; i++) {
+        uint64_t value = sample[i];
+        unsigned j = i;
+
+        for (; j > 0 && sample[j - 1] > value; j--) {
+            sample[j] = sample[j - 1];
+        }
+        sample[j] = value;
+    }
+}

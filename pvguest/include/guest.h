@@ -39,5 +39,7 @@ struct measure measure_since(const struct measure *start);
 unsigned measure_share(const struct measure *m);
 /** Print the share since the start. */
 void print_share(void);
+/** The smallest first: the median is then in the middle. */
+void samples_sort(uint64_t *sample, unsigned count);
 
 #endif

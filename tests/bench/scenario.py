@@ -88,16 +88,13 @@ def micro(_, build, log, extra):
                         icount=True, timeout=120, extra=extra)
 
 
-def configuration(folder, name, **fill):
-    """Writes block.conf, filled in; returns its path."""
-    with open(os.path.join(HERE, "block.conf"), encoding="utf-8") as f:
-        text = f.read()
-    for key, value in fill.items():
-        text = text.replace(f"@{key.upper()}@", value)
-    path = os.path.join(folder, name + ".conf")
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-    return path
+def configuration(build, name, cmdline, *more):
+    """Writes the configuration of one domain; returns the module that it is."""
+    lines = ["[domain bench]", "image = pvguest.elf", "memory = 32M", "cmdline = " + cmdline, *more]
+    os.makedirs(os.path.join(build, "bench"), exist_ok=True)
+    with open(os.path.join(build, "bench", name + ".conf"), "w", encoding="utf-8") as f:
+        f.write("\n".join(lines) + "\n")
+    return f"bench/{name}.conf paravane.conf"
 
 
 def disk_image(build, name):
@@ -106,16 +103,17 @@ def disk_image(build, name):
     path = os.path.join(folder, name + ".img")
     with open(path, "wb") as disk:
         disk.truncate(DISK_BYTES)
-    return folder, path
+    return path
 
 
 def block(s, build, log, extra):
     """By one way: against a RAM disk in root, or QEMU's virtio disk."""
-    folder, path = disk_image(build, s.name)
+    path = disk_image(build, s.name)
     real = s.medium == "disk"
-    configuration(folder, s.name, disk="vda" if real else "rd0", way=s.options["way"],
-                  options=s.options["cmdline"] + (" medium=disk" if real else ""))
-    modules = ["root.elf poweroff", "pvguest.elf", f"bench/{s.name}.conf paravane.conf"]
+    conf = configuration(build, s.name,
+                         f"role=blockbench {s.options['cmdline']}{' medium=disk' if real else ''}",
+                         f"disk = {'vda' if real else 'rd0'} {s.options['way']} rw")
+    modules = ["root.elf poweroff", "pvguest.elf", conf]
     if real:
         return qemu.Machine(build, log, initrd=qemu.modules(*modules), timeout=240,
                             drives=[qemu.drive(path)])
@@ -125,13 +123,24 @@ def block(s, build, log, extra):
 
 def native(s, build, log, extra):
     """The same kernel on the bare machine, with QEMU's IDE disk."""
-    _, path = disk_image(build, s.name)
+    path = disk_image(build, s.name)
     if s.layers:
         # With sleep=off a wait for the disk would run the clock ahead to the driver's timeout.
         extra = [*extra, "-icount", "shift=0"]
     append = "role=blockbench " + s.options["cmdline"] + ("" if s.layers else " medium=disk")
     return qemu.Machine(build, log, kernel="native.elf", append=append, kind="pc", timeout=240,
                         drives=[qemu.ide_drive(path)], extra=extra)
+
+
+def console(s, build, log, extra):
+    conf = configuration(build, s.name, "role=consolebench " + s.options["cmdline"], *s.options["conf"])
+    modules = ["root.elf poweroff", "pvguest.elf", conf]
+    return qemu.Machine(build, log, initrd=qemu.modules(*modules), icount=True, timeout=120, extra=extra)
+
+
+def native_console(s, build, log, extra):
+    return qemu.Machine(build, log, kernel="native.elf", append="role=consolebench " + s.options["cmdline"],
+                        kind="pc", timeout=120, icount=True, extra=extra)
 
 
 # --- the list -----------------------------------------------------------------------------------
@@ -155,6 +164,15 @@ def block_scenarios():
                        options=options)
 
 
+def console_scenarios():
+    yield Scenario("console_pv", ("console",), console, PV, waits=True,
+                   options={"cmdline": "mode=pv", "conf": []})
+    yield Scenario("console_emulated_pio", ("console",), console, PV, waits=True,
+                   options={"cmdline": "mode=emulated_pio console=uart", "conf": ["emulate = uart"]})
+    yield Scenario("console_native", ("console",), native_console, {"guest": "native.elf"}, waits=True,
+                   options={"cmdline": "mode=native console=uart"})
+
+
 MICRO = tuple("hypercall event trap memory grant time sched boot".split())
 SCENARIOS = [Scenario("micro", MICRO, micro, {"guest": "tests/bench/micro.elf", "hyp": "hyp.elf"}),
-             *block_scenarios()]
+             *block_scenarios(), *console_scenarios()]

@@ -27,5 +27,5 @@ def test_user_programs(system):
 
 
 def test_uart_as_console(system):
-    "output goes through the ports of an emulated UART, character by character"
+    "all output goes through the ports of an emulated UART"
     run(system, "exit console=uart", more=("emulate = uart",), said=("[a.uart] exit",))

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "driver.h"
 #include "irq.h"
+#include "kernel.h"
 #include "kstring.h"
 #include "mem.h"
 #include "printk.h"
@@ -23,6 +24,7 @@
 
 #define RING_PAGES 2u
 #define BACKLOG    8192u
+#define UART_IRQ   4u
 #define CONNECT_NS (2 * NS_PER_S)
 #define LATER_NS   (2 * NS_PER_MS)
 #define DRAIN_NS   (2 * NS_PER_S)
@@ -67,6 +69,13 @@ static void flush_later(void *arg)
     flush();
 }
 
+static uint32_t smallest(uint32_t a, uint32_t b, uint32_t c)
+{
+    uint32_t least = a < b ? a : b;
+
+    return least < c ? least : c;
+}
+
 /* Move the backlog to the ring as far as there is room. Nobody tells when there is more: look again
  * a little later. */
 static void flush(void)
@@ -74,10 +83,12 @@ static void flush(void)
     struct hv_console_slot slot;
 
     while (console.running && console.head != console.tail && hv_ring_room(&console.ring) > 0) {
-        memset(&slot, 0, sizeof(slot));
-        while (slot.bytes < HV_CONSOLE_TEXT && console.head != console.tail) {
-            slot.text[slot.bytes++] = console.backlog[console.tail++ % BACKLOG];
-        }
+        uint32_t at = console.tail % BACKLOG;
+
+        slot.bytes = smallest(HV_CONSOLE_TEXT, console.head - console.tail, BACKLOG - at);
+        memset(slot.text, 0, sizeof(slot.text));
+        memcpy(slot.text, console.backlog + at, slot.bytes);
+        console.tail += slot.bytes;
         (void)console_ring_put(&console.ring, &slot);
     }
     push();
@@ -99,13 +110,18 @@ static void sink_drain(struct console_sink *s)
 
 static void keep(const char *text, size_t bytes)
 {
-    for (size_t i = 0; i < bytes; i++) {
-        if (console.head - console.tail == BACKLOG) {
-            console.dropped++;
-        } else {
-            console.backlog[console.head++ % BACKLOG] = text[i];
-        }
+    uint32_t left = (uint32_t)bytes;
+
+    while (left > 0 && console.head - console.tail < BACKLOG) {
+        uint32_t at = console.head % BACKLOG;
+        uint32_t part = smallest(left, BACKLOG - (console.head - console.tail), BACKLOG - at);
+
+        memcpy(console.backlog + at, text, part);
+        console.head += part;
+        text += part;
+        left -= part;
     }
+    console.dropped += left;
 }
 
 static void sink_write(struct console_sink *s, const char *text, size_t bytes)
@@ -202,12 +218,21 @@ static void console_event(void *arg)
     }
 }
 
+/* Is another console asked for, and there? */
+static bool not_wanted(void)
+{
+    char name[8] = "";
+
+    return option_text("console", name, sizeof(name)) && strcmp(name, "uart") == 0 &&
+           irq_isa_line(UART_IRQ) >= 0;
+}
+
 static void front_console_probe(void)
 {
     uint64_t deadline = clock_ns() + CONNECT_NS;
     uint64_t flags;
 
-    if (!hv_start_device(HV_DEVICE_CONSOLE, 0, &console.record)) {
+    if (not_wanted() || !hv_start_device(HV_DEVICE_CONSOLE, 0, &console.record)) {
         return;
     }
     console.out = page_alloc(RING_PAGES);

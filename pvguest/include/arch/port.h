@@ -58,4 +58,11 @@ static inline void port_outs16(uint16_t port, const void *buffer, uint32_t count
     __asm__ volatile("rep outsw" : "+S"(buffer), "+c"(n) : "d"(port) : "memory");
 }
 
+/** `count` bytes from `buffer` to the port. */
+static inline void port_outs8(uint16_t port, const void *buffer, uint32_t count)
+{
+    uint64_t n = count;
+    __asm__ volatile("rep outsb" : "+S"(buffer), "+c"(n) : "d"(port) : "memory");
+}
+
 #endif
