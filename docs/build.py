@@ -9,6 +9,7 @@ OUT/html.
 
 import glob
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,21 @@ def header_page(project, folder, title):
     return "\n".join(lines)
 
 
+def bundle(scripts):
+    """Debian's furo leaves its script as a module that imports another, and pages take it as a plain one,
+    so nothing in it runs: neither the switch between light and dark nor the marks of where one is. The
+    two become one script, which also works from a file."""
+    path = os.path.join(scripts, "furo.js")
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    line, _, rest = text.partition("\n")
+    if re.fullmatch(r'import Gumshoe from "./gumshoe-patched.js";', line):
+        with open(os.path.join(scripts, "gumshoe-patched.js"), encoding="utf-8") as f:
+            text = f.read() + rest
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+
+
 def main():
     out = os.path.abspath(sys.argv[1])
     os.chdir(TOP)
@@ -77,6 +93,7 @@ def main():
                     "-d", os.path.join(out, "doctrees"), source, os.path.join(out, "html")],
                    check=True, env=dict(os.environ, PYTHONPATH=HERE,
                                         PARAVANE_DOXYGEN=os.path.join(out, "doxygen")))
+    bundle(os.path.join(out, "html", "_static", "scripts"))
     problems = links.check(os.path.join(out, "html"), gen_abi.names() + gen_types.names(types))
     if problems:
         sys.exit("\n".join(problems))

@@ -172,10 +172,12 @@ def parse():
 
 
 def table(header, rows, widths):
-    out = [".. list-table::", "   :header-rows: 1", "   :class: reference", f"   :widths: {' '.join(map(str, widths))}", ""]
-    for row in [header, *rows]:
-        for at, cell in enumerate(row):
-            out.append(f"   {'* -' if at == 0 else '  -'} {cell}".rstrip())
+    """Rows of (left, name, detail, words): two columns, so that a phone has room for the words."""
+    out = [".. list-table::", "   :header-rows: 1", "   :class: reference", f"   :widths: {' '.join(map(str, widths))}", "",
+           f"   * - {header[0]}", f"     - {header[1]}"]
+    for left, name, detail, words in rows:
+        out += [f"   * - {left}", f"     - | {name} {detail}".rstrip()]
+        out += [f"       | {words}"] if words else []
     return out + [""]
 
 
@@ -183,9 +185,8 @@ def structure_section(s):
     out = [f".. _struct-{s.name}:", ""] + index(f"{s.name} (structure)") + heading(f"struct {s.name}", "^")
     out += [inline(s.text), ""] if s.text else []
     out += [f"{s.size} bytes.", ""]
-    rows = [(f"{f.offset:#x}", f"``{f.name}``", f"``{f.kind}``", inline(f.text) or
-             ("0" if "rsvd" in f.name else "")) for f in s.fields]
-    return out + table(("offset", "field", "type", "what"), rows, (12, 24, 24, 40))
+    rows = [(f"{f.offset:#x}", f"``{f.name}``", f"``{f.kind}``", inline(f.text)) for f in s.fields]
+    return out + table(("offset", "field, type"), rows, (14, 86))
 
 
 def structures_page(parsed):
@@ -212,8 +213,8 @@ def constants_page(parsed):
         for g in found:
             out += [inline(g.text), ""] if g.text else []
             out += index(*(c.name for c in g.constants))
-            out += table(("constant", "value", "what"), [(f"``{c.name}``", f"``{c.value}``", inline(c.text))
-                                                        for c in g.constants], (38, 26, 36))
+            out += table(("value", "constant"), [(c.value.replace("*", "\\*"), f"``{c.name}``", "", inline(c.text))
+                                                 for c in g.constants], (26, 74))
     return "\n".join(out) + "\n"
 
 
