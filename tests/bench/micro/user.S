@@ -41,7 +41,9 @@ bench_user_page:
     movl $BENCH_MAP_PAGE, %edi
     rdtsc
     movl %eax, %esi
+    nopl BENCH_BEGIN(%rax)
     movb (%rdi), %cl
+    nopl BENCH_END(%rax)
     rdtsc
     subl %esi, %eax
     movl %eax, %edi

@@ -267,7 +267,7 @@ static void on_row(unsigned cpu, void *data)
     (void)cpu;
     (void)data;
     if (samples == 0) {
-        fail("a row without samples");
+        fail("a row without samples: no BEGIN and END around what was measured");
     }
     qsort(sample, samples, sizeof(*sample), by_wall);
     fprintf(out, "ROW samples=%u wall=%llu", samples, (unsigned long long)s->wall);
@@ -332,6 +332,7 @@ static unsigned width_of(uint8_t opcode, bool wide, bool narrow)
 /* What one of them moves at a time: by whom, and how many bytes. */
 struct mover {
     unsigned layer, width;
+    bool ins;
     bool load; /* OUTS: what is read counts, for the others what is written */
 };
 
@@ -343,8 +344,11 @@ static void on_move(unsigned cpu, uint32_t info, uint64_t address, void *data)
     static uint64_t last;
 
     (void)cpu;
-    if (qemu_plugin_mem_is_store(info) != m->load && address != last) {
-        now.moved[m->layer] += m->width;
+    if (qemu_plugin_mem_is_store(info) == m->load || (m->ins && address == last)) {
+        return;
+    }
+    now.moved[m->layer] += m->width;
+    if (m->ins) {
         last = address;
     }
 }
@@ -356,7 +360,10 @@ static void count_string(struct qemu_plugin_insn *insn, uint8_t opcode, unsigned
     if (!m) {
         fail("no memory");
     }
-    *m = (struct mover){ .layer = l, .width = width, .load = opcode == 0x6e || opcode == 0x6f };
+    *m = (struct mover){ .layer = l,
+                         .width = width,
+                         .ins = opcode == 0x6c || opcode == 0x6d,
+                         .load = opcode == 0x6e || opcode == 0x6f };
     add(insn, &now.copying[l]);
     qemu_plugin_register_vcpu_mem_cb(insn, on_move, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, m);
 }
