@@ -10,9 +10,12 @@
  */
 #include "root/consmux.h"
 
+#include "config.h"
 #include "irq.h"
 #include "kstring.h"
+#include "mem.h"
 #include "printk.h"
+#include "root/scrollback.h"
 #include "thread.h"
 
 #include <hv_event.h>
@@ -22,9 +25,18 @@
 #define LINE    512u
 #define SOURCES 10u /* as many as there are digits */
 #define BATCH   256u
+#define LOGS    (2 * CONFIG_DOMAINS + 1) /* each domain's console and UART, and root */
+
+/* What the sources of one name have shown. It stays when they close, so that a domain that is gone
+ * can be asked what it said last; the next one of the name begins anew. */
+struct mux_log {
+    char name[CONSMUX_NAME];
+    struct scrollback text;
+};
 
 struct mux_source {
     bool open;
+    struct mux_log *log; /* NULL: there was no memory */
     char name[CONSMUX_NAME];
     mux_input_fn input;
     void *arg;
@@ -33,6 +45,7 @@ struct mux_source {
 };
 
 static struct mux_source sources[SOURCES];
+static struct mux_log *logs[LOGS];
 static struct mux_source *const root = &sources[0];
 static struct mux_source *focus = &sources[0];
 static struct mux_source *cursor; /* whose unfinished line is on the terminal; NULL: line start */
@@ -91,16 +104,22 @@ static void settle(void)
     out_flush();
 }
 
-static void put_line(struct mux_source *s)
+/* A line of anybody but root has its name in front, whenever it is printed. */
+static void out_line(const char *name, const char *line, size_t bytes)
 {
     leave_line(NULL);
-    if (s != root) {
+    if (strcmp(name, root->name) != 0) {
         out_string("[");
-        out_string(s->name);
+        out_string(name);
         out_string("] ");
     }
-    out(s->line, s->used);
+    out(line, bytes);
     out_string("\n");
+}
+
+static void put_line(struct mux_source *s)
+{
+    out_line(s->name, s->line, s->used);
     s->used = 0;
 }
 
@@ -137,6 +156,8 @@ void mux_write(struct mux_source *s, const char *text, size_t bytes)
     uint64_t flags = irq_save();
     for (size_t i = 0; i < bytes; i++) {
         char c = harmless(text[i]) ? text[i] : '?';
+        if (s->log)
+            scrollback_put(&s->log->text, c);
         if (s == focus && s != root)
             put_direct(s, c);
         else
@@ -144,6 +165,58 @@ void mux_write(struct mux_source *s, const char *text, size_t bytes)
     }
     settle();
     irq_restore(flags);
+}
+
+/* The empty log of a new source. */
+static struct mux_log *log_open(const char *name)
+{
+    unsigned n = 0;
+    while (n < LOGS && logs[n] && strcmp(logs[n]->name, name) != 0)
+        n++;
+    if (n == LOGS)
+        return NULL;
+    if (!logs[n])
+        logs[n] = kmalloc(sizeof(*logs[n]));
+    if (!logs[n])
+        return NULL;
+    memcpy(logs[n]->name, name, CONSMUX_NAME);
+    memset(&logs[n]->text, 0, sizeof(logs[n]->text));
+    return logs[n];
+}
+
+/* Line by line, with the other threads and all that comes in between. What is printed meanwhile is
+ * not printed again. */
+static void print_log(struct mux_log *l)
+{
+    static char line[LINE];
+    uint64_t flags = irq_save();
+    uint64_t at = scrollback_start(&l->text);
+    uint64_t end = l->text.end;
+    if (l->text.lines_lost)
+        printk("%s: %lu older lines are lost\n", l->name, l->text.lines_lost);
+    while (at < end && at < l->text.end) {
+        size_t bytes = scrollback_line(&l->text, &at, line, sizeof(line));
+        out_line(l->name, line, bytes);
+        settle();
+        irq_restore(flags);
+        thread_yield();
+        flags = irq_save();
+    }
+    irq_restore(flags);
+}
+
+bool mux_print_log(const char *name)
+{
+    size_t length = strlen(name);
+    bool found = false;
+    for (unsigned n = 0; n < LOGS && logs[n]; n++) {
+        const char *rest = logs[n]->name + length;
+        if (strncmp(logs[n]->name, name, length) != 0 || (*rest && *rest != '.'))
+            continue;
+        print_log(logs[n]);
+        found = true;
+    }
+    return found;
 }
 
 struct mux_source *mux_open(const char *name, mux_input_fn input, void *arg)
@@ -157,6 +230,7 @@ struct mux_source *mux_open(const char *name, mux_input_fn input, void *arg)
         *s = (struct mux_source){ .open = true, .input = input, .arg = arg };
         size_t length = strlen(name) < CONSMUX_NAME ? strlen(name) : CONSMUX_NAME - 1;
         memcpy(s->name, name, length);
+        s->log = log_open(s->name);
     }
     irq_restore(flags);
     return s;
@@ -246,6 +320,7 @@ int mux_init(void)
 {
     static struct console_sink sink = { .write = root_write };
     *root = (struct mux_source){ .open = true, .name = "root" };
+    root->log = log_open(root->name);
     console_add(&sink);
     int64_t line = hv_event_bind(HV_SELF, HV_BIND_VIRQ, HV_VIRQ_CONSOLE, 0, 0);
     if (line < 0)

@@ -7,6 +7,7 @@
 #include "kstring.h"
 #include "printk.h"
 #include "root/command.h"
+#include "root/consmux.h"
 
 #include <hvlib/arch/hypercall.h>
 
@@ -39,6 +40,12 @@ static void run_info(const struct command_line *line)
 static void run_console(const struct command_line *line)
 {
     console_back_focus(line->domain->console);
+}
+
+static void run_log(const struct command_line *line)
+{
+    if (!mux_print_log(line->word[1]))
+        printk("%s: has not printed anything yet\n", line->word[1]);
 }
 
 static void tell(const struct domain *d, const char *done, int64_t result)
@@ -91,6 +98,15 @@ COMMANDS(domain_commands) = {
       .help = "type to a domain, see its output as it comes",
       .run = run_console,
       .subject = COMMAND_EXISTING },
+    { .name = "log",
+      .arguments = "NAME",
+      .help = "what a domain's console, or root, has shown",
+      .more = "    The last 16 KiB, of a domain that is gone too, until it is created again. Its "
+              "lines\n"
+              "    have its name in front, those of an emulated UART \"NAME.uart\".\n",
+      .run = run_log,
+      .subject = COMMAND_DOMAIN,
+      .takes_root = true },
     { .name = "pause",
       .arguments = "NAME",
       .help = "stop a domain",

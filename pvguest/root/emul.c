@@ -120,7 +120,7 @@ static void uart_tx(void *ctx, const uint8_t *data, size_t bytes)
     struct emul *e = ctx;
     char name[CONSMUX_NAME];
     if (!e->source) {
-        format_text(name, sizeof(name), "%.8s.uart", e->setup.name);
+        format_text(name, sizeof(name), "%s.uart", e->setup.name);
         e->source = mux_open(name, uart_typed, e);
     }
     if (e->source)

@@ -149,6 +149,100 @@ def test_last_state(system):
     system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
 
 
+def log_of(machine, name):
+    """The lines that `log NAME` prints, without the echo of the command."""
+    mark = f"mark{machine.seen}"
+    machine.expect(PROMPT)
+    machine.send(f"log {name}\r")
+    machine.expect(rf"log {name}\n")
+    start = machine.seen
+    machine.send(f"{mark}\r")
+    machine.expect(rf"no command '{mark}'")
+    text = re.sub(r"\x1b\[K|paravane> [^\n]*", "", machine.text[start:machine.seen])
+    return [line for line in text.splitlines() if line][:-1]
+
+
+def test_log(system):
+    "what a console has shown can be read again, of a domain that is gone too, until it is created"
+    text = conf.domain("a", "selftest", memory="8M") + conf.COUNTER + \
+        conf.domain("c", "exit console=uart", memory="8M", more=("emulate = uart",))
+    with system.boot_demo(text, talk=True, timeout=40.0) as machine:
+        machine.expect(r"root: a ended well")
+        machine.expect(r"\[b\] counter: \d+")
+        live = re.findall(r"\[a\] [^\n]*", machine.text)
+        system.check("[a] SELFTEST ok" in live, "the test ran")
+        # What other domains print meanwhile stands between.
+        only = [line for line in log_of(machine, "a") if line.startswith("[a]")]
+        system.check(only == live, f"{only} is what was printed: {live}")
+        command(machine, "destroy a", r"a: destroyed")
+        only = [line for line in log_of(machine, "a") if line.startswith("[a]")]
+        system.check(only == live, "all of it is there when the domain is gone")
+        system.check("[c.uart] exit" in log_of(machine, "c"), "a UART's is told with its domain's")
+        lines = log_of(machine, "root")
+        system.check("root: a ended well" in lines and "a: destroyed" in lines, f"root's: {lines}")
+        system.check(not [line for line in lines if line.startswith("[a]")], "and only root's")
+        command(machine, "log nobody", r"no domain 'nobody'")
+        command(machine, "create a", r"a: started")
+        machine.expect(r"root: a ended well")
+        again = [line for line in log_of(machine, "a") if line.startswith("[a]")]
+        system.check(len(again) == len(live), "a new domain's log begins anew")
+        machine.send("quit\r")
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+
+
+def test_bad_neighbour(system):
+    "nothing that a guest prints reaches the terminal but as text behind its name, by log neither"
+    text = conf.domain("a", "shout lines=300", memory="8M")
+    with system.boot_demo(text, talk=True, timeout=50.0) as machine:
+        machine.expect(r"root: a ended well")
+        lines = log_of(machine, "a")
+        lost = re.fullmatch(r"a: (\d+) older lines are lost", lines[0])
+        shouts = [line for line in lines[1:] if not line.startswith("root: ")]
+        system.check(lost is not None and shouts[-1].startswith("[a] shout 300: "), "the end is there")
+        numbers = [int(re.match(r"\[a\] shout (\d+): the quick", line)[1]) for line in shouts]
+        system.check(numbers == list(range(numbers[0], 301)), "in order, without a gap")
+        # What it began with came before them: six lines and the long one.
+        system.check(int(lost[1]) == numbers[0] - 1 + 7, f"{lines[0]}, and the first is {shouts[0]}")
+        command(machine, "list", r"1 +a +shutdown")
+        machine.send("quit\r")
+        end = machine.wait()
+    check_harmless(system, machine)
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+
+
+def check_harmless(system, machine):
+    """Of what a terminal obeys there is only what the prompt itself sends."""
+    with open(machine.log, "rb") as f:
+        raw = f.read()
+    seen = set(re.findall(rb"\x1b(?!\[(?:\d\d[CD]|K))|[\x00-\x07\x0b-\x0c\x0e-\x1a\x1c-\x1f\x7f-\xff]", raw))
+    system.check(not seen, f"{seen} on the terminal")
+    forged = [line for line in machine.text.splitlines() if "forged by" in line]
+    system.check(len(forged) >= 4 and all(re.match(r"\[[ab]\] ", line) for line in
+                 (re.sub(r".*\x1b\[K", "", line) for line in forged)), f"{forged}")
+    row = max(len(line) for line in machine.text.splitlines() if "xxxxxxxx" in line)
+    system.check(row <= 512 + 40, f"a line of {row}")
+
+
+def test_flood(system):
+    "root's prompt answers while a guest floods its console, and log ends"
+    text = conf.domain("a", "shout", memory="8M") + conf.domain("b", "shout", memory="8M")
+    with system.boot_demo(text, talk=True, timeout=50.0) as machine:
+        machine.expect(r"\[b\] shout \d{5}")
+        for n in range(3):
+            machine.send("log a\r")
+            machine.expect(r"a: \d+ older lines are lost")
+            machine.send(f"mark{n}\rlist\r")
+            machine.expect(rf"no command 'mark{n}'")
+            machine.expect(r"2 +b +running")
+        machine.send("destroy a\r")
+        machine.expect(r"a: destroyed")
+        machine.send("quit\r")
+        end = machine.wait()
+    check_harmless(system, machine)
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+
+
 def test_switch_key(system):
     "Ctrl-T leads to a guest's console and back"
     with system.boot_demo(conf.domain("a", "idle", memory="8M") + conf.COUNTER, talk=True,

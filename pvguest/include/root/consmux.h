@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define CONSMUX_NAME 16u
+#define CONSMUX_NAME 24u /* of a source, its end included: a domain's and ".uart" */
 
 /** Ctrl-T 0 is root's prompt, Ctrl-T 1..9 the console of that place in the list, Ctrl-T Ctrl-T the
  * next one. */
@@ -32,6 +32,10 @@ void mux_close(struct mux_source *s);
 void mux_write(struct mux_source *s, const char *text, size_t bytes);
 /** Give the focus to a source (NULL: root's prompt). */
 void mux_focus(struct mux_source *s);
+
+/** Print what the sources called `name`, or `name` and a dot and more, have shown, closed ones too:
+ * the last SCROLLBACK_BYTES of each. False when there never was one. */
+bool mux_print_log(const char *name);
 
 /** Show `prompt` and wait for a line, of which `size` - 1 characters are kept. */
 void mux_read_line(const char *prompt, char *line, size_t size);
