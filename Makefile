@@ -18,7 +18,7 @@ PACKAGES := bash coreutils findutils grep sed mawk make git \
     gcc g++ libc6-dev binutils clang libclang-rt-14-dev clang-format cloc \
     python3 python3-minimal qemu-system-x86 qemu-system-data seabios \
     grub-common grub-pc-bin grub-efi-amd64-bin ovmf xorriso mtools e2fsprogs \
-    check libsubunit-dev pkg-config \
+    check libsubunit-dev pkg-config gdb \
     doxygen python3-sphinx python3-breathe furo
 
 # What the campaigns need beside them: `make deps-assurance`.
@@ -220,7 +220,7 @@ help:
 	@echo 'make         build hyp, the library, the guests and the examples (target: all)'
 	@echo 'make run     boot the demonstration: DISK=image, PERSIST=1 to write to it, UEFI=1'
 	@echo 'make run-native  the same kernel on the bare machine, without a hypervisor: DISK=image'
-	@echo 'make debug   the same, stopped at the start with a gdb server on localhost:1234'
+	@echo 'make debug   the same, stopped at the start; prints how to attach gdb, with the commands pv ...'
 	@echo 'make example E=hello   boot one of libhypercall/examples/ alone'
 	@echo 'make iso     the bootable GRUB image'
 	@echo 'make install the kit for writing guests: PREFIX=/usr/local, DESTDIR= for packagers'

@@ -20,7 +20,7 @@
 #define SHOWN   20u  /* entries of `trace`, if not said */
 #define TEXT    160u /* a decoded line */
 #define POLL_NS ((uint64_t)1000000)
-#define QUIET   2u /* seconds without a call that end `strace NAME N` */
+#define QUIET   5u /* seconds without a call that end `strace NAME N` */
 
 static HV_BUFFER(4096) union {
     struct hv_trace_entry entry[4096 / sizeof(struct hv_trace_entry)];
@@ -238,7 +238,7 @@ COMMANDS(trace_commands) = {
       .arguments = "NAME [N]",
       .help = "the hypercalls of a domain as it makes them",
       .more = "  strace a           until a key is pressed\n"
-              "  strace a 10        the next ten, or until it makes none for two seconds\n"
+              "  strace a 10        the next ten, or until it makes none for five seconds\n"
               "No call is left out: the domain waits while its calls are printed.\n",
       .run = run_strace,
       .subject = COMMAND_EXISTING },

@@ -93,11 +93,16 @@ def sha256(path):
     return digest.hexdigest()
 
 
+def gdb_socket(args):
+    """Where gdb finds the machine: one for each configuration, as the disks are."""
+    return os.path.join(args.build, "demo", "gdb.sock")
+
+
 def machine(args, image, scratch, interactive):
     """The QEMU that runs the demonstration."""
     options = ["-smbios", f"type=11,value=paravane:{'' if interactive else 'poweroff=a'}"]
     if args.gdb:
-        options += ["-S", "-gdb", "tcp:127.0.0.1:1234"]
+        options += ["-S", "-gdb", "unix:" + gdb_socket(args).replace(",", ",,") + ",server=on,wait=off"]
     # Reading through the emulated disk takes about a second a MiB on a slow host: allow for five.
     limit = args.timeout or 120 + 5 * (os.path.getsize(image) >> 20)
     return qemu.Machine(args.build, os.path.join(args.build, "log", "demo.log"),
@@ -215,8 +220,11 @@ def run(args, image, scratch):
     qm = machine(args, image, scratch, interactive)
     if args.gdb:
         print(shlex.join(qm.command))
-        print("stopped before its first instruction; in another terminal:\n"
-              f"  gdb {name_of(args.build)}/hyp.elf -ex 'target remote localhost:1234'")
+        commands = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gdb", "paravane.py")
+        line = ["gdb", os.path.join(name_of(args.build), "hyp.elf"), "-x", name_of(commands),
+                "-ex", f"target remote {name_of(gdb_socket(args))}"]
+        print(f"stopped before its first instruction; in another terminal:\n  {shlex.join(line)}\n"
+              "then for example: hbreak hyp_main, continue, pv domains; help pv lists the commands")
         qm.timeout = 24 * 3600
     print(f"disk: {name_of(image)}, {os.path.getsize(image)} bytes"
           f"{', opened for writing' if args.persist else ''}", flush=True)
