@@ -21,7 +21,7 @@ PICTURES = {"paths": "What reading 4 KiB costs by each path, by layer.",
             "operations": "What each operation of the interface costs, beside Xen and the target."}
 NOTHING = (f"No figures are here: ``{RESULTS}`` does not exist. ``make bench`` makes it, and ``make docs`` "
            "behind it fills this section.\n")
-ABSENT = "(not measured: run make bench, then make docs)"
+ABSENT = "(not measured here)"
 PATHS = {"pv": "split driver", "native": "bare machine, DMA", "native_pio": "bare machine, programmed I/O",
          "emulated_dma": "emulated IDE, DMA", "emulated_pio": "emulated IDE, programmed I/O"}
 

@@ -138,7 +138,7 @@ def paths(rows, path):
     bars = [(label, r) for label, r in paths_of(counted(rows), "block.read_4k") if "layers" in r]
     if not bars:
         return
-    p = Picture("Reading 4 KiB: who spends the instructions")
+    p = Picture("Reading 4 KiB: whose instructions")
     p.heading("All that the machine executes for one request,", "from the call in the guest's kernel to its return")
     p.legend([(label, square(p, colour)) for label, colour in LAYERS.values()])
     most = max(r["value"] for _, r in bars)

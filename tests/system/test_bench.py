@@ -4,6 +4,7 @@
 import json
 import os
 import sys
+import xml.etree.ElementTree
 
 RUN, DIFF = "tests/bench/run.py", "tests/bench/diff.py"
 
@@ -79,3 +80,34 @@ def test_figures_have_to_agree(system):
     run.merge(s, rows[0], counted)
     system.check(rows[0]["layers"] == {"guest": 10, "hyp": 20}, f"the layers, not {rows[0]['layers']}")
     system.check(rows[0]["counts"]["events"] == 1 and rows[0]["counts"]["transitions_all"] == 2, "the counts")
+
+
+def drawn(value, layers, **counts):
+    """What a picture needs of a request beyond the row."""
+    return {"value": value, "layers": layers, "copy": {layer: 1 for layer in layers}, "counts": counts}
+
+
+def test_pictures_hold_their_words(system):
+    "every picture is well-formed and no word of it leaves the picture, whatever was measured"
+    sys.path.insert(0, os.path.join(system.top, "tests", "bench"))
+    import plot
+    import targets
+    rows = [result(name, xen // 5) for name, xen in targets.XEN.items()]
+    for size, kib in plot.SIZES.items():
+        for mode in plot.PATHS:
+            for depth in ("", "_q32") if mode == "pv" else ("",):
+                value = kib * 9_000
+                rows.append(result(f"block.read_{size}{depth}", value, mode=mode) | drawn(
+                    value, {"guest": value // 4, "hyp": value // 2, "root": value // 4},
+                    transitions_all=12345, port_traps=6789, root_loads=4321))
+    plot.draw({"results": rows}, system.scratch)
+    for name in plot.PICTURES:
+        tree = xml.etree.ElementTree.parse(system.path(name + ".svg"))
+        texts = [t for t in tree.iter() if t.tag.endswith("}text")]
+        system.check(len(texts) > 5, f"{name}.svg: only {len(texts)} texts")
+        for t in texts:
+            width = (0.62 if t.get("font-weight") else 0.56) * float(t.get("font-size")) * len(t.text)
+            left = float(t.get("x")) - {"start": 0, "middle": width / 2, "end": width}[t.get("text-anchor")]
+            system.check(left > -4 and left + width < plot.WIDTH + 4, f"{name}.svg: {t.text!r} leaves the picture")
+    plot.draw({"results": []}, system.scratch)
+    system.check(not os.path.exists(system.path("paths.svg")), "nothing is drawn of nothing")
