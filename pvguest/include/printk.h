@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 void printk(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -34,6 +35,8 @@ void console_write(const char *text, size_t bytes);
 void console_input(char c);
 /** Wait for a byte of input. */
 char console_getc(void);
+/** Wait for one until absolute time `deadline` at most: -1 when none has come. */
+int console_getc_until(uint64_t deadline);
 /** A byte of input, or -1 when there is none. */
 int console_poll(void);
 

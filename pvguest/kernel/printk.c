@@ -87,6 +87,17 @@ int console_poll(void)
     return c;
 }
 
+int console_getc_until(uint64_t deadline)
+{
+    uint64_t flags = irq_save();
+    int c;
+
+    while ((c = console_poll()) < 0 && wait_block_until(&input_waiters, deadline)) {
+    }
+    irq_restore(flags);
+    return c;
+}
+
 char console_getc(void)
 {
     uint64_t flags = irq_save();

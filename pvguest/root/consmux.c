@@ -167,6 +167,18 @@ void mux_write(struct mux_source *s, const char *text, size_t bytes)
     irq_restore(flags);
 }
 
+void mux_show(const char *text, size_t bytes)
+{
+    uint64_t flags = irq_save();
+    if (focus == root) {
+        leave_line(NULL);
+        out_string("\033[H\033[J");
+        out(text, bytes);
+    }
+    settle();
+    irq_restore(flags);
+}
+
 /* The empty log of a new source. */
 static struct mux_log *log_open(const char *name)
 {

@@ -243,6 +243,54 @@ def test_flood(system):
     system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
 
 
+def test_top(system):
+    "top shows who uses the machine: shares that add up, nothing of one that is not there, and ends"
+    text = conf.domain("a", "idle", memory="8M") + conf.COUNTER + conf.domain("c", "exit", memory="8M")
+    row = r" +(\d+)\.(\d)%" + r" +(\d+)" * 6 + "\n"
+    with system.boot_demo(text, talk=True, timeout=50.0) as machine:
+        machine.expect(r"root: c ended well")
+        command(machine, "destroy c", r"c: destroyed")
+        for form, tables in (("once", 1), ("2", 2)):
+            machine.expect(PROMPT)
+            machine.send(f"top {form}\r")
+            for _ in range(tables):
+                machine.expect(r"  #  name +share  events   calls   traps   ports  copied   memory\n")
+                found = {}
+                for name in ("  0  root", "  1  a", "  2  b"):
+                    numbers = machine.expect(name + row).groups()
+                    found[name[-1]] = [int(n) for n in numbers]
+                machine.expect(r"  3  c +-\n")
+                idle = [int(n) for n in machine.expect(r"idle +(\d+)\.(\d)%\n").groups()]
+                total = [int(n) for n in machine.expect(r"sum" + row).groups()]
+                share = {k: v[0] * 10 + v[1] for k, v in found.items()}
+                system.check(share["b"] > 500 > share["a"], f"b computes, a idles: {share}")
+                system.check(sum(share.values()) == total[0] * 10 + total[1], "the sum of the shares")
+                system.check(total[0] * 10 + total[1] + idle[0] * 10 + idle[1] >= 1000, "and idle")
+                for n in range(2, 8):
+                    system.check(sum(v[n] for v in found.values()) == total[n] or n == 6,
+                                 f"the sum of column {n}: {found}, {total}")
+                system.check(found["t"][3] > 0 and found["t"][4] >= found["t"][3],
+                             "root made calls, each of them an entry")
+                system.check(found["a"][7] >= 8192 and found["a"][5] == 0, "a's memory; no ports")
+        command(machine, "top sideways", r"'sideways' is neither")
+        command(machine, "top 0", r"'0' is neither")
+        machine.expect(PROMPT)
+        machine.send("top\r")
+        machine.expect(r"q or Enter ends it")
+        machine.send("xyz\x1b[A")
+        machine.expect(r"q or Enter ends it")
+        machine.send("qpause b\r")
+        machine.expect(r"b: paused")
+        # With nobody that computes the machine idles, and a key is heard all the same.
+        command(machine, "top 1", r"  2  b +0\.0%", r"idle +\d+\.\d%")
+        machine.send("top\r")
+        machine.expect(r"q or Enter ends it")
+        machine.send("\r")
+        command(machine, "quit", r"root: all went well")
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+
+
 def test_switch_key(system):
     "Ctrl-T leads to a guest's console and back"
     with system.boot_demo(conf.domain("a", "idle", memory="8M") + conf.COUNTER, talk=True,

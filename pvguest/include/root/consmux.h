@@ -30,6 +30,9 @@ struct mux_source *mux_open(const char *name, mux_input_fn input, void *arg);
 void mux_close(struct mux_source *s);
 /** Output of a source; control characters but newline, tab and backspace are replaced. */
 void mux_write(struct mux_source *s, const char *text, size_t bytes);
+/** Clear the terminal and show root's own whole lines, which its log does not keep; nothing while a
+ * guest has the terminal. */
+void mux_show(const char *text, size_t bytes);
 /** Give the focus to a source (NULL: root's prompt). */
 void mux_focus(struct mux_source *s);
 
