@@ -13,6 +13,10 @@ copyright = "the Paravane authors, BSD-2-Clause"
 breathe_projects = {name: os.path.join(os.environ["PARAVANE_DOXYGEN"], name, "xml")
                     for name in ("abi", "libhypercall")}
 breathe_domain_by_extension = {"h": "c"}
+# Every reference has to lead somewhere, but to the compiler's types, structures without a name, and
+# headers as files.
+nitpicky = True
+nitpick_ignore_regex = [("c:identifier", r"u?int\d+_t|size_t|va_list|\w+\.@\d"), (r"std:ref|ref", r".*_8h")]
 html_theme = "furo"
 html_title = "Paravane"
 html_copy_source = False

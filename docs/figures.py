@@ -153,7 +153,50 @@ def pair():
     return d
 
 
-DRAWINGS = (kinds, pair, layers, split_read, emulated_read, address_space, entry)
+def columns(name, title, left, right, rows):
+    """Two parties and what each does, from top to bottom. A row is ("left" or "right", lines...) or
+    (">" or "<", what crosses)."""
+    at = {"left": 88, "right": 262}
+    parts, y = [], 54
+    for kind, *lines in rows:
+        if kind in at:
+            parts.append((kind, y, lines))
+            y += 18 + 17 * len(lines)
+        else:
+            parts.append((kind, y + 14, lines))
+            y += 28
+    d = Drawing(name, title, y + 8)
+    d.box("guest", at["left"] - 80, 8, 160, 30, left)
+    d.box("root", at["right"] - 80, 8, 160, 30, right)
+    for x in at.values():
+        d.line(x, 38, x, y)
+    for kind, y, lines in parts:
+        if kind in at:
+            d.box("guest" if kind == "left" else "root", at[kind] - 80, y, 160, 10 + 17 * len(lines), *lines, bold=False)
+        else:
+            a, b = (at["left"], at["right"]) if kind == ">" else (at["right"], at["left"])
+            d.arrow(a, y, b, y)
+            d.text((a + b) / 2, y - 5, lines[0], anchor="middle", room=170)
+    return d
+
+
+def device_page():
+    return columns("device-page", "How front end and back end meet in the device page", "front end", "back end", [
+        ("left", "RESET"), ("right", "RESET"),
+        ("left", "grants, sizes,", "generation + 1: OFFER"), (">", "port raised"),
+        ("right", "reads it once, checks,", "maps everything"), ("right", "features, config: ACK"), ("<", "port raised"),
+        ("left", "checks them: RUN"), (">", "port raised"), ("right", "RUN"),
+        ("<", "requests, answers"), ("left", "RESET"), (">", "port raised"), ("right", "unmaps all: RESET")])
+
+
+def grant_life():
+    return columns("grant-life", "The life of a grant", "owner", "peer", [
+        ("left", "grant_create", "(peer, frames, rights)"), (">", "reference, by any means"),
+        ("right", "grant_map:", "into windows"), ("right", "map:", "at an address"), ("right", "uses it"),
+        ("right", "unmap"), ("right", "grant_unmap"), ("<", "by any means"), ("left", "grant_end", "(reference, 0)")])
+
+
+DRAWINGS = (kinds, pair, device_page, grant_life, layers, split_read, emulated_read, address_space, entry)
 
 
 def write(folder):
