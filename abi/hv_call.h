@@ -30,6 +30,7 @@ typedef uint64_t hv_dom_t;          /**< a domain's number, or HV_SELF */
 typedef uint64_t hv_gpa_t;          /**< a guest physical address */
 typedef uint64_t hv_gfn_t;          /**< a guest frame number */
 typedef uint64_t hv_addr_t;         /**< a guest virtual address, or a device address */
+typedef uint64_t hv_ns_t;           /**< nanoseconds since boot */
 typedef uint64_t hv_rights_t;       /**< HV_MAP_… */
 typedef uint64_t hv_result_t;       /**< a result, or -HV_E… */
 typedef uint64_t hv_trap_t;         /**< an exception's vector */

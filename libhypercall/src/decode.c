@@ -19,6 +19,7 @@ enum format {
     FORMAT_hv_gpa_t,
     FORMAT_hv_gfn_t,
     FORMAT_hv_addr_t,
+    FORMAT_hv_ns_t,
     FORMAT_hv_rights_t,
     FORMAT_hv_result_t,
     FORMAT_hv_trap_t,
@@ -169,6 +170,9 @@ static void add_value(struct text *t, enum format format, uint64_t v, hv_domain_
         return;
     case FORMAT_hv_domain_state_t:
         add_name(t, domain_states, COUNT(domain_states), v);
+        return;
+    case FORMAT_hv_ns_t:
+        add(t, "%lu.%09lu", v / 1000000000, v % 1000000000);
         return;
     case FORMAT_uint64_t:
         add(t, v >> 32 ? "0x%lx" : "%lu", v);

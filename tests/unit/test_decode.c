@@ -43,7 +43,9 @@ START_TEST(test_calls)
                      "grant_create(dom=disk, peer=0, gfn=0x10, count=1, rights=rw-) = 65537");
     ck_assert_str_eq(CALL(HV_NR_grant_create, 0, 3, 0, 16, 1, 0x101),
                      "grant_create(dom=disk, peer=0, gfn=0x10, count=1, rights=r--|0x100) = 0");
-    ck_assert_str_eq(CALL(HV_NR_set_timer, 0, 5000000000), "set_timer(deadline=0x12a05f200) = 0");
+    ck_assert_str_eq(CALL(HV_NR_set_timer, 0, 5000000001), "set_timer(deadline=5.000000001) = 0");
+    ck_assert_str_eq(CALL(HV_NR_grant_end, 0, 3, (uint64_t)1 << 32, 1),
+                     "grant_end(dom=disk, ref=0x100000000, force=1) = 0");
     ck_assert_str_eq(CALL(HV_NR_switch, 0, 1, HV_KERNEL_START),
                      "switch(space=1, kernel_stack=0xfffffc0000000000) = 0");
 }

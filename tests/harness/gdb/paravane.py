@@ -137,6 +137,8 @@ def rights_text(value):
 def value_text(kind, value):
     if kind == "hv_dom_t":
         return "self" if value == SELF else str(value)
+    if kind == "hv_ns_t":
+        return f"{value // 10**9}.{value % 10**9:09}"
     if kind == "hv_rights_t":
         return rights_text(value)
     if kind == "hv_result_t":
