@@ -30,7 +30,7 @@ static int64_t read_calls(uint64_t dom, uint64_t count)
 
 static void run_a_while(void)
 {
-    for (unsigned i = 0; i < 2000; i++)
+    for (unsigned i = 0; i < 100; i++)
         hv_yield();
 }
 
