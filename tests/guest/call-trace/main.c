@@ -166,6 +166,8 @@ static void check_waiting(void)
     /* Of the past what is still there; it leaves room for one more. */
     CHECK_EQ(read_calls(dom, 5, 1), 1);
     CHECK_EQ(calls[0].seq, 10);
+    run_a_while();
+    CHECK_EQ(*said, HV_CALLS_KEPT + 12);
     /* Beyond the end: all is read. */
     CHECK_EQ(read_calls(dom, ~(uint64_t)0, 1), 0);
     run_a_while();
