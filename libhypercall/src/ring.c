@@ -4,7 +4,7 @@
  * protocol.
  *
  * Invariants, whatever the peer writes:
- *   pushed <= prod, prod - pushed <= out_slots;
+ *   pushed <= prod, prod - pushed <= out_slots; BACK: in_prod - prod <= out_slots;
  *   cons <= in_prod <= cons + in_slots (as differences, modulo 2^32);
  *   no slot outside the ring is read or written; no private field is ever loaded from shared memory
  *   unchecked; once broken, nothing shared is touched any more.
@@ -130,12 +130,17 @@ int64_t hv_ring_push(struct hv_ring *r)
     return event - old - 1 < r->pushed - old;
 }
 
-/* How far ahead of `cons` the peer's index may be: the ring, and for answers what was asked. */
+/* How far ahead of `cons` the peer's index may be: the ring, for answers what was asked, and for
+ * questions what there is room to answer. */
 static uint32_t believable(const struct hv_ring *r)
 {
-    uint32_t asked = r->pushed - r->cons;
+    uint32_t limit = r->in_slots;
 
-    return r->kind == HV_RING_FRONT && asked < r->in_slots ? asked : r->in_slots;
+    if (r->kind == HV_RING_FRONT)
+        limit = r->pushed - r->cons;
+    else if (r->kind == HV_RING_BACK)
+        limit = r->out_slots - (r->cons - r->prod);
+    return limit < r->in_slots ? limit : r->in_slots;
 }
 
 /* Look at the peer's index. Going backwards shows as a huge distance, and breaks the ring as well.

@@ -317,6 +317,30 @@ START_TEST(test_wrong_request_index)
 }
 END_TEST
 
+/* More questions than there is room for answers: the front end that asks them has broken its
+ * contract, also when some are taken already. */
+START_TEST(test_more_questions_than_answers)
+{
+    uint32_t start = starts[_i];
+    struct hv_ring_head *many = pages(8);
+    struct question q;
+
+    for (int taken = 0; taken < 2; taken++) {
+        ck_assert_int_eq(back_init(&b, response, 1, many, 8), 0);
+        ck_assert_uint_eq(b.in_slots, 512);
+        ck_assert_uint_eq(b.out_slots, 128);
+        start_at(&b, start);
+        many->prod = start + 128;
+        ck_assert_int_eq(back_get(&b, &q), 1);
+        for (int i = 0; taken && i < 127; i++)
+            ck_assert_int_eq(back_get(&b, &q), 1);
+        many->prod = start + 129;
+        ck_assert_int_eq(hv_ring_sleep(&b), -HV_EDEAD);
+    }
+    free(many);
+}
+END_TEST
+
 START_TEST(test_gone)
 {
     struct question q = { 0 };
@@ -416,6 +440,7 @@ int main(void)
     tcase_add_test(tc, test_stream);
     tcase_add_loop_test(tc, test_wrong_index, 0, n);
     tcase_add_loop_test(tc, test_wrong_request_index, 0, n);
+    tcase_add_loop_test(tc, test_more_questions_than_answers, 0, n);
     tcase_add_test(tc, test_gone);
     tcase_add_test(tc, test_hostile_peer);
     suite_add_tcase(suite, tc);
