@@ -69,7 +69,7 @@ endif
 COMPILER := $(if $(findstring clang,$(CC)),clang,gcc)
 
 # Tests run on the debug build, where the audit follows each of them, unless DEBUG=0 is said.
-ifneq ($(filter test,$(MAKECMDGOALS)),)
+ifneq ($(filter test fuzz,$(MAKECMDGOALS)),)
 DEBUG ?= 1
 endif
 DEBUG ?= 0
@@ -167,6 +167,7 @@ USER_SOURCES := $(wildcard pvguest/user/*.c)
 USER_SHARED := $(call find,pvguest/user/lib pvguest/arch/user)
 HARNESS_SOURCES := $(call find,tests/harness/guest)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/bin/%,$(wildcard tests/fuzz/*.c))
 
 named = $(patsubst %/,%,$(sort $(dir $(wildcard $(1)/*/*.c))))
 EXAMPLES := $(notdir $(call named,libhypercall/examples))
@@ -211,7 +212,7 @@ endif
 # --- targets --------------------------------------------------------------------------------------
 
 .PHONY: all help run run-native debug example iso install test bench bench-profile bench-diff docs lint \
-    format loc golden clean tests-built bench-built proofs coverage coverage-built mutants
+    format loc golden clean tests-built bench-built proofs coverage coverage-built mutants fuzz fuzz-host fuzz-corpus
 
 all: $(PRODUCTS)
 
@@ -229,6 +230,8 @@ help:
 	@echo 'make bench-profile  the functions that take the instructions of rows: B="block.read_4k*"'
 	@echo 'make bench-diff     compare two results: A=old.json B=new.json; status 1 when a row got worse'
 	@echo 'make proofs  search the Spin models; after make deps-assurance, as are the next:'
+	@echo 'make fuzz    random hypercalls by two hostile domains: N=10000000 calls, SEED='
+	@echo 'make fuzz-host   libFuzzer on the readers of bytes and the hypercall layer: SECONDS=600 F=ring'
 	@echo 'make mutants  defects in the real code that tests have to notice; M=PATTERN'
 	@echo 'make coverage  lines and branches of hyp/core and hyp/hc that unit tests run'
 	@echo 'make tour    record the disk reads that the guided tour shows'
@@ -313,6 +316,16 @@ coverage:
 	$(Q)$(MAKE) --no-print-directory $(COVERAGE) coverage-built
 	$(Q)$(MAKE) --no-print-directory $(COVERAGE) T='unit/*' test
 	$(Q)$(PYTHON) tests/harness/coverage.py --build build/coverage $(COVERED)
+
+# Random hypercalls in a guest, by the lists; and libFuzzer on what reads bytes that others wrote.
+SECONDS ?= 600
+fuzz: $(HYP) $(TEST_ELFS)
+	$(Q)$(PYTHON) tests/fuzz/calls.py --build $(B) --calls $(or $(N),10000000) --seed $(or $(SEED),0) \
+	    --jobs $(or $(JOBS),2)
+fuzz-host: $(if $(F),$(F:%=build/fuzz/bin/%),$(FUZZERS))
+	$(Q)$(PYTHON) tests/fuzz/host.py --seconds $(SECONDS) --jobs $(or $(JOBS),2) $^
+fuzz-corpus: $(FUZZERS)
+	$(Q)$(PYTHON) tests/fuzz/host.py --merge $^
 
 # Needs nothing but what tests need.
 mutants:
@@ -507,6 +520,21 @@ unit_objects = $(patsubst %.c,$(B)/obj/unit/%.o,$(1) $(call unit_sources,$(1)))
 ifneq ($(NEED_UNIT),)
 $(foreach s,$(UNIT_SOURCES),$(eval $(call unit,$(patsubst tests/unit/test_%.c,%,$(s)),\
     $(call unit_objects,$(s)))))
+endif
+
+# --- fuzzers --------------------------------------------------------------------------------------
+# As unit tests name their sources, with wildcards; ` * without: ` takes some away again, ` * flags: ` adds
+# to the compiler's.
+
+FUZZED = $(filter-out $(shell sed -n 's/^ \* without: //p' $(1)),$(wildcard $(call unit_sources,$(1))))
+ifneq ($(filter fuzz-host fuzz-corpus,$(MAKECMDGOALS)),)
+EVERY_SOURCE := $(shell find abi hyp libhypercall pvguest tests/unit tests/fuzz -name '*.[ch]' -o -name '*.def')
+build/fuzz/bin/%: tests/fuzz/%.c $(EVERY_SOURCE) Makefile
+	$(say) FUZZER $@
+	$(Q)mkdir -p $(@D)
+	$(Q)clang -std=c17 -g -O1 -w -DHYP_DEBUG=1 -DHYP_UNIT=1 -fsanitize=fuzzer,address,undefined \
+	    -fsanitize-coverage-ignorelist=tests/fuzz/uncounted.list -fno-sanitize-recover=all $(shell sed -n 's/^ \* flags: //p' $<) $(UNIT_INCLUDES) \
+	    $(CHECK_FLAGS) $< $(call FUZZED,$<) $(CHECK_LIBS) -o $@
 endif
 
 # --- the bootable image ---------------------------------------------------------------------------

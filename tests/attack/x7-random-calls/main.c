@@ -13,7 +13,8 @@
  * while, then destroys them at whatever point they have got to, and must have all its memory back;
  * the audit after the test recounts all of it. A vulnerable hypervisor panics or loses count.
  *
- * Everything is made from the seed, and time is the count of instructions: a finding repeats.
+ * Everything is made from the seed, and time is the count of instructions: a finding repeats. `make
+ * fuzz` runs this for millions of calls (first=, rounds=).
  */
 #include "hvlib/builder.h"
 #include "hvlib/clock.h"
@@ -453,14 +454,16 @@ static void round(uint64_t n)
 
 void test_main(void)
 {
-    uint64_t used = 0;
+    uint64_t used = 0, first, rounds;
 
     if (test_is("fuzzer")) {
         be_fuzzer();
         return;
     }
-    for (uint64_t n = 0; n < ROUNDS; n++) {
-        round(n + test_argument("first", 0));
+    first = test_argument("first", 0);
+    rounds = test_argument("rounds", ROUNDS);
+    for (uint64_t n = 0; n < rounds; n++) {
+        round(n + first);
         if (n == 0)
             used = test_info(HV_SELF).used;
         CHECK_EQ(test_info(HV_SELF).used, used);
