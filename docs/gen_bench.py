@@ -94,13 +94,13 @@ def aims():
 def summary(found):
     """A line for each path and depth: a 4 KiB read, and whose instructions it takes."""
     rows = {(r["name"], r["mode"]): r for r in found["results"] if r["unit"] == "instructions"}
-    pv = rows.get(("block.read_4k_q32", "pv"))
+    least = min((r["value"] for (name, _), r in rows.items() if name.startswith("block.read_4k")), default=0)
     lines = []
     for mode, path in PATHS.items():
         for suffix, depth in (("_q32", ", 32 in flight"), ("", ", one at a time" if mode == "pv" else "")):
             r = rows.get(("block.read_4k" + suffix, mode))
             if r:
-                times = f"{r['value'] / pv['value']:.1f}" if pv else ""
+                times = f"{r['value'] / least:.1f}"
                 layers = r.get("layers", {})
                 lines.append((path + depth, f"**{round(r['value']):,}**", times,
                               *(f"{round(layers[layer]):,}" if layer in layers else ""

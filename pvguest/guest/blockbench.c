@@ -23,10 +23,10 @@
 #include "printk.h"
 
 #define RUNS   200u
-#define PASSES 15u
+#define PASSES 9u
 #define DEPTH  32u
-#define PIECES 512u
-#define KIB    2u /* sectors */
+#define PIECES 512u /* of a pass; of long requests a quarter */
+#define KIB    2u   /* sectors */
 
 static uint64_t sample[RUNS];
 static const char *unit = "instructions";
@@ -141,7 +141,7 @@ static int depth_one(const struct row *r, void *buffer)
 static struct flight {
     struct block_request request[DEPTH];
     struct wait_queue waiters;
-    unsigned submitted, finished;
+    unsigned pieces, submitted, finished;
     int error;
 } flight;
 
@@ -154,7 +154,7 @@ static void flight_done(struct block_request *r)
 
 static void flight_fill(const struct row *row, uint32_t count)
 {
-    for (unsigned i = 0; i < DEPTH && flight.submitted < PIECES; i++) {
+    for (unsigned i = 0; i < DEPTH && flight.submitted < flight.pieces; i++) {
         struct block_request *r = &flight.request[i];
 
         if (r->finished) {
@@ -172,7 +172,7 @@ static void flight_fill(const struct row *row, uint32_t count)
 static void pass(const struct row *r, uint32_t count)
 {
     flight.submitted = flight.finished = 0;
-    while (flight.finished < PIECES && flight.error == 0) {
+    while (flight.finished < flight.pieces && flight.error == 0) {
         unsigned before;
 
         flight_fill(r, count);
@@ -184,10 +184,12 @@ static void pass(const struct row *r, uint32_t count)
 static int depth_many(const struct row *r, char *buffers)
 {
     uint32_t count = r->count < BLOCK_MAX_SECTORS ? r->count : BLOCK_MAX_SECTORS;
-    unsigned requests = r->count == 0 ? PIECES : PIECES * count / r->count;
+    unsigned pieces = count == BLOCK_MAX_SECTORS ? PIECES / 4 : PIECES;
+    unsigned requests = r->count == 0 ? pieces : pieces * count / r->count;
     uint64_t empty = empty_measurement();
     struct measure start = measure_now();
 
+    flight.pieces = pieces;
     flight.error = 0;
     for (unsigned i = 0; i < DEPTH; i++) {
         flight.request[i] = (struct block_request){ .buffer = buffers + (size_t)i * BLOCK_MAX_BYTES,

@@ -139,7 +139,8 @@ def paths(rows, path):
     if not bars:
         return
     p = Picture("Reading 4 KiB: whose instructions")
-    p.heading("All that the machine executes for one request,", "from the call in the guest's kernel to its return")
+    p.heading("All that the machine executes for one request, from the",
+              "call to its return; × is how many times the cheapest")
     p.legend([(label, square(p, colour)) for label, colour in LAYERS.values()])
     most = max(r["value"] for _, r in bars)
     least = bars[0][1]["value"]

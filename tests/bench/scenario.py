@@ -63,8 +63,10 @@ def span(path):
 
 
 def symbol(path, name):
-    table = subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout
-    return next(line.split()[0] for line in table.splitlines() if line.split()[-1] == name)
+    """Address and size of a function."""
+    table = subprocess.run(["nm", "-S", path], capture_output=True, text=True, check=True).stdout
+    found = next(line.split() for line in table.splitlines() if line.split()[-1] == name)
+    return int(found[0], 16), int(found[1], 16)
 
 
 def plugin(build, out, layers, more):
@@ -75,7 +77,9 @@ def plugin(build, out, layers, more):
         low, high = span(os.path.join(build, image))
         arguments.append(f"{layer}={low:#x}-{high:#x}")
     if "hyp" in layers:
-        arguments.append("stubs=0x" + symbol(os.path.join(build, layers["hyp"]), "trap_stubs"))
+        image = os.path.join(build, layers["hyp"])
+        low, size = symbol(image, "memcpy")
+        arguments += [f"stubs={symbol(image, 'trap_stubs')[0]:#x}", f"copier={low:#x}-{low + size:#x}"]
     return ["-plugin", ",".join([*arguments, USER, *more])]
 
 

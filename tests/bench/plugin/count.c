@@ -3,7 +3,7 @@
  * A plugin of QEMU that counts what a machine of one processor does between two marker
  * instructions, by layer: whose code it was is told by its address, since the images lie apart.
  *
- *     -plugin count.so,out=FILE,guest=LO-HI,root=LO-HI,hyp=LO-HI,stubs=ADDRESS
+ *     -plugin count.so,out=FILE,guest=LO-HI,root=LO-HI,hyp=LO-HI,stubs=ADDRESS,copier=LO-HI
  *
  * A marker is `nopl IMM(%rax)`, which no compiler makes with such a displacement. Between BEGIN and
  * END is a sample. EMPTY: the samples so far had nothing between them, and their median is taken
@@ -77,7 +77,7 @@ int qemu_plugin_version = 1;
 struct counts {
     uint64_t instructions[LAYERS];
     uint64_t moved[LAYERS];    /* bytes, by MOVS, INS and OUTS */
-    uint64_t copying[LAYERS];  /* instructions: iterations of these */
+    uint64_t copying[LAYERS];  /* instructions: iterations of these, and copying functions */
     uint64_t syscalls[LAYERS]; /* by whom */
     uint64_t ports[LAYERS];    /* IN and OUT; a REP of them counts once in a guest that traps */
     uint64_t faults;           /* exceptions of whatever layer */
@@ -92,6 +92,7 @@ static struct layer {
     uint64_t low, high;
 } layer[LAYERS];
 static unsigned layers;
+static uint64_t copier_low, copier_high; /* a function that copies by a loop */
 static uint64_t stubs; /* 256 of 16 bytes: where the processor enters on a vector */
 
 static struct counts now, base, empty;
@@ -434,6 +435,9 @@ static void instrument(struct qemu_plugin_insn *insn)
     if (profiling) {
         add(insn, hits_of(address));
     }
+    if (address >= copier_low && address < copier_high) {
+        add(insn, &now.copying[l]);
+    }
     count_special(insn, code, size, l);
     if (stubs && address - stubs < 4096 && address % 16 == 0) {
         if (address - stubs < 32 * 16) {
@@ -454,10 +458,32 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 
 /* ---- start ---- */
 
+/* LOW-HIGH */
+static void range(const char *text, uint64_t *low, uint64_t *high)
+{
+    char *end;
+
+    *low = strtoull(text, &end, 0);
+    *high = *end == '-' ? strtoull(end + 1, NULL, 0) : 0;
+    if (*high <= *low) {
+        fail("a range is LOW-HIGH");
+    }
+}
+
+static void add_layer(const char *name, const char *value)
+{
+    struct layer *l = &layer[layers++];
+
+    if (layers == LAYERS || strlen(name) >= sizeof(l->name)) {
+        fail("too many layers, or too long a name");
+    }
+    strcpy(l->name, name);
+    range(value, &l->low, &l->high);
+}
+
 static void argument(char *text)
 {
-    char *value = strchr(text, '='), *end;
-    struct layer *l = &layer[layers];
+    char *value = strchr(text, '=');
 
     if (!value) {
         fail("an argument is NAME=VALUE");
@@ -465,26 +491,15 @@ static void argument(char *text)
     *value++ = '\0';
     if (strcmp(text, "out") == 0) {
         out = fopen(value, "w");
-        return;
-    }
-    if (strcmp(text, "profile") == 0) {
+    } else if (strcmp(text, "profile") == 0) {
         profiling = strcmp(value, "on") == 0;
-        return;
-    }
-    if (strcmp(text, "stubs") == 0) {
+    } else if (strcmp(text, "stubs") == 0) {
         stubs = strtoull(value, NULL, 0);
-        return;
+    } else if (strcmp(text, "copier") == 0) {
+        range(value, &copier_low, &copier_high);
+    } else {
+        add_layer(text, value);
     }
-    if (layers == LAYERS - 1 || strlen(text) >= sizeof(l->name)) {
-        fail("too many layers, or too long a name");
-    }
-    strcpy(l->name, text);
-    l->low = strtoull(value, &end, 0);
-    l->high = *end == '-' ? strtoull(end + 1, NULL, 0) : 0;
-    if (l->high <= l->low) {
-        fail("a layer is NAME=LOW-HIGH");
-    }
-    layers++;
 }
 
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int argc,
