@@ -2,17 +2,22 @@
 /*
  * The frame table, the free list and limbo.
  *
- * A frame is in exactly one place: with an owner (charged to it), on the free list, or in limbo.
+ * A frame is in exactly one place: with an owner (charged to it), on a free list, or in limbo.
+ * There are two free lists: frames that are known to be zero are taken first.
  * Limbo is a queue in the order of stamps: frames whose translation may still be in a TLB. They
  * stay charged until the epoch has passed; an allocation that would fail forces it first.
  */
 #include "frame.h"
 #include "arch/page.h"
 #include "audit.h"
+#include "clock.h"
 #include "domain.h"
+#include "printk.h"
 #include "string.h"
 
-#define NO_FRAME UINT32_MAX
+#define NO_FRAME   UINT32_MAX
+#define LIMBO_MAX  512u
+#define CLEAR_STEP 512u /* bytes */
 
 /* With this many tables of 512 entries, no frame can be mapped 2^31 times: frame.maps never wraps.
  */
@@ -26,7 +31,10 @@ const struct boot_info *frame_boot;
 struct spinlock memory_lock = SPINLOCK_INIT(LOCK_MEMORY);
 
 static struct domain *charged[HV_MAX_DOMAINS + 1]; /* by frame.owner; [0] is the hypervisor: NULL */
-static uint32_t free_first = NO_FRAME, limbo_first = NO_FRAME, limbo_last = NO_FRAME;
+static uint32_t free_first[2]; /* of those that may hold anything, and of those that are zero */
+static uint32_t limbo_first, limbo_last;
+static uint32_t clearing; /* the frame that frame_clear_step has begun with, first of its list */
+static uint32_t cleared;  /* bytes of it */
 static uint64_t free_frames, limbo_frames, total_frames, table_frames;
 
 /* ---- start ---- */
@@ -52,19 +60,50 @@ static uint32_t place_table(const struct boot_info *boot, uint64_t bytes) {
 }
 
 static void push_free(uint32_t n) {
-    frame_table[n].state = FRAME_FREE;
-    frame_table[n].next = free_first;
-    free_first = n;
+    struct frame *f = &frame_table[n];
+
+    f->state = FRAME_FREE;
+    f->next = free_first[f->clean];
+    free_first[f->clean] = n;
     free_frames++;
 }
 
-/* Last frame first, so that they are taken in ascending order (but for the stride). */
-static void add_range(uint64_t first, uint64_t end) {
-    for (uint64_t step = 0; step < FRAME_STRIDE; step++) {
-        for (uint64_t n = end - step; n > first && n <= end; n -= FRAME_STRIDE) {
-            /* Frame 0 is nobody's: 0 is the empty entry of a P2M. */
-            if (n - 1 != 0) push_free((uint32_t)(n - 1));
+/* The first of a free list, which is not empty, leaves it. */
+static uint32_t pop_free(bool clean) {
+    uint32_t n = free_first[clean];
+
+    BUG_ON(frame_table[n].state != FRAME_FREE || frame_table[n].owner != 0);
+    free_first[clean] = frame_table[n].next;
+    free_frames--;
+    if (!clean) clearing = NO_FRAME;
+    return n;
+}
+
+/*
+ * All frames that are marked free go on the list; the last one first, so that they are taken in
+ * ascending order. Debug builds take them in an order by chance, so that what wrongly counts on
+ * neighbours is seen: all numbers of that many bits, by a generator whose period is that long.
+ */
+static void fill_list(void) {
+    uint64_t size = 1, seed = arch_counter(), x = 0;
+    unsigned int bits = 0;
+    char given[24];
+
+    for (; size < frame_table_count; size <<= 1) bits++;
+    if (HYP_DEBUG) {
+        if (boot_option(frame_boot, "frame-seed", given, sizeof(given)))
+            for (seed = 0; given[x] >= '0' && given[x] <= '9'; x++)
+                seed = seed * 10 + (uint64_t)(given[x] - '0');
+        printk("frames: placed by chance, frame-seed=%lu", seed);
+    }
+    for (uint64_t i = size; i-- > 0;) {
+        uint64_t n = i;
+
+        if (HYP_DEBUG) {
+            x = x * 6364136223846793005 + (seed << 1 | 1);
+            n = (x & (size - 1)) ^ (x & (size - 1)) >> (bits / 2);
         }
+        if (n < frame_table_count && frame_table[n].state == FRAME_FREE) push_free((uint32_t)n);
     }
 }
 
@@ -77,13 +116,16 @@ void frame_init(const struct boot_info *boot) {
     BUG_ON(frame_table_count >= NO_FRAME);
     bytes = table_bytes();
     home = place_table(boot, bytes);
-    free_first = limbo_first = limbo_last = NO_FRAME;
+    free_first[false] = free_first[true] = limbo_first = limbo_last = clearing = NO_FRAME;
     free_frames = limbo_frames = table_frames = 0;
     for (uint32_t i = boot->free_count; i-- > 0;) {
         uint64_t end = boot->free[i].end - (i == home ? bytes : 0);
 
-        add_range(boot->free[i].start >> PAGE_SHIFT, end >> PAGE_SHIFT);
+        /* Frame 0 is nobody's: 0 is the empty entry of a P2M. */
+        for (uint64_t n = boot->free[i].start >> PAGE_SHIFT; n < end >> PAGE_SHIFT; n++)
+            if (n != 0) frame_table[n].state = FRAME_FREE;
     }
+    fill_list();
     total_frames = free_frames;
     epoch_flush();
 }
@@ -180,9 +222,7 @@ void frame_reclaim_all(void) {
 
 /* ---- alloc and free ---- */
 
-static bool can_alloc(const struct domain *d) {
-    return free_first != NO_FRAME && frame_quota_left(d, 1);
-}
+static bool can_alloc(const struct domain *d) { return free_frames != 0 && frame_quota_left(d, 1); }
 
 mfn_t frame_alloc(struct domain *d, enum frame_state state) {
     struct frame *f;
@@ -193,16 +233,33 @@ mfn_t frame_alloc(struct domain *d, enum frame_state state) {
         frame_reclaim_all();
         if (!can_alloc(d)) return MFN_NONE;
     }
-    m.n = free_first;
+    m.n = pop_free(free_first[true] != NO_FRAME);
     f = frame_of(m);
-    BUG_ON(f->state != FRAME_FREE || f->owner != 0);
-    free_first = f->next;
-    free_frames--;
     f->state = (uint8_t)state;
     table_frames += state == FRAME_TABLE;
     charge(f, d);
-    page_clear(frame_va(m));
+    if (!f->clean) page_clear(frame_va(m));
+    ASSERT(page_is_zero(frame_va(m)));
+    f->clean = 0;
     return m;
+}
+
+bool frame_clear_step(void) {
+    spin_lock(&memory_lock);
+    if (free_first[false] != clearing) {
+        clearing = free_first[false];
+        cleared = 0;
+    }
+    if (clearing == NO_FRAME) return unlock_with(&memory_lock, false);
+    memset((uint8_t *)frame_va((mfn_t){ clearing }) + cleared, 0, CLEAR_STEP);
+    cleared += CLEAR_STEP;
+    if (cleared == PAGE_SIZE) {
+        uint32_t n = pop_free(false);
+
+        frame_table[n].clean = 1;
+        push_free(n);
+    }
+    return unlock_with(&memory_lock, true);
 }
 
 void *frame_meta(struct domain *d) {
@@ -226,6 +283,9 @@ void frame_free(struct domain *d, mfn_t m) {
          * forces the epoch pays for all of it at once. */
         reclaim(2);
         enter_limbo(f);
+        /* Nor does the number of those that have to wait grow without end. */
+        if (limbo_frames >= LIMBO_MAX && !epoch_passed(frame_table[limbo_first].epoch))
+            epoch_flush();
     }
 }
 

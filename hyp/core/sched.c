@@ -23,6 +23,7 @@
 #include "clock.h"
 #include "cpu.h"
 #include "domain.h"
+#include "frame.h"
 #include "lock.h"
 #include "trace.h"
 
@@ -252,8 +253,10 @@ struct vcpu *sched_pick(struct cpu *c) {
     struct vcpu *previous = q->current, *v;
 
     while ((v = take_next(c, q)) == NULL) {
-        /* Nobody to run: interrupts alone can wake somebody. */
-        arch_idle();
+        /* Nobody to run: interrupts alone can wake somebody. Until then frames are cleared, by
+         * pieces, on nobody's account. */
+        while (q->head == NULL && frame_clear_step()) arch_poll();
+        if (q->head == NULL) arch_idle();
     }
     __atomic_fetch_and(&c->work, ~CPU_WORK_RESCHED, __ATOMIC_RELAXED);
     if (v != previous) {

@@ -364,12 +364,13 @@ void space_zap(struct space *s, uint64_t address, mfn_t m) {
 /* ---- copy ---- */
 
 /*
- * Copies leaves of RAM out of `n` pages of one leaf table of `from`. Pages done; when memory for
- * `to`'s table is not to be had, those before the first leaf. A table is made for a leaf alone, so
- * that none stays empty.
+ * Copies leaves of RAM out of `n` pages of one leaf table of `from`; both sides have the bits in
+ * `keep` from then on. Pages done; when memory for `to`'s table is not to be had, those before the
+ * first leaf. A table is made for a leaf alone, so that none stays empty.
  */
-static uint64_t copy_stretch(struct space *to, struct space *from, pte_t *leaf, uint64_t va,
-                             uint64_t n, pte_t lose) {
+static __attribute__((noinline)) uint64_t copy_stretch(struct space *to, struct space *from,
+                                                       pte_t *leaf, uint64_t va, uint64_t n,
+                                                       pte_t keep) {
     struct frame *const frames = frame_table;
     pte_t *src = &leaf[pte_index(va, 1)], *dst;
     uint64_t i = 0, fresh = 0, over = 0;
@@ -388,7 +389,7 @@ static uint64_t copy_stretch(struct space *to, struct space *from, pte_t *leaf, 
             continue;
         }
         had |= e;
-        e &= ~lose;
+        e &= keep;
         src[i] = e;
         dst[i] = e & ~(PTE_ACCESSED | PTE_DIRTY);
         frame_map_get(frame_of_entry(frames, e));
@@ -399,7 +400,7 @@ static uint64_t copy_stretch(struct space *to, struct space *from, pte_t *leaf, 
     }
     frame_of_table(dst)->live += (uint16_t)(fresh - over);
     count_stale(to, over, n, va);
-    count_stale(from, had & lose, n, va);
+    count_stale(from, had & ~keep, n, va);
     return n;
 }
 
@@ -414,7 +415,7 @@ int64_t space_copy(struct space *to, struct space *from, uint64_t address, uint6
         some = asked = table_stretch(from, va, count - done, &leaf);
         if (leaf != NULL) {
             asked = asked < units ? asked : units;
-            some = copy_stretch(to, from, leaf, va, asked, protect ? PTE_WRITE : 0);
+            some = copy_stretch(to, from, leaf, va, asked, protect ? ~PTE_WRITE : ~(pte_t)0);
             if (some < asked) return done + some != 0 ? (int64_t)(done + some) : -HV_ENOMEM;
         }
         units -= leaf != NULL ? some : 1;

@@ -92,8 +92,10 @@ pte_t *table_make(struct space *s, uint64_t va) {
     return remember(s, va, table);
 }
 
-/* Frees an unlinked table: a processor may still have it cached, hence the stamp. */
+/* Frees an unlinked table, which is empty, that is, zero: a processor may still have it cached,
+ * hence the stamp. */
 static void free_table(struct space *s, const pte_t *table) {
+    frame_of_table(table)->clean = 1;
     frame_of_table(table)->epoch = epoch_now;
     frame_free(s->domain, frame_mfn_of(table));
 }

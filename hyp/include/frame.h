@@ -27,9 +27,9 @@ enum frame_state {
 };
 
 struct frame {
-    uint16_t owner; /* slot of the domain that it is charged to + 1; 0: the hypervisor */
-    uint8_t state;  /* enum frame_state */
-    uint8_t rsvd;
+    uint16_t owner;  /* slot of the domain that it is charged to + 1; 0: the hypervisor */
+    uint8_t state;   /* enum frame_state */
+    uint8_t clean;   /* free, or about to be: all of it is zero */
     uint16_t live;   /* FRAME_TABLE: present entries; L4 and kernel L3 tables do not count */
     uint16_t pins;   /* DMA pins, of any holder */
     uint16_t grants; /* grants of its owner that cover it */
@@ -42,14 +42,6 @@ struct frame {
 /* A power of two: a shift turns an entry of a table into the offset of a record. */
 #define FRAME_RECORD_SHIFT 5
 _Static_assert(sizeof(struct frame) == 1 << FRAME_RECORD_SHIFT, "see above");
-
-/* Free frames are handed out in steps of this, so that debug builds see what wrongly counts on
- * neighbours. */
-#if HYP_DEBUG
-#define FRAME_STRIDE 61u
-#else
-#define FRAME_STRIDE 1u
-#endif
 
 /* The start of the direct map, the frame table and the number of its records; constant after
  * frame_init. */
@@ -110,11 +102,14 @@ void frame_free(struct domain *d, mfn_t m);
 /* Moves a frame, and the charge of it, from one domain (NULL: the hypervisor) to another, whatever
  * the quota of that one says: the caller has made sure of it. */
 void frame_transfer(mfn_t m, struct domain *from, struct domain *to);
+/* Clears a piece of a free frame, for idle processors, so that its next owner need not wait for it.
+ * False: none is left that is not zero. Takes memory_lock. */
+bool frame_clear_step(void);
 /* Could `d` be charged with this many more frames? */
 bool frame_quota_left(const struct domain *d, uint64_t frames);
 
 /* Frees every limbo frame whose epoch has passed; frame_reclaim_all forces the epoch first, so that
- * nothing is left in limbo. */
+ * nothing is left in limbo. Limbo is bounded. */
 void frame_reclaim(void);
 void frame_reclaim_all(void);
 

@@ -99,6 +99,11 @@ void arch_idle(void)
     }
 }
 
+void arch_poll(void)
+{
+    /* Time passes only in arch_idle. */
+}
+
 /* ---- interrupts ---- */
 
 int irq_vector_alloc(irq_handler_t *handler, void *arg)

@@ -11,6 +11,7 @@
 #include "audit.h"
 #include "boot.h"
 #include "bug.h"
+#include "clock.h"
 #include "cpu.h"
 #include "event.h"
 #include "grant.h"
@@ -186,6 +187,11 @@ bool boot_option(const struct boot_info *b, const char *name, char *value, size_
     }
     snprintf(value, size, "%s", machine_plant);
     return true;
+}
+
+uint64_t arch_counter(void)
+{
+    return 4711;
 }
 
 uint32_t irq_line_of_isa(uint8_t isa_irq)

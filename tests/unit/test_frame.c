@@ -218,6 +218,89 @@ START_TEST(test_alloc_forces_the_epoch)
 }
 END_TEST
 
+/* Nobody flushes, and frames whose leaves have just gone are freed by the thousand: limbo forces
+ * the epoch by itself, so that what an allocation may have to take out of it is bounded. */
+START_TEST(test_limbo_is_bounded)
+{
+    struct domain *d;
+    uint64_t most = 0;
+
+    machine_start(8192);
+    d = machine_domain(8000, 8, 0);
+    for (unsigned int round = 0; round < 3; round++) {
+        mfn_t first = MFN_NONE, m;
+
+        while (m = frame_alloc(d, FRAME_RAM), !mfn_is_none(m)) {
+            frame_map_get(frame_of(m));
+            *(uint64_t *)frame_va(m) = first.n;
+            first = m;
+        }
+        while (!mfn_is_none(first)) {
+            m = first;
+            first.n = *(uint64_t *)frame_va(m);
+            frame_map_put(frame_of(m));
+            frame_free(d, m);
+            must(frame_of(m)->state == FRAME_LIMBO);
+            most = frame_limbo_count() > most ? frame_limbo_count() : most;
+        }
+    }
+    must(most > 100 && most <= 512);
+    machine_audit();
+}
+END_TEST
+
+/* Frames are cleared by pieces while nobody runs. One that is taken half cleared, used and freed is
+ * begun anew; all that are done come first, and are zero. */
+START_TEST(test_clearing)
+{
+    mfn_t m, taken[3];
+    uint64_t pieces = 0;
+
+    machine_start(256);
+    for (unsigned int i = 0; i < 7; i++) {
+        must(frame_clear_step());
+    }
+    m = frame_alloc(NULL, FRAME_META);
+    must(all_bytes(m, 0));
+    memset(frame_va(m), 0xff, 4096);
+    frame_free(NULL, m);
+    must(frame_clear_step() && frame_of(m)->clean == 0);
+    while (frame_clear_step()) {
+        pieces++;
+    }
+    must(pieces + 1 == frame_total_count() * 8);
+    for (unsigned int i = 0; i < 3; i++) {
+        taken[i] = frame_alloc(NULL, FRAME_META);
+        must(all_bytes(taken[i], 0) && frame_of(taken[i])->clean == 0);
+        memset(frame_va(taken[i]), 0xff, 4096);
+    }
+    for (unsigned int i = 0; i < 3; i++) {
+        frame_free(NULL, taken[i]);
+    }
+    m = frame_alloc(NULL, FRAME_META);
+    must(m.n != taken[2].n && all_bytes(m, 0)); /* there are some that need no clearing */
+    while (m = frame_alloc(NULL, FRAME_META), !mfn_is_none(m)) {
+        must(all_bytes(m, 0));
+    }
+    must(!frame_clear_step());
+}
+END_TEST
+
+/* Debug builds hand out no neighbours by habit. */
+START_TEST(test_placed_by_chance)
+{
+    uint64_t neighbours = 0;
+    mfn_t m, last = { 0 };
+
+    machine_start(FRAMES);
+    for (unsigned int i = 0; i < 1000; i++, last = m) {
+        m = frame_alloc(NULL, FRAME_META);
+        neighbours += m.n == last.n + 1 || m.n + 1 == last.n;
+    }
+    must(HYP_DEBUG ? neighbours < 20 : neighbours > 900);
+}
+END_TEST
+
 /* Each misuse stops the machine: these would be reuse under a live reference. */
 START_TEST(test_misuse)
 {
@@ -281,6 +364,9 @@ START_TEST(test_random)
         if (machine_random(50) == 0) {
             epoch_flush();
         }
+        for (uint64_t pieces = machine_random(_i == 0 ? 1 : 12); pieces > 0; pieces--) {
+            (void)frame_clear_step();
+        }
         if (machine_random(2) == 0 && *n < 512) {
             mfn_t m = frame_alloc(d[who], FRAME_RAM);
 
@@ -334,6 +420,9 @@ int main(void)
     tcase_add_test(tests, test_stamp_wraps);
     tcase_add_test(tests, test_no_limbo_after_flush);
     tcase_add_test(tests, test_alloc_forces_the_epoch);
+    tcase_add_test(tests, test_limbo_is_bounded);
+    tcase_add_test(tests, test_clearing);
+    tcase_add_test(tests, test_placed_by_chance);
     tcase_add_loop_test_raise_signal(tests, test_misuse, 6, 0, 9);
     tcase_add_loop_test(tests, test_random, 0, 5);
     tcase_add_test(tests, test_memory_map);

@@ -59,3 +59,5 @@ struct msi_message irq_msi_message(int vector, uint32_t cpu) {
 }
 
 void arch_idle(void) { irq_enable_and_halt(); }
+
+void arch_poll(void) { irq_window(); }

@@ -128,6 +128,8 @@ static inline void irq_enable_and_halt(void) {
     __asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
+static inline void irq_window(void) { __asm__ volatile("sti; nop; cli" : : : "memory"); }
+
 static inline _Noreturn void cpu_stop(void) {
     for (;;) __asm__ volatile("cli; hlt" : : : "memory");
 }

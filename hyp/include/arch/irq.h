@@ -43,3 +43,5 @@ void arch_timer_set(uint64_t deadline_ns);
 
 /** Waits for an interrupt, takes it, returns with interrupts off. */
 void arch_idle(void);
+/** The same, if one is there already. */
+void arch_poll(void);

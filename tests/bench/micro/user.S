@@ -37,6 +37,7 @@ bench_user_page:
     movl $1, %eax
     syscall
     ud2
+
     .org bench_user_page + BENCH_MAP_OFFSET
     movl $BENCH_MAP_PAGE, %edi
     rdtsc

@@ -2,7 +2,7 @@
 /*
  * qemu: icount=1 timeout=60
  *
- * Threat (X9). A call that takes two spaces and a range of any length, and one that writes to the
+ * Threat (M10). A call that takes two spaces and a range of any length, and one that writes to the
  * caller, were checked as map is: one space, a bounded count. Forgotten: the same space on both
  * sides, so that the loop reads what it writes; space 0, whose lower half nobody owns; ranges over
  * the canonical hole and into the hypervisor; a space that dies; a range of 2^35 pages in one call;
