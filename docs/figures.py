@@ -155,7 +155,7 @@ def pair():
 
 def columns(name, title, left, right, rows):
     """Two parties and what each does, from top to bottom. A row is ("left" or "right", lines...) or
-    (">" or "<", what crosses)."""
+    (">", "<" or "=", what crosses)."""
     at = {"left": 88, "right": 262}
     parts, y = [], 54
     for kind, *lines in rows:
@@ -175,7 +175,7 @@ def columns(name, title, left, right, rows):
             d.box("guest" if kind == "left" else "root", at[kind] - 80, y, 160, 10 + 17 * len(lines), *lines, bold=False)
         else:
             a, b = (at["left"], at["right"]) if kind == ">" else (at["right"], at["left"])
-            d.arrow(a, y, b, y)
+            d.arrow(a, y, b, y, ends="both" if kind == "=" else "last")
             d.text((a + b) / 2, y - 5, lines[0], anchor="middle", room=170)
     return d
 
@@ -186,7 +186,7 @@ def device_page():
         ("left", "grants, sizes,", "generation + 1: OFFER"), (">", "port raised"),
         ("right", "reads it once, checks,", "maps everything"), ("right", "features, config: ACK"), ("<", "port raised"),
         ("left", "checks them: RUN"), (">", "port raised"), ("right", "RUN"),
-        ("<", "requests, answers"), ("left", "RESET"), (">", "port raised"), ("right", "unmaps all: RESET")])
+        ("=", "requests, answers"), ("left", "RESET"), (">", "port raised"), ("right", "unmaps all: RESET")])
 
 
 def grant_life():
