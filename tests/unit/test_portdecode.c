@@ -377,7 +377,7 @@ START_TEST(test_runs_against_machine)
                       .size = sizes[rand() % 3],
                       .address_size = rand() & 1 ? 4 : 8,
                       .length = 2 },
-            .regs = { edge(), edge(), edge() },
+            .regs = { .rcx = edge(), .rsi = edge(), .rdi = edge() },
             .base = rand() & 1 ? 0 : edge(),
             .df = rand() & 1,
         };
@@ -400,7 +400,7 @@ START_TEST(test_whole_transfer)
                       .rep = true,
                       .size = sizes[rand() % 3],
                       .address_size = rand() & 1 ? 4 : 8 },
-            .regs = { (uint64_t)(rand() % 10000), edge(), edge() },
+            .regs = { .rcx = (uint64_t)(rand() % 10000), .rsi = edge(), .rdi = edge() },
             .df = rand() & 1,
         };
         struct regs regs = m.regs;
