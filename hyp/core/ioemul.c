@@ -22,6 +22,7 @@
  * Locking: memory_lock around everything here that looks at a P2M or a space.
  */
 #include "ioemul.h"
+#include "arch/page.h"
 #include "arch/segment.h"
 #include "arch/speculation.h"
 #include "event.h"
@@ -161,8 +162,8 @@ static int operand_find(struct vcpu *v, const struct port_run *run, bool write, 
 
 /* OUTS: the elements in the order of their transfer. */
 static void operand_read(const struct operand *o, const struct pending *p, uint8_t *to) {
-    memcpy(to, o->part[0], o->bytes[0]);
-    memcpy(to + o->bytes[0], o->part[1], o->bytes[1]);
+    bytes_copy(to, o->part[0], o->bytes[0]);
+    bytes_copy(to + o->bytes[0], o->part[1], o->bytes[1]);
     if (p->df) port_elements_reverse(to, p->run.count, p->insn.size);
 }
 
@@ -173,8 +174,8 @@ static void operand_write(const struct operand *o, const struct pending *p, cons
         memset(o->part[1], 0xff, o->bytes[1]);
         return;
     }
-    memcpy(o->part[0], from, o->bytes[0]);
-    memcpy(o->part[1], from + o->bytes[0], o->bytes[1]);
+    bytes_copy(o->part[0], from, o->bytes[0]);
+    bytes_copy(o->part[1], from + o->bytes[0], o->bytes[1]);
     if (p->df && o->bytes[1] == 0)
         port_elements_reverse(o->part[0], o->bytes[0] / p->insn.size, p->insn.size);
 }
