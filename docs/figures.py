@@ -192,8 +192,8 @@ def device_page():
 def grant_life():
     return columns("grant-life", "The life of a grant", "owner", "peer", [
         ("left", "grant_create", "(peer, frames, rights)"), (">", "reference, by any means"),
-        ("right", "grant_map:", "into windows"), ("right", "map:", "at an address"), ("right", "uses it"),
-        ("right", "unmap"), ("right", "grant_unmap"), ("<", "by any means"), ("left", "grant_end", "(reference, 0)")])
+        ("right", "grant_map:", "into windows,", "at an address"), ("right", "uses it"),
+        ("right", "grant_unmap"), ("<", "by any means"), ("left", "grant_end", "(reference, 0)")])
 
 
 DRAWINGS = (kinds, pair, device_page, grant_life, layers, split_read, emulated_read, address_space, entry)

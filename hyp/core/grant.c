@@ -23,12 +23,26 @@
  * Owner and peer need not agree about anything for a revoke: it uses hyp's own records alone.
  */
 #include "grant.h"
+#include "arch/page.h"
 #include "event.h"
 #include "guestmem.h"
 #include "resource.h"
-#include "space.h"
+#include "space_table.h"
 
-#define SLOT_MASK (((uint64_t)1 << HV_GRANT_SLOT_BITS) - 1)
+/* What is given makes n pages of the entry at e, or an error. Entries until one fails, or until so
+ * many pages are done that one more grant could pass 1,024. */
+#define EACH(...)                                                                                  \
+    do {                                                                                           \
+        const __typeof__(*entries) *e = entries, *end = e + count;                                 \
+        int64_t pages = 0, n;                                                                      \
+                                                                                                   \
+        do {                                                                                       \
+            __VA_ARGS__;                                                                           \
+            if (__builtin_expect(n < 0, 0)) return e != entries ? e - entries : n;                 \
+            pages += n;                                                                            \
+        } while (++e != end && pages <= HV_MAX_GRANT_PAGES);                                       \
+        return e - entries;                                                                        \
+    } while (0)
 
 /* ---- the table ---- */
 
@@ -39,15 +53,6 @@ static struct grant *grant_at(const struct domain *owner, uint64_t slot) {
 int grant_init_domain(struct domain *d) {
     d->grants = frame_meta(d);
     return d->grants == NULL ? -HV_ENOMEM : 0;
-}
-
-struct grant *grant_find(const struct domain *owner, uint64_t ref) {
-    uint64_t slot = ref & SLOT_MASK;
-    struct grant *g;
-
-    if (owner->grants == NULL || slot >= owner->grants->ever) return NULL;
-    g = grant_at(owner, slot);
-    return g->count != 0 && g->generation == ref >> HV_GRANT_SLOT_BITS ? g : NULL;
 }
 
 /* ---- create ---- */
@@ -86,17 +91,44 @@ int64_t grant_create(struct domain *d, uint64_t peer, gfn_t g, uint64_t count, u
                              .generation = grant->generation + 1,
                              .peer = peer,
                              .gfn = g.n,
-                             .rights = (uint32_t)rights };
+                             .rights = (uint32_t)rights,
+                             .first = p2m_ram(d, g) };
     for (uint64_t i = 0; i < count; i++) frame_of(p2m_ram(d, (gfn_t){ g.n + i }))->grants++;
     return (int64_t)(grant->generation << HV_GRANT_SLOT_BITS | (uint64_t)slot);
 }
 
-/* ---- end and revoke ---- */
+/* ---- windows ---- */
 
-/* Page i of the window that the grant is in. */
-static struct window *window_of(const struct grant *g, uint32_t i) {
-    return p2m_window_at(g->holder, g->window + i);
+/*
+ * What the loops over a window do: `w` is window page n, the first of `count`. (A loop that begins
+ * with a page that is at hand costs one look-up less, and most windows have one page.)
+ */
+#define EACH_PAGE(w, ...)                                                                          \
+    do {                                                                                           \
+        uint64_t i = 0;                                                                            \
+                                                                                                   \
+        do {                                                                                       \
+            __VA_ARGS__                                                                            \
+        } while (__builtin_expect(++i < count, 0) && (w = p2m_window_at(d, n + i)) != NULL);       \
+    } while (0)
+
+/* Takes all leaves of a window away; when it returns no TLB has them. */
+static inline void zap_window(const struct domain *d, struct window *w, uint64_t n,
+                              uint64_t count) {
+    struct space *last = NULL;
+
+    EACH_PAGE(w, {
+        struct space *s = w->space;
+
+        if (s == NULL) continue;
+        if (last != NULL && last != s) space_flush(last);
+        last = s;
+        window_zap(w);
+    });
+    if (last != NULL) space_flush(last);
 }
+
+/* ---- end and revoke ---- */
 
 /* Pins that were made through a window page. */
 static uint32_t window_pins(const struct domain *holder, const struct window *w) {
@@ -108,170 +140,190 @@ static uint32_t window_pins(const struct domain *holder, const struct window *w)
 }
 
 /* A pinned frame is replaced: is the peer's leaf the only one, and are its pins all there are? */
-static bool only_the_peers(const struct domain *holder, const struct window *w) {
+static inline bool only_the_peers(const struct domain *holder, const struct window *w) {
     const struct frame *f = frame_of(w->mfn);
 
     return f->maps == (w->space != NULL) && f->holds == 0 && f->pins == window_pins(holder, w);
 }
 
-static bool may_revoke(const struct grant *g) {
-    for (uint32_t i = 0; i < g->count; i++) {
-        const struct window *w = window_of(g, i);
-
-        if (w->pin != 0 && !only_the_peers(g->holder, w)) return false;
-    }
+static bool may_revoke(const struct domain *d, const struct window *w, uint64_t n, uint64_t count) {
+    EACH_PAGE(w, if (w->pin != 0 && !only_the_peers(d, w)) return false;);
     return true;
-}
-
-/* Takes all leaves of the window away; when it returns no TLB has them. */
-static void zap_window(const struct grant *g) {
-    struct space *last = NULL;
-
-    for (uint32_t i = 0; i < g->count; i++) {
-        struct window *w = window_of(g, i);
-        struct space *s = w->space;
-
-        w->grant = NULL;
-        if (s == NULL) continue;
-        if (last != NULL && last != s) space_flush(last);
-        last = s;
-        space_zap(s, w->address, w->mfn);
-    }
-    if (last != NULL) space_flush(last);
-}
-
-/* Uncounts the grant's frames; those that a device of the peer still has are replaced. */
-static void release_frames(struct domain *d, const struct grant *g) {
-    for (uint32_t i = 0; i < g->count; i++) {
-        gfn_t at = { g->gfn + i };
-        struct window *w = g->holder != NULL ? window_of(g, i) : NULL;
-
-        frame_of(p2m_ram(d, at))->grants--;
-        if (w != NULL && w->pin != 0) dma_quarantine(d, at, g->holder, w);
-    }
 }
 
 /* A slot that has used its last generation is not free again. */
 static int end_slot(struct domain *d, struct grant *g, uint64_t slot, bool force) {
     struct domain *holder = g->holder;
+    struct window *first = holder != NULL ? p2m_window_at(holder, g->window) : NULL;
 
-    if (holder != NULL) {
-        if (!force || (domain_alive(d) && !may_revoke(g))) return -HV_EBUSY;
-        zap_window(g);
+    if (first != NULL) {
+        if (!force || (domain_alive(d) && !may_revoke(holder, first, g->window, g->count)))
+            return -HV_EBUSY;
+        zap_window(holder, first, g->window, g->count);
     }
-    release_frames(d, g);
+    for (uint64_t i = 0; i < g->count; i++) {
+        gfn_t at = { g->gfn + i };
+        struct window *w = first != NULL ? p2m_window_at(holder, g->window + i) : NULL;
+
+        frame_of(p2m_ram(d, at))->grants--;
+        if (w == NULL) continue;
+        w->grant = NULL;
+        if (w->pin != 0) dma_quarantine(d, at, holder, w);
+    }
     g->count = 0;
     if (g->generation != GRANT_GENERATION_MAX) slot_free(d->grants, (uint32_t)slot, sizeof(*g));
-    if (holder != NULL && domain_alive(holder)) event_raise(holder, window_of(g, 0)->port);
+    if (first != NULL && domain_alive(holder)) event_raise(holder, first->port);
     return 0;
 }
 
 int grant_end(struct domain *d, uint64_t ref, bool force) {
     struct grant *g = grant_find(d, ref);
 
-    return g != NULL ? end_slot(d, g, ref & SLOT_MASK, force) : -HV_EINVAL;
+    return g != NULL ? end_slot(d, g, ref & GRANT_SLOT_MASK, force) : -HV_EINVAL;
 }
 
 /* ---- map and unmap ---- */
 
-/* Are windows [first, first + count) in range and free? */
-static bool windows_free(const struct domain *d, uint64_t first, uint64_t count) {
-    if (first >= d->window_pages || count > d->window_pages - first) return false;
-    for (uint64_t i = 0; i < count; i++)
-        if (p2m_window_at(d, first + i)->rights != 0) return false;
+static inline bool windows_free(const struct domain *d, const struct window *w, uint64_t n,
+                                uint64_t count) {
+    if (w == NULL || (count > 1 && count > d->window_pages - n)) return false;
+    EACH_PAGE(w, if (w->rights != 0) return false;);
     return true;
 }
 
-static void fill_windows(struct domain *d, const struct domain *owner, struct grant *g,
-                         const struct hv_grant_map *m) {
-    uint32_t first = (uint32_t)(m->window - HV_GFN_WINDOW);
+/* Forgets a window, and the leaves it has; tells its grant. Returns its pages, or -HV_EBUSY: a
+ * device has one of them. */
+static inline __attribute__((always_inline)) int64_t
+release_window(struct domain *d, struct window *first, uint64_t n) {
+    uint64_t count = first->pages;
+    struct window *w = first;
 
-    for (uint32_t i = 0; i < g->count; i++)
-        *p2m_window_at(d, first + i) =
-            (struct window){ .mfn = p2m_ram(owner, (gfn_t){ g->gfn + i }),
-                             .grant = g,
-                             .rights = m->rights,
-                             .port = m->port,
-                             .first = first,
-                             .pages = i == 0 ? (uint16_t)g->count : 0 };
-    g->holder = d;
-    g->window = first;
+    EACH_PAGE(w, if (w->pin != 0) return -HV_EBUSY;);
+    zap_window(d, first, n, count);
+    if (first->grant != NULL) first->grant->holder = NULL;
+    first->pages = 0;
+    w = first;
+    EACH_PAGE(w, {
+        w->grant = NULL;
+        w->rights = 0;
+    });
+    return (int64_t)count;
 }
 
-/* 1. Rights that exist? 2. The owner lives? 3. A grant of it, made for us? 4. Are its rights
- * enough?
- * 5. Not mapped yet? 6. Windows in range and free? 7. A port of ours? */
-int64_t grant_map(struct domain *d, const struct hv_grant_map *m) {
-    struct domain *owner = domain_find(m->owner);
+/* Maps a window in space 0 the general way; when that cannot be done it is released. Its pages, or
+ * the error. */
+static __attribute__((noinline)) int64_t map_window(struct domain *d, struct window *w, uint64_t n,
+                                                    uint64_t address) {
+    const struct hv_map_run run = { address, HV_GFN_WINDOW + n, w->pages, w->rights };
+    bool ok = space_range_ok(d->spaces[0], address, run.count);
+    int64_t done = ok ? space_map(d->spaces[0], &run, run.count) : -HV_EINVAL;
+
+    if (done == run.count) return done;
+    release_window(d, w, n);
+    return done < 0 ? done : -HV_ENOMEM;
+}
+
+/* What a batch has found and need not look for again: nothing dies while it runs. */
+struct found {
+    uint64_t port; /* of ours */
+    uint64_t id;   /* of the owner */
+    struct domain *owner;
+};
+
+/* 1. A port of ours? 2. The owner lives? 3. A grant of it, made for us? 4. Are its rights enough,
+ * and is there the one to read among those asked for? 5. Not mapped yet? 6. Windows in range and
+ * free? Each word of the entry is read once, when it is asked about. */
+static inline int64_t map_one(struct domain *d, const struct hv_grant_map *e, struct found *f) {
+    uint64_t port = READ_ONCE(e->port), id = READ_ONCE(e->owner), n, count, address;
+    uint32_t rights;
+    struct window *w, *first;
     struct grant *g;
 
-    if (m->rights != HV_MAP_READ && m->rights != (HV_MAP_READ | HV_MAP_WRITE)) return -HV_EINVAL;
-    if (owner == NULL) return -HV_EDEAD;
-    g = grant_find(owner, m->ref);
-    if (g == NULL || g->peer != d->id || (m->rights & ~g->rights) != 0) return -HV_EINVAL;
-    if (g->holder != NULL) return -HV_EBUSY;
-    if (!windows_free(d, m->window - HV_GFN_WINDOW, g->count) || !event_port_usable(d, m->port))
+    if (port != f->port && !event_port_usable(d, port)) return -HV_EINVAL;
+    f->port = port;
+    if (id != f->id) f->owner = domain_find(id);
+    if (f->owner == NULL) return -HV_EDEAD;
+    f->id = id;
+    g = grant_find(f->owner, READ_ONCE(e->ref));
+    rights = READ_ONCE(e->rights);
+    if (g == NULL || g->peer != d->id || (rights & ~g->rights) != 0 || (rights & HV_MAP_READ) == 0)
         return -HV_EINVAL;
-    fill_windows(d, owner, g, m);
-    return g->count;
+    if (g->holder != NULL) return -HV_EBUSY;
+    count = g->count;
+    if (READ_ONCE(e->count) != count) return -HV_EINVAL;
+    n = READ_ONCE(e->window) - HV_GFN_WINDOW;
+    w = p2m_window(d, (gfn_t){ HV_GFN_WINDOW + n });
+    if (!windows_free(d, w, n, count)) return -HV_EINVAL;
+    g->holder = d;
+    g->window = (uint32_t)n;
+    first = w;
+    w->pages = (uint16_t)count;
+    w->mfn = g->first;
+    EACH_PAGE(w, {
+        if (i != 0) w->mfn.n = p2m_ram_word(f->owner, g->gfn + i);
+        w->grant = g;
+        w->port = (uint32_t)port;
+        w->rights = rights;
+    });
+    address = READ_ONCE(e->address);
+    if (address == 0 || (count == 1 && window_map(d->spaces[0], address, first, n)))
+        return (int64_t)count;
+    return map_window(d, first, n, address);
 }
 
-/* Forgets a window that nothing maps or pins any more; tells its grant. */
-static void release_window(struct domain *d, const struct window *w) {
-    uint32_t at = w->first, pages = w->pages;
+static inline int64_t map_entries(struct domain *d, const struct hv_grant_map *entries,
+                                  uint64_t count) {
+    struct found f = { .port = UINT64_MAX, .id = HV_SELF };
 
-    if (w->grant != NULL) w->grant->holder = NULL;
-    for (uint32_t i = 0; i < pages; i++) *p2m_window_at(d, at + i) = (struct window){ .rights = 0 };
+    EACH(n = map_one(d, e, &f));
 }
 
-static bool window_idle(const struct domain *d, const struct window *first) {
-    for (uint32_t i = 0; i < first->pages; i++) {
-        const struct window *w = p2m_window_at(d, first->first + i);
+int64_t grant_map(struct domain *d, const struct hv_grant_map *entries, uint64_t count) {
+    int64_t done = map_entries(d, entries, count);
 
-        if (w->space != NULL || w->pin != 0) return false;
-    }
-    return true;
+    space_flush(d->spaces[0]);
+    return done;
 }
 
-int64_t grant_unmap(struct domain *d, gfn_t window) {
-    struct window *w = p2m_window(d, window);
-    int64_t pages;
+int64_t grant_unmap(struct domain *d, const uint64_t *entries, uint64_t count) {
+    EACH({
+        uint64_t gfn = READ_ONCE(*e);
+        struct window *w = p2m_window(d, (gfn_t){ gfn });
 
-    /* Only the first page of a window that is taken has a number of pages. */
-    if (w == NULL || w->pages == 0) return -HV_EINVAL;
-    if (!window_idle(d, w)) return -HV_EBUSY;
-    pages = w->pages;
-    release_window(d, w);
-    return pages;
+        /* Only the first page of a window that is taken has a number of pages. */
+        if (w == NULL || w->pages == 0)
+            n = -HV_EINVAL;
+        else
+            n = release_window(d, w, gfn - HV_GFN_WINDOW);
+    });
 }
 
 /* ---- copy ---- */
 
-/* 1. Known flags, 1..4096 bytes? 2. Grant for us, with the right? 3. Inside one page of it? */
-static int find_copy(const struct domain *d, const struct hv_grant_copy *c, void **remote) {
+/* 1. Known flags, 1..4096 bytes in one page? 2. The owner lives? 3. A grant of it, made for us,
+ * that has this page? 4. With the right? 5. Own memory that may be used so? */
+static inline int64_t copy_one(struct domain *d, const struct hv_grant_copy *c) {
     bool write = c->flags == HV_GRANT_COPY_TO_PEER;
-    struct domain *owner = domain_find(c->owner);
     uint64_t page = c->offset >> PAGE_SHIFT, offset = c->offset & PAGE_MASK;
+    const struct domain *owner = domain_find(c->owner);
     const struct grant *g;
+    uint8_t *remote, *local;
 
-    if (c->flags > HV_GRANT_COPY_TO_PEER || c->bytes == 0 || c->bytes > PAGE_SIZE - offset)
-        return -HV_EINVAL;
+    if (c->flags > HV_GRANT_COPY_TO_PEER || c->bytes - 1 >= PAGE_SIZE - offset) return -HV_EINVAL;
     if (owner == NULL) return -HV_EDEAD;
     g = grant_find(owner, c->ref);
-    if (g == NULL || g->peer != d->id || page >= g->count) return -HV_EINVAL;
-    if (write && (g->rights & HV_MAP_WRITE) == 0) return -HV_EINVAL;
-    *remote = (uint8_t *)frame_va(p2m_ram(owner, (gfn_t){ g->gfn + page })) + offset;
-    return 0;
+    if (g == NULL || g->peer != d->id || page >= g->count || (write && g->rights == HV_MAP_READ))
+        return -HV_EINVAL;
+    local = guest_page(d, (gpa_t){ c->gpa }, c->bytes, !write);
+    if (local == NULL) return -HV_EFAULT;
+    remote = frame_direct + (p2m_ram_word(owner, g->gfn + page) << PAGE_SHIFT) + offset;
+    bytes_copy(write ? remote : local, write ? local : remote, c->bytes);
+    guest_count_copied(c->bytes);
+    return 1;
 }
 
-int grant_copy(struct domain *d, const struct hv_grant_copy *c) {
-    gpa_t local = { c->gpa };
-    void *remote;
-    int error = find_copy(d, c, &remote);
-
-    if (error != 0) return error;
-    if (c->flags == HV_GRANT_COPY_TO_PEER) return guest_copy_in(d, remote, local, c->bytes);
-    return guest_copy_out(d, local, remote, c->bytes);
+int64_t grant_copy(struct domain *d, const struct hv_grant_copy *entries, uint64_t count) {
+    EACH(n = copy_one(d, e));
 }
 
 /* ---- destroy ---- */
@@ -302,7 +354,7 @@ bool grant_windows_destroy_step(struct domain *d) {
         struct window *w = p2m_window_at(d, d->windows_at);
         uint32_t pages = w->pages != 0 ? w->pages : 1;
 
-        if (w->rights != 0 && window_idle(d, w)) release_window(d, w);
+        if (w->rights != 0) release_window(d, w, d->windows_at);
         d->windows_at += pages;
     }
     if (d->windows_at < d->window_pages) return true;

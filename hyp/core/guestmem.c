@@ -16,12 +16,6 @@ void *guest_window(struct domain *d, gpa_t at, bool write) {
     return (uint8_t *)frame_va(w->mfn) + (at.a & PAGE_MASK);
 }
 
-static void count_copied(size_t bytes) {
-    struct vcpu *v = this_cpu()->vcpu;
-
-    if (v != NULL) v->counters.bytes_copied += bytes;
-}
-
 int guest_copy_in(struct domain *d, void *dst, gpa_t src, size_t bytes) {
     const void *from = guest_page(d, src, bytes, false);
 
@@ -29,7 +23,7 @@ int guest_copy_in(struct domain *d, void *dst, gpa_t src, size_t bytes) {
     bytes_copy(dst, from, bytes);
     /* What the caller checks from here on is its own copy; the guest's is not looked at again. */
     compiler_barrier();
-    count_copied(bytes);
+    guest_count_copied(bytes);
     return 0;
 }
 
@@ -38,6 +32,6 @@ int guest_copy_out(struct domain *d, gpa_t dst, const void *src, size_t bytes) {
 
     if (to == NULL) return -HV_EFAULT;
     bytes_copy(to, src, bytes);
-    count_copied(bytes);
+    guest_count_copied(bytes);
     return 0;
 }

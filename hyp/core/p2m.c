@@ -53,6 +53,16 @@ void p2m_set_ram(struct domain *d, gfn_t g, mfn_t m) {
     d->p2m_ram[g.n >> 18][(g.n >> 9) & 511][g.n & 511] = mfn_is_none(m) ? 0 : m.n;
 }
 
+struct window *p2m_window_find(struct domain *d, uint64_t n) {
+    uint64_t first = n & ~(uint64_t)63;
+
+    if (n >= d->window_pages) return NULL;
+    d->window_frame = p2m_window_at(d, first);
+    d->window_first = first;
+    d->window_near = d->window_pages - first < 64 ? d->window_pages - first : 64;
+    return p2m_window_at(d, n);
+}
+
 static int resolve_window(struct domain *d, gfn_t g, struct p2m_target *t) {
     struct window *w = p2m_window(d, g);
 
@@ -209,6 +219,6 @@ bool p2m_destroy_step(struct domain *d) {
     if (destroy_ram_step(d)) return true;
     /* Pinned windows are needed by their grants' owners until dma_reset_step has unpinned them. */
     if (dma_in_use(d)) return false;
-    d->window_pages = 0;
+    d->window_pages = d->window_near = 0;
     return destroy_windows_step(d);
 }

@@ -20,13 +20,13 @@
  * The record of a window leaf. The entry keeps the low bits of the window's index; at most 128
  * windows share them, and the record says exactly which one it is.
  */
-static struct window *window_of_leaf(const struct space *s, uint64_t va, pte_t e) {
-    const struct domain *d = s->domain;
+static inline struct window *window_of_leaf(const struct space *s, uint64_t va, pte_t e) {
+    uint64_t n = pte_tag_of(e);
+    struct window *w;
 
-    for (uint64_t n = pte_tag_of(e); n < d->window_pages; n += PTE_TAG_MASK + 1) {
-        struct window *w = p2m_window_at(d, n);
-
+    while ((w = p2m_window(s->domain, (gfn_t){ HV_GFN_WINDOW + n })) != NULL) {
         if (w->space == s && w->address == va) return w;
+        n += PTE_TAG_MASK + 1;
     }
     panic("BUG: a window leaf without its window");
 }
@@ -171,14 +171,6 @@ int64_t space_map(struct space *s, const struct hv_map_run *run, uint64_t budget
         done += (uint64_t)some;
     }
     return (int64_t)n;
-}
-
-/* Rotated by the page shift, an address that is not aligned, or below the first, is a large number.
- */
-static inline uint64_t page_offset(uint64_t address, uint64_t first) {
-    uint64_t offset = address - first;
-
-    return offset >> PAGE_SHIFT | offset << (64 - PAGE_SHIFT);
 }
 
 typedef uint64_t __attribute__((may_alias)) word_t;
@@ -354,11 +346,6 @@ int64_t space_protect(struct space *s, const struct hv_map_run *run, uint64_t bu
         if (some < asked) return done + some != 0 ? (int64_t)(done + some) : -HV_EINVAL;
     }
     return (int64_t)n;
-}
-
-void space_zap(struct space *s, uint64_t address, mfn_t m) {
-    BUG_ON(pte_frame(leaf_at(s, address)) != m.n);
-    unmap_stretch(s, leaf_table(s, address), address, 1);
 }
 
 /* ---- copy ---- */

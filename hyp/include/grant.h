@@ -6,12 +6,11 @@
  */
 #pragma once
 
+#include "frame.h"
 #include "hv_grant.h"
-#include "types.h"
+#include "p2m.h"
 
-struct domain;
-struct window;
-
+#define GRANT_SLOT_MASK      (((uint64_t)1 << HV_GRANT_SLOT_BITS) - 1)
 #define GRANT_GENERATION_MAX (((uint64_t)1 << (64 - HV_GRANT_SLOT_BITS)) - 1)
 
 /* A slot. */
@@ -24,7 +23,8 @@ struct grant {
     struct domain *holder; /* the peer while it has mapped the grant, else NULL */
     uint32_t window;       /* then: index of its first window page */
     uint32_t rights;       /* HV_MAP_… */
-    uint64_t rsvd[2];
+    mfn_t first;           /* the frame behind its first GFN */
+    uint64_t rsvd;
 };
 _Static_assert(sizeof(struct grant) == 64, "64 of them fill a frame");
 
@@ -38,9 +38,18 @@ bool grant_windows_destroy_step(struct domain *d);
 
 int64_t grant_create(struct domain *d, uint64_t peer, gfn_t g, uint64_t count, uint64_t rights);
 int grant_end(struct domain *d, uint64_t ref, bool force);
-int64_t grant_map(struct domain *d, const struct hv_grant_map *m); /* pages of the window */
-int64_t grant_unmap(struct domain *d, gfn_t window);               /* pages of the window */
-int grant_copy(struct domain *d, const struct hv_grant_copy *c);
+/* Batches: entries done, or the error of the first. A guest may write to the entries of map and
+ * unmap: each word is read once; those of copy are the caller's own. */
+int64_t grant_map(struct domain *d, const struct hv_grant_map *entries, uint64_t count);
+int64_t grant_unmap(struct domain *d, const uint64_t *entries, uint64_t count);
+int64_t grant_copy(struct domain *d, const struct hv_grant_copy *entries, uint64_t count);
 
 /* The live grant of `owner` behind a reference, or NULL. */
-struct grant *grant_find(const struct domain *owner, uint64_t ref);
+static inline struct grant *grant_find(const struct domain *owner, uint64_t ref) {
+    uint64_t slot = ref & GRANT_SLOT_MASK;
+    struct grant *g;
+
+    if (slot >= owner->grants->ever) return NULL;
+    g = slot_at(owner->grants, slot, sizeof(*g));
+    return g->count != 0 && g->generation == ref >> HV_GRANT_SLOT_BITS ? g : NULL;
+}

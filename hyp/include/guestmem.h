@@ -13,6 +13,13 @@
  */
 int guest_copy_in(struct domain *d, void *dst, gpa_t src, size_t bytes);
 int guest_copy_out(struct domain *d, gpa_t dst, const void *src, size_t bytes);
+/* Counts what was copied for the guest that runs. */
+static inline void guest_count_copied(size_t bytes) {
+    struct vcpu *v = this_cpu()->vcpu;
+
+    if (v != NULL) v->counters.bytes_copied += bytes;
+}
+
 /* A page that is not RAM of the domain: a window that may be used so, or NULL. */
 void *guest_window(struct domain *d, gpa_t at, bool write);
 
@@ -23,9 +30,9 @@ void *guest_window(struct domain *d, gpa_t at, bool write);
  * buffers.
  */
 static inline void *guest_page(struct domain *d, gpa_t at, size_t bytes, bool write) {
-    uint64_t offset = at.a & PAGE_MASK;
-    mfn_t m = p2m_ram(d, (gfn_t){ at.a >> PAGE_SHIFT });
+    uint64_t offset = at.a & PAGE_MASK, g = at.a >> PAGE_SHIFT;
+    uint64_t m = g < d->ram_pages ? p2m_ram_word(d, g) : 0;
 
     if (bytes > PAGE_SIZE - offset) return NULL;
-    return mfn_is_none(m) ? guest_window(d, at, write) : (uint8_t *)frame_va(m) + offset;
+    return m == 0 ? guest_window(d, at, write) : frame_direct + (m << PAGE_SHIFT) + offset;
 }

@@ -39,8 +39,10 @@ static inline struct domain *hc_caller(void) { return this_cpu()->vcpu->domain; 
 
 /* The domain that a call is about: may the caller act on it, and does it live? NULL: -HV_EPERM. */
 static inline struct domain *hc_target(struct domain *caller, uint64_t dom) {
-    struct domain *d = dom == HV_SELF ? caller : domain_for_control(caller, dom);
+    struct domain *d = caller;
 
+    if (dom == HV_SELF) return d; /* which lives, since it calls */
+    d = domain_for_control(caller, dom);
     return d != NULL && domain_alive(d) ? d : NULL;
 }
 

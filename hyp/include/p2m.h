@@ -12,7 +12,7 @@
 
 #include "domain.h"
 
-/* A window page. All zero: free. */
+/* A window page. Free: grant, space, rights, pages and pin are 0, the rest means nothing. */
 struct window {
     mfn_t mfn;           /* the granted frame; meaningless when revoked */
     struct grant *grant; /* NULL: revoked, or free */
@@ -20,10 +20,9 @@ struct window {
     uint64_t address;    /* where */
     uint32_t rights;     /* HV_MAP_…; 0: free */
     uint32_t port;       /* the mapper's */
-    uint32_t first;      /* index of the first page of this window */
-    uint16_t pages;      /* pages of the window, in its first page */
+    uint16_t pages;      /* pages of the window, in its first page; else 0 */
     uint16_t pin;        /* first of the pins made through it, in dma.c's table; 0: none */
-    uint64_t rsvd[2];
+    uint32_t rsvd[5];
 };
 _Static_assert(sizeof(struct window) == 64, "64 of them fill a frame");
 
@@ -72,11 +71,17 @@ static inline struct window *p2m_window_at(const struct domain *d, uint64_t n) {
     return &top[(n >> 15) & 511][(n >> 6) & 511][n & 63];
 }
 
-/* NULL: no window GFN of d. */
-static inline struct window *p2m_window(const struct domain *d, gfn_t g) {
-    uint64_t n = g.n - HV_GFN_WINDOW;
+/* For p2m_window: looks up, and remembers the frame. */
+struct window *p2m_window_find(struct domain *d, uint64_t n);
 
-    return n < d->window_pages ? p2m_window_at(d, n) : NULL;
+/* NULL: no window GFN of d. Neighbours are used together: their frame is remembered. */
+static inline struct window *p2m_window(struct domain *d, gfn_t g) {
+    uint64_t n = g.n - HV_GFN_WINDOW, near = n - d->window_first;
+    struct window *w = &d->window_frame[near & 63];
+
+    if (__builtin_expect(near >= d->window_near, 0)) return p2m_window_find(d, n);
+    if (w == NULL) __builtin_unreachable();
+    return w;
 }
 
 /* 0, -HV_EINVAL (names nothing), -HV_EPERM (MMIO not held), -HV_EFAULT (revoked window). */

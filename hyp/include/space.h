@@ -84,9 +84,6 @@ int64_t space_copy(struct space *to, struct space *from, uint64_t address, uint6
  * written alone; with `clear` the accessed and dirty bits go. As for space_unmap. */
 void space_query(struct space *s, uint64_t address, uint64_t count, uint8_t *out, bool clear);
 
-/* Removes the leaf of `s` at `address`, which names frame `m`. space_flush makes it felt. */
-void space_zap(struct space *s, uint64_t address, mfn_t m);
-
 /* Makes `s` the space of `v`; loads CR3 when `v` is the current vCPU. */
 void space_load(struct vcpu *v, struct space *s);
 /* Takes `v` out of its space, when it goes. */

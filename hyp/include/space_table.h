@@ -6,6 +6,7 @@
 
 #include "arch/pte.h"
 #include "frame.h"
+#include "p2m.h"
 #include "space.h"
 
 #define LEAF_SPAN ((uint64_t)PTE_SLOTS << PAGE_SHIFT) /* bytes behind one leaf table */
@@ -49,4 +50,42 @@ static inline pte_t leaf_at(struct space *s, uint64_t va) {
     const pte_t *table = leaf_table(s, va);
 
     return table != NULL ? table[pte_index(va, 1)] : 0;
+}
+
+/* Rotated by the page shift, an address that is not aligned, or below the first, is a large number.
+ */
+static inline uint64_t page_offset(uint64_t address, uint64_t first) {
+    uint64_t offset = address - first;
+
+    return offset >> PAGE_SHIFT | offset << (64 - PAGE_SHIFT);
+}
+
+/*
+ * For grant.c: maps window page n, which has no leaf, in the 2 MiB that were used last, where
+ * nothing is. False: no such case, and nothing has happened.
+ */
+static inline bool window_map(struct space *s, uint64_t address, struct window *w, uint64_t n) {
+    uint64_t page = page_offset(address, s->leaf_first);
+
+    if (page >= s->leaf_pages || s->leaf[page] != 0) return false;
+    s->leaf[page] = pte_make(w->mfn.n, (s->bits[w->rights] ^ (PTE_RAM | PTE_WINDOW)) | pte_tag(n));
+    frame_of_table(s->leaf)->live++;
+    frame_map_get(frame_of(w->mfn));
+    w->space = s;
+    w->address = address;
+    return true;
+}
+
+/* For grant.c: removes the leaf of a window page. space_flush of its space makes it felt. */
+static inline void window_zap(struct window *w) {
+    struct space *s = w->space;
+    pte_t *table = leaf_table(s, w->address), *e = &table[pte_index(w->address, 1)];
+
+    BUG_ON(table == NULL || pte_frame(*e) != w->mfn.n);
+    *e = 0;
+    s->stale++;
+    s->stale_at = w->address;
+    w->space = NULL;
+    frame_map_put(frame_of(w->mfn));
+    if (--frame_of_table(table)->live == 0) table_prune(s, w->address);
 }

@@ -117,25 +117,6 @@ int64_t hv_grant_take_back(uint64_t ref, const void *at, uint64_t pages)
     return result < 0 ? result : again;
 }
 
-static int64_t map_grant(uint64_t owner, uint64_t ref, uint64_t gfn, uint32_t port, uint32_t rights)
-{
-    HV_BUFFER(32)
-    struct hv_grant_map entry = {
-        .owner = owner, .ref = ref, .window = gfn, .port = port, .rights = rights
-    };
-    int64_t done = hv_grant_map(HV_SELF, hv_gpa(&entry), 1);
-
-    return done < 0 ? done : 0;
-}
-
-static int64_t unmap_grant(uint64_t gfn)
-{
-    HV_BUFFER(8) uint64_t window = gfn;
-    int64_t done = hv_grant_unmap(HV_SELF, hv_gpa(&window), 1);
-
-    return done < 0 ? done : 0;
-}
-
 int64_t hv_window_map(uint64_t owner, uint64_t ref, uint64_t pages, uint32_t port, uint32_t rights,
                       void **at)
 {
@@ -144,26 +125,28 @@ int64_t hv_window_map(uint64_t owner, uint64_t ref, uint64_t pages, uint32_t por
     if (gfn < 0)
         return gfn;
     *at = hv_va((uint64_t)gfn << HV_PAGE_SHIFT);
-    int64_t result = map_grant(owner, ref, (uint64_t)gfn, port, rights);
+    HV_BUFFER(64)
+    struct hv_grant_map entry = { .owner = owner,
+                                  .ref = ref,
+                                  .window = (uint64_t)gfn,
+                                  .port = port,
+                                  .rights = (uint16_t)rights,
+                                  .count = (uint16_t)pages,
+                                  .address = (uint64_t)(uintptr_t)*at };
+    int64_t done = hv_grant_map(HV_SELF, hv_gpa(&entry), 1);
 
-    if (result < 0) {
+    if (done < 0)
         hv_window_free((uint64_t)gfn, pages);
-        return result;
-    }
-    result = hv_map_range(HV_SELF, 0, (uint64_t)(uintptr_t)*at, (uint64_t)gfn, pages, rights);
-    if (result < 0)
-        hv_window_unmap(*at, pages);
-    return result;
+    return done < 0 ? done : 0;
 }
 
 int64_t hv_window_unmap(void *at, uint64_t pages)
 {
-    uint64_t gfn = hv_gfn(at);
-    int64_t result = hv_unmap_range(HV_SELF, 0, (uint64_t)(uintptr_t)at, pages);
+    HV_BUFFER(8) uint64_t window = hv_gfn(at);
+    int64_t done = hv_grant_unmap(HV_SELF, hv_gpa(&window), 1);
 
-    if (result == 0)
-        result = unmap_grant(gfn);
-    if (result == 0)
-        hv_window_free(gfn, pages);
-    return result;
+    if (done < 0)
+        return done;
+    hv_window_free(window, pages);
+    return 0;
 }

@@ -181,7 +181,6 @@ static void audit_ram(const struct domain *d) {
 }
 
 static void audit_window(const struct domain *d, uint64_t n, const struct window *w) {
-    const struct window *first = p2m_window_at(d, w->first);
     const struct grant *g = w->grant;
     struct domain *owner;
 
@@ -190,10 +189,10 @@ static void audit_window(const struct domain *d, uint64_t n, const struct window
         return;
     }
     owner = frame_owner(frame_of(frame_mfn_of(g))); /* that its table is charged to */
-    if (owner == NULL || g->holder != d || g->peer != d->id || g->window != w->first ||
-        first->grant != g || n - w->first >= g->count || (w->rights & ~g->rights) != 0)
+    if (owner == NULL || g->holder != d || g->peer != d->id || n - g->window >= g->count ||
+        w->pages != (n == g->window ? g->count : 0) || (w->rights & ~g->rights) != 0)
         audit_error("window", "window %lu of domain %lu has no grant", n, d->id);
-    else if (p2m_ram(owner, (gfn_t){ g->gfn + (n - w->first) }).n != w->mfn.n)
+    else if (p2m_ram(owner, (gfn_t){ g->gfn + (n - g->window) }).n != w->mfn.n)
         audit_error("window", "window %lu of domain %lu is not its owner's frame", n, d->id);
     if (w->space != NULL && pte_frame(leaf_at(w->space, w->address)) != w->mfn.n)
         audit_error("window", "window %lu of domain %lu names a leaf that is not", n, d->id);

@@ -483,7 +483,9 @@ static void random_use(struct domain *d, struct domain *other)
         map.ref = (uint64_t)r;
         map.window = HV_GFN_WINDOW + host_random(64);
         map.port = 1;
-        if (grant_map(other, &map) == 0) {
+        map.rights = HV_MAP_READ;
+        map.count = 1;
+        if (grant_map(other, &map, 1) == 1) {
             run.gfn = map.window;
             run.address = HV_KERNEL_START + (map.window << 12);
             (void)space_map(other->spaces[0], &run, 1);

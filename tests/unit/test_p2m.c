@@ -293,8 +293,8 @@ START_TEST(test_guest_buffers)
     must(guest_page(d, (gpa_t){ window }, 1, false) == NULL); /* free window */
 
     ref = grant_create(d, peer->id, gfn(2), 1, HV_MAP_READ);
-    map = (struct hv_grant_map){ d->id, (uint64_t)ref, HV_GFN_WINDOW + 1, 1, HV_MAP_READ };
-    must(grant_map(peer, &map) == 1);
+    map = (struct hv_grant_map){ d->id, (uint64_t)ref, HV_GFN_WINDOW + 1, 1, HV_MAP_READ, 1, 0 };
+    must(grant_map(peer, &map, 1) == 1);
     must(guest_page(peer, (gpa_t){ window + 4096 }, 4096, false) == frame_va(p2m_ram(d, gfn(2))));
     must(guest_page(peer, (gpa_t){ window + 4096 }, 1, true) == NULL); /* read-only */
     must(guest_page(peer, (gpa_t){ window + 8192 }, 1, false) == NULL);

@@ -564,11 +564,14 @@ START_TEST(test_copy_and_windows)
     must(p2m_populate(owner, gfn(0), 1) == 1);
     ref = grant_create(owner, d->id, gfn(0), 1, R | W);
     must(ref > 0);
-    must(grant_map(d, &(struct hv_grant_map){ .owner = owner->id,
-                                              .ref = (uint64_t)ref,
-                                              .window = HV_GFN_WINDOW,
-                                              .port = 1,
-                                              .rights = R | W }) == 1);
+    must(grant_map(d,
+                   &(struct hv_grant_map){ .owner = owner->id,
+                                           .ref = (uint64_t)ref,
+                                           .window = HV_GFN_WINDOW,
+                                           .port = 1,
+                                           .rights = R | W,
+                                           .count = 1 },
+                   1) == 1);
     w = p2m_window_at(d, 0);
     must(map(s1, 0x5000, HV_GFN_WINDOW, 1, R | W) == 1 && map(s1, 0x6000, 1, 1, R) == 1);
     must(map(s1, 0x4000, 3, 1, R | W) == 1);

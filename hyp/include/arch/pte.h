@@ -31,7 +31,7 @@ typedef uint64_t pte_t;
 #define PTE_TAG_SHIFT 52
 #define PTE_TAG_MASK  ((uint64_t)0x7ff)
 
-static inline pte_t pte_tag(uint64_t tag) { return (pte_t)(tag & PTE_TAG_MASK) << PTE_TAG_SHIFT; }
+static inline pte_t pte_tag(uint64_t tag) { return (pte_t)(tag << (PTE_TAG_SHIFT + 1)) >> 1; }
 
 static inline uint64_t pte_tag_of(pte_t e) { return e >> PTE_TAG_SHIFT & PTE_TAG_MASK; }
 

@@ -30,10 +30,11 @@ void hv_window_free(uint64_t gfn, uint64_t count);
 
 /** Map a grant of `pages` pages that `owner` made for this domain: into a window, and at an
  * address, which *at receives. `port` is an own port that is raised when the grant is revoked.
- * Returns 0, -HV_ENOSPC or an error of grant_map or map; nothing is kept then. */
+ * Returns 0, -HV_ENOSPC or an error of grant_map (-HV_EINVAL when the grant has another number of
+ * pages); nothing is kept then. */
 int64_t hv_window_map(uint64_t owner, uint64_t ref, uint64_t pages, uint32_t port, uint32_t rights,
                       void **at);
-/** Undo it, also after a revoke. Returns 0 or an error of unmap or grant_unmap (-HV_EBUSY: a device
+/** Undo it, also after a revoke. Returns 0 or an error of grant_unmap (-HV_EBUSY: a device
  * still uses it). */
 int64_t hv_window_unmap(void *at, uint64_t pages);
 

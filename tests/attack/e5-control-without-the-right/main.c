@@ -130,7 +130,8 @@ static int64_t call_grant_map(uint64_t d)
                                     .ref = a.grant_for_child,
                                     .window = window_gfn,
                                     .port = (uint32_t)a.port,
-                                    .rights = RW };
+                                    .rights = RW,
+                                    .count = 1 };
     return hv_grant_map(d, hv_gpa(&window), 1);
 }
 static int64_t call_grant_unmap(uint64_t d)

@@ -32,7 +32,7 @@ enum { STATE, REF, WROTE, FAULTED, ROUNDS };
 
 static int64_t window_map(uint64_t ref, uint64_t window, uint32_t port)
 {
-    HV_BUFFER(32) struct hv_grant_map m = { hv_start_parent(), ref, window, port, RW };
+    HV_BUFFER(64) struct hv_grant_map m = { hv_start_parent(), ref, window, port, RW, PAGES, 0 };
 
     return hv_grant_map(HV_SELF, hv_gpa(&m), 1);
 }
@@ -227,7 +227,7 @@ static void check_owner_dies(void)
     uint64_t child = test_spawn("owner", 192), window = test_windows(1),
              address = test_addresses(1);
     uint32_t port = (uint32_t)NEED(hv_event_offer(HV_SELF, on_revoke, NULL));
-    HV_BUFFER(32) struct hv_grant_map m = { child, 0, window, port, RW };
+    HV_BUFFER(64) struct hv_grant_map m = { child, 0, window, port, RW, 1, 0 };
     uint64_t value = 0;
 
     while ((m.ref = test_shared(child)[REF]) == 0)

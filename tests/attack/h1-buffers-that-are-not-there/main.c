@@ -128,7 +128,7 @@ static const struct {
     { call_bind_msi, "event_bind", 16, true, false, 0 },
     { call_status, "event_status", 48, true, false, 0 },
     { call_poll, "poll", 8, false, false, -HV_EINVAL },
-    { call_grant_map, "grant_map", 32, false, false, -HV_EINVAL },
+    { call_grant_map, "grant_map", 40, false, false, -HV_EINVAL },
     { call_grant_unmap, "grant_unmap", 8, false, false, -HV_EINVAL },
     { call_grant_copy, "grant_copy", 40, false, false, -HV_EINVAL },
     { call_domain_create, "domain_create", 56, false, false, -HV_EINVAL },
@@ -147,7 +147,8 @@ static uint64_t ref_revoked;
 
 static int64_t window_map(uint64_t window, uint64_t ref, uint32_t rights)
 {
-    HV_BUFFER(32) struct hv_grant_map m = { child, ref, window, (uint32_t)port, rights };
+    HV_BUFFER(64)
+    struct hv_grant_map m = { child, ref, window, (uint32_t)port, (uint16_t)rights, 1, 0 };
 
     return hv_grant_map(HV_SELF, hv_gpa(&m), 1);
 }

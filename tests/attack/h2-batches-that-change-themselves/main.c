@@ -88,12 +88,12 @@ static void check_unmaps_itself(void)
 
 static int64_t window_map(uint64_t window, uint64_t ref)
 {
-    HV_BUFFER(32) struct hv_grant_map m = { child, ref, window, (uint32_t)port, RW };
+    HV_BUFFER(64) struct hv_grant_map m = { child, ref, window, (uint32_t)port, RW, 1, 0 };
 
     return hv_grant_map(HV_SELF, hv_gpa(&m), 1);
 }
 
-/* The array of grant_unmap lies in the first window that it unmaps, also in two chunks' length. */
+/* The array of grant_unmap lies in the first window that it unmaps, also in the longest. */
 static void check_unmaps_its_window(uint64_t count)
 {
     uint64_t first = test_windows(1), second = test_windows(1), *list = test_pages(1);
@@ -138,12 +138,12 @@ static void check_overwrites_itself(void)
 /* The same window, grant or range twice in one batch: the second entry finds the first's work. */
 static void check_twice(void)
 {
-    HV_BUFFER(64) struct hv_grant_map m[2];
+    HV_BUFFER(128) struct hv_grant_map m[2];
     HV_BUFFER(16) uint64_t list[2];
     uint64_t ref = (uint64_t)NEED(hv_grant_create(child, 0, 180, 1, RW)), window = test_windows(2);
     uint64_t other = (uint64_t)NEED(hv_grant_create(child, 0, 181, 1, RW));
 
-    m[0] = (struct hv_grant_map){ child, ref, window, (uint32_t)port, RW };
+    m[0] = (struct hv_grant_map){ child, ref, window, (uint32_t)port, RW, 1, 0 };
     m[1] = m[0];
     m[1].window++;
     CHECK_EQ(hv_grant_map(HV_SELF, hv_gpa(m), 2), 1);
@@ -173,7 +173,7 @@ void test_main(void)
     check_bound();
     check_unmaps_itself();
     check_unmaps_its_window(2);
-    check_unmaps_its_window(512);
+    check_unmaps_its_window(HV_MAX_GRANT_BATCH);
     check_overwrites_itself();
     check_twice();
     test_destroy(child);

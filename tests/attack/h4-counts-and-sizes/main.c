@@ -157,8 +157,8 @@ static void check_counts_before_buffers(void)
     CHECK_EQ(grant_maps(HV_MAX_GRANT_BATCH), -HV_EFAULT);
     CHECK_EQ(grant_copies(HV_MAX_GRANT_BATCH + 1), -HV_EINVAL);
     CHECK_EQ(grant_copies(HV_MAX_GRANT_BATCH), -HV_EFAULT);
-    CHECK_EQ(grant_unmaps(513), -HV_EINVAL);
-    CHECK_EQ(grant_unmaps(512), -HV_EFAULT);
+    CHECK_EQ(grant_unmaps(HV_MAX_GRANT_BATCH + 1), -HV_EINVAL);
+    CHECK_EQ(grant_unmaps(HV_MAX_GRANT_BATCH), -HV_EFAULT);
     CHECK_EQ(dma_pages(HV_MAX_DMA_PAGES + 1), -HV_EINVAL);
     CHECK_EQ(dma_pages(HV_MAX_DMA_PAGES), -HV_EFAULT);
     gpa = good;

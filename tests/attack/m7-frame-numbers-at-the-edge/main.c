@@ -89,8 +89,10 @@ static void check_map(void)
 
 static int64_t grant_map_at(uint64_t ref, uint64_t window, uint64_t port)
 {
-    HV_BUFFER(32)
-    struct hv_grant_map m = { .ref = ref, .window = window, .port = (uint32_t)port, .rights = R };
+    HV_BUFFER(64)
+    struct hv_grant_map m = {
+        .ref = ref, .window = window, .port = (uint32_t)port, .rights = R, .count = 2
+    };
 
     m.owner = hv_start_domain_id();
     return hv_grant_map(child, hv_gpa(&m), 1);

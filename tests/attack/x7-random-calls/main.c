@@ -218,9 +218,11 @@ static void fill_grants(uint32_t nr, const uint64_t a[6])
         bool own = once_in(4) == (nr == HV_NR_grant_copy || is_own(a[0]));
 
         if (nr == HV_NR_grant_map)
-            m[i] = (struct hv_grant_map){ own ? k.self : k.other, a_ref(own),
-                                          HV_GFN_WINDOW + 1 + below(16), (uint32_t)(1 + below(8)),
-                                          (uint32_t)(R + 2 * below(2)) };
+            m[i] =
+                (struct hv_grant_map){ own ? k.self : k.other,           a_ref(own),
+                                       HV_GFN_WINDOW + 1 + below(16),    (uint32_t)(1 + below(8)),
+                                       (uint16_t)(R + 2 * below(2)),     (uint16_t)(1 + below(3)),
+                                       once_in(2) ? 0 : an_address(true) };
         else
             c[i] = (struct hv_grant_copy){ own ? k.self : k.other,
                                            a_ref(own),

@@ -141,7 +141,7 @@ static void check_revoke_pinned(void)
     uint64_t lender = test_build("lender", 192, NULL), window = test_windows(1), word = 0x600d,
              before;
     uint64_t port = (uint64_t)NEED(hv_event_offer(HV_SELF, NULL, NULL));
-    HV_BUFFER(32) struct hv_grant_map m = { lender, 0, window, (uint32_t)port, RW };
+    HV_BUFFER(64) struct hv_grant_map m = { lender, 0, window, (uint32_t)port, RW, 1, 0 };
     HV_BUFFER(8) uint64_t list = window;
 
     before = test_info(HV_SELF).quarantined;

@@ -21,7 +21,8 @@ static uint64_t child, port, window, address;
 
 static int64_t map_at(uint64_t ref, uint64_t at, uint32_t rights)
 {
-    HV_BUFFER(32) struct hv_grant_map m = { child, ref, at, (uint32_t)port, rights };
+    HV_BUFFER(64)
+    struct hv_grant_map m = { child, ref, at, (uint32_t)port, (uint16_t)rights, PAGES, 0 };
 
     return hv_grant_map(HV_SELF, hv_gpa(&m), 1);
 }
@@ -67,13 +68,50 @@ static void check_read_write(void)
     CHECK_EQ(test_try_write(address, 1), PF);
     CHECK_EQ(hv_protect_range(HV_SELF, 0, address, 1, RW), 0);
     CHECK_EQ(test_try_write(address, 1), TEST_NO_FAULT);
-    CHECK_EQ(unmap_at(window), -HV_EBUSY);
-    CHECK_EQ(test_unmap(HV_SELF, 0, address, PAGES - 1), PAGES - 1);
-    CHECK_EQ(unmap_at(window), -HV_EBUSY);
-    CHECK_EQ(test_unmap(HV_SELF, 0, address, PAGES), PAGES);
+    CHECK_EQ(test_unmap(HV_SELF, 0, address, 1), 1);
     CHECK_EQ(hv_grant_end(child, ref, 0), -HV_EBUSY);
+    CHECK_EQ(unmap_at(window), 1); /* and the leaves that are left go with it */
+    for (uint64_t i = 0; i < PAGES; i++)
+        CHECK_EQ(test_try_read(address + i * HV_PAGE_SIZE, NULL), PF);
+    CHECK_EQ(hv_grant_end(child, ref, 0), 0);
+}
+
+/* Window and addresses in one call; all of the grant or nothing. */
+static void check_addresses(void)
+{
+    uint64_t ref = lend(RW), reader = lend(R), value = 0x77;
+    HV_BUFFER(64)
+    struct hv_grant_map m = { child, ref, window, (uint32_t)port, RW, PAGES, address };
+
+    CHECK_EQ(hv_grant_map(HV_SELF, hv_gpa(&m), 1), 1);
+    for (uint64_t i = 0; i < PAGES; i++) {
+        CHECK_EQ(test_try_write(address + i * HV_PAGE_SIZE, 3000 + i), TEST_NO_FAULT);
+        CHECK_EQ(child_word(i), 3000 + i);
+    }
+    CHECK_EQ(unmap_at(window), 1);
+    CHECK_EQ(test_try_read(address, NULL), PF);
+    m.ref = reader;
+    m.rights = R;
+    CHECK_EQ(hv_grant_map(HV_SELF, hv_gpa(&m), 1), 1);
+    CHECK_EQ(test_try_read(address, &value), TEST_NO_FAULT);
+    CHECK_EQ(value, 3000);
+    CHECK_EQ(test_try_write(address, 1), PF);
+    CHECK_EQ(unmap_at(window), 1);
+    for (unsigned i = 0; i < 3; i++) {
+        m.address = i == 0 ? address + 1 : i == 1 ? 0x400000 : 0 - (uint64_t)HV_PAGE_SIZE;
+        CHECK_EQ(hv_grant_map(HV_SELF, hv_gpa(&m), 1), -HV_EINVAL);
+        CHECK_EQ(unmap_at(window), -HV_EINVAL);
+    }
+    m.address = 0;
+    for (uint16_t n = PAGES + 2; n-- > PAGES - 2;) {
+        m.count = n != PAGES ? n : 0;
+        CHECK_EQ(hv_grant_map(HV_SELF, hv_gpa(&m), 1), -HV_EINVAL);
+    }
+    m.count = PAGES;
+    CHECK_EQ(hv_grant_map(HV_SELF, hv_gpa(&m), 1), 1);
     CHECK_EQ(unmap_at(window), 1);
     CHECK_EQ(hv_grant_end(child, ref, 0), 0);
+    CHECK_EQ(hv_grant_end(child, reader, 0), 0);
 }
 
 static void check_read_only(void)
@@ -205,7 +243,8 @@ static void stranger(void)
 {
     uint64_t owner = test_argument("owner", 0), ref = test_argument("ref", 0);
     uint64_t at = (uint64_t)NEED(hv_window_alloc(PAGES));
-    HV_BUFFER(32) struct hv_grant_map m = { owner, ref, at, (uint32_t)test_port(TEST_PARENT), R };
+    HV_BUFFER(64)
+    struct hv_grant_map m = { owner, ref, at, (uint32_t)test_port(TEST_PARENT), R, PAGES, 0 };
     HV_BUFFER(64)
     struct hv_grant_copy c = { owner, ref, 0, hv_gpa(test_pages(1)), 8, 0 };
 
@@ -241,6 +280,7 @@ void test_main(void)
     window = test_windows(PAGES);
     address = test_addresses(PAGES);
     check_read_write();
+    check_addresses();
     check_read_only();
     check_windows();
     check_one_leaf();
