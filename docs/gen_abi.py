@@ -141,7 +141,7 @@ def call_section(call, meanings, structures):
     rows.append(("Bound on work", inline(call.bound or "Constant.")))
     out += table(rows, (20, 80))
     if call.errors:
-        out += table([(f":ref:`-HV_E{name} <hv_e{name.lower()}>`",
+        out += table([(f":ref:`HV_E{name} <hv_e{name.lower()}>`",
                        inline(condition or meanings.get(name, "")))
                       for name, condition in call.errors], (20, 80))
     else:
