@@ -100,10 +100,10 @@ struct hv_counters {
     uint64_t interrupts;  /**< physical interrupts taken while it ran */
     uint64_t events_sent;
     uint64_t upcalls;
-    uint64_t port_traps; /**< emulated port accesses (a REP counts once) */
-    uint64_t
-        bytes_copied;  /**< by the hypervisor on its behalf: buffers, copies, emulated strings */
-    uint64_t switches; /**< times it was switched to */
+    uint64_t port_traps;   /**< emulated port accesses (a REP counts once) */
+    uint64_t bytes_copied; /**< by the hypervisor on its behalf: buffers, copies, emulated strings,
+                              and domain_copy where it is the descendant */
+    uint64_t switches;     /**< times it was switched to */
     uint64_t rsvd[6];
 };
 HV_STATIC_ASSERT(sizeof(struct hv_counters) == 128, "layout");

@@ -4,6 +4,7 @@
  * domain_for_control answers it, and a domain that does not exist looks like one that is not the
  * caller's. Calls that make no sense on oneself ask for a descendant.
  */
+#include "arch/page.h"
 #include "arch/speculation.h"
 #include "guestmem.h"
 #include "hc.h"
@@ -102,8 +103,8 @@ static uint64_t copy_step(struct domain *to, uint64_t to_gpa, struct domain *fro
     dst = guest_page(to, (gpa_t){ to_gpa }, n, true);
     src = guest_page(from, (gpa_t){ from_gpa }, n, false);
     if (dst == NULL || src == NULL) return 0;
-    /* The two may be one page, by a window. */
-    memmove(dst, src, n);
+    /* The two may be one page, by a window: where they overlap, the words are copied in order. */
+    bytes_copy(dst, src, n);
     return n;
 }
 
@@ -125,7 +126,7 @@ int64_t hc_domain_copy(uint64_t dom, uint64_t remote, uint64_t local, uint64_t b
                   : copy_step(caller, local + done, d, remote + done, bytes - done);
         if (n == 0) break;
     }
-    this_cpu()->vcpu->counters.bytes_copied += done;
+    d->vcpu[0]->counters.bytes_copied += done; /* whoever asks, it is for the descendant */
     return done > 0 ? (int64_t)done : HC_FAIL(-HV_EFAULT, "a page of either side");
 }
 

@@ -8,7 +8,6 @@
 
 void *memset(void *to, int byte, size_t count);
 void *memcpy(void *restrict to, const void *restrict from, size_t count);
-void *memmove(void *to, const void *from, size_t count);
 int memcmp(const void *a, const void *b, size_t count);
 size_t strlen(const char *s);
 size_t strnlen(const char *s, size_t limit);

@@ -30,17 +30,6 @@ void *memcpy(void *restrict to, const void *restrict from, size_t count) {
     return to;
 }
 
-void *memmove(void *to, const void *from, size_t count) {
-    unsigned char *p = to;
-    const unsigned char *q = from;
-
-    if ((uintptr_t)to - (uintptr_t)from >= count)
-        for (size_t i = 0; i < count; i++) p[i] = q[i];
-    else
-        while (count-- > 0) p[count] = q[count];
-    return to;
-}
-
 int memcmp(const void *a, const void *b, size_t count) {
     const unsigned char *p = a, *q = b;
 
