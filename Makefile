@@ -160,7 +160,7 @@ ROOT_SOURCES := $(call find,pvguest/root pvguest/drivers/back pvguest/drivers/mo
     $(wildcard pvguest/drivers/hw/virtio*.c pvguest/drivers/hw/pci*.c)
 # The same kernel twice: as a guest, and on the bare machine. What is in both is compiled once.
 PORTABLE_SOURCES := $(call find,pvguest/guest) \
-    $(wildcard pvguest/drivers/hw/ide*.c pvguest/drivers/hw/uart*.c)
+    $(wildcard $(foreach d,ide uart pci,pvguest/drivers/hw/$(d)*.c))
 GUEST_SOURCES := $(PORTABLE_SOURCES) $(call find,pvguest/drivers/front)
 NATIVE_SOURCES := $(KERNEL_SOURCES) $(PORTABLE_SOURCES) $(call find,pvguest/arch/native)
 USER_SOURCES := $(wildcard pvguest/user/*.c)

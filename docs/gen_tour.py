@@ -89,15 +89,15 @@ STEPS = {
     "ide": ("request page", [
         ("guest", "block_read", "An ordinary driver begins", ("guest",),
          [(None, "It knows the ports of a PC, and nothing else.")]),
-        ("guest", "bus_out8", "The first port access faults", ("guest", "hyp", "mem"),
-         [("guest>hyp", "OUT in ring 3: general protection fault"),
+        ("guest", "bus_in8", "The first port access faults", ("guest", "hyp", "mem"),
+         [("guest>hyp", "IN in ring 3: general protection fault"),
           ("hyp>mem", "what was wanted: port, size, value"), ("hyp>root", "root's port is raised; the guest stops")]),
         ("root", "hv_entry_kernel", "The model does what a register would", ("root", "mem"),
          [("mem>root", "the request"), ("root>hyp", "io_complete: done")]),
         ("hyp", "io_complete", "The guest goes on behind the instruction", ("hyp", "guest"),
-         [("hyp>guest", "RIP is moved over the OUT")]),
-        ("guest", "bus_in8", "The same again, five times", ("guest", "hyp", "root"),
-         [("guest>hyp", "IN or OUT"), ("hyp>root", "request"), ("root>hyp", "io_complete"),
+         [("hyp>guest", "the status in RAX, RIP behind the IN")]),
+        ("guest", "bus_out8", "The same again, five times", ("guest", "hyp", "root"),
+         [("guest>hyp", "OUT"), ("hyp>root", "request"), ("root>hyp", "io_complete"),
           ("hyp>guest", "goes on")]),
         ("guest", "bus_out8 0x1f7", "The last register is the command", ("root", "disk"),
          [("guest>hyp", "OUT 0x1f7: READ MULTIPLE"), ("hyp>root", "request"),
@@ -118,7 +118,7 @@ STEPS = {
 
 
 # A step that repeats what was shown in full: only these are told.
-SHORT = {("ide", "bus_in8"): ("bus_in8", "bus_out8", "ide_model_in", "ide_model_out")}
+SHORT = {("ide", "bus_out8"): ("bus_out8", "ide_model_out")}
 
 
 def sources(who, function):

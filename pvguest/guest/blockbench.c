@@ -2,9 +2,9 @@
 /*
  * What a block request costs, by whatever driver stands behind a device: role `blockbench`. For a
  * run under -icount, where a nanosecond of the clock is an instruction of whoever runs: this kernel
- * and all that is beneath. `vda=MODE` and `hda=MODE` on the command line say which devices are
- * measured and under which name. With `medium=disk` the disk behind is a real one: then the figures
- * are wall clock of a run without -icount, and no two runs are alike.
+ * and all that is beneath. `vda=MODE`, `hda=MODE` and `hda.pio=MODE` on the command line say which
+ * devices are measured and under which name. With `medium=disk` the disk behind is a real one: then
+ * the figures are wall clock of a run without -icount, and no two runs are alike.
  *
  * At depth 1 a request is timed from its call to its return; requests longer than BLOCK_MAX_BYTES
  * go through the block layer, which splits them. At depth 32 a pass of PIECES requests is timed as
@@ -286,7 +286,7 @@ static unsigned role_blockbench(void)
     if (option_text("medium", medium, sizeof(medium)) && strcmp(medium, "disk") == 0) {
         unit = "nanoseconds";
     }
-    if (!rows("vda") || !rows("hda")) {
+    if (!rows("vda") || !rows("hda") || !rows("hda.pio")) {
         return 1;
     }
     printk("blockbench: done\n");

@@ -56,6 +56,9 @@ struct block_ops {
      * copy (0 or a negative error), and undo it once no request uses them. From threads. */
     int (*region_map)(struct block_device *d, void *p, uint32_t pages);
     void (*region_unmap)(struct block_device *d, void *p);
+    /** Optional: where the sectors, which are in range, lie in kernel memory, for as long as the
+     * device is there. Who reads or writes them there has made a request. */
+    void *(*memory)(struct block_device *d, uint64_t sector, uint32_t count);
     /** Optional: drop what connects the driver to its device and begin anew; what is under way is
      * sent again. False: not now. Interrupts off. */
     bool (*restart)(struct block_device *d);
@@ -66,7 +69,8 @@ struct block_stats {
     uint64_t bytes;
     uint64_t flushes;
     uint64_t errors;
-    uint64_t copied; /**< bytes the driver copied */
+    uint64_t copied;   /**< bytes the driver copied */
+    uint64_t accesses; /**< the driver's port accesses for requests */
 };
 
 struct block_device {

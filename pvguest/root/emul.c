@@ -11,10 +11,12 @@
  */
 #include "root/emul.h"
 
+#include "clock.h"
 #include "irq.h"
 #include "kstring.h"
 #include "mem.h"
 #include "model/ide.h"
+#include "model/pci.h"
 #include "model/uart16550.h"
 #include "printk.h"
 #include "root/consmux.h"
@@ -27,9 +29,13 @@
 #define IDE_PORTS        8u
 #define IDE_CONTROL_PORT 0x3f6u
 #define UART_BASE        0x3f8u
+#define MASTER_BASE      0xc000u /* BAR 4 of the IDE function */
+#define MASTER_PORTS     (1u << PCI_MODEL_BAR_BITS)
+#define MASTER_CHANNEL   8u /* ports of a channel; the second one is not there */
 
 #define IDE_PAGES (IDE_BUFFER_BYTES / PAGE_SIZE)
 #define TYPED     64u
+#define BREATH    ((uint64_t)20000) /* ns between two pieces of a long DMA request: others run */
 
 struct emul {
     struct emul_setup setup;
@@ -40,6 +46,8 @@ struct emul {
     uint64_t line;                 /* own port, raised for each request */
 
     struct ide_model ide;
+    struct pci_model pci;
+    struct timer again; /* when the IDE model goes on */
     uint8_t *ide_buffer;
     struct block_request disk;
     bool disk_busy;
@@ -76,6 +84,37 @@ static void ide_submit(void *ctx, enum ide_op op, uint64_t lba, uint32_t sectors
     block_kick(e->setup.disk);
 }
 
+static void *ide_memory(void *ctx, uint64_t lba, uint32_t sectors)
+{
+    struct emul *e = ctx;
+    struct block_device *d = e->setup.disk;
+    return d->ops->memory ? d->ops->memory(d, lba, sectors) : NULL;
+}
+
+/* The one way to the guest's memory: the hypervisor looks each page up in the guest's own frames
+ * and copies none that the guest could not touch itself. */
+static size_t ide_copy(void *ctx, uint64_t at, void *buffer, size_t bytes, bool to_guest)
+{
+    struct emul *e = ctx;
+    int64_t done = hv_domain_copy(e->setup.domain, at, hv_gpa(buffer), bytes, to_guest);
+    if (done <= 0)
+        return 0;
+    e->stats.mastered += (uint64_t)done;
+    return (size_t)done;
+}
+
+static void ide_continue(void *arg)
+{
+    struct emul *e = arg;
+    ide_model_continue(&e->ide);
+}
+
+static void ide_again(void *ctx)
+{
+    struct emul *e = ctx;
+    timer_set(&e->again, clock_ns() + BREATH, ide_continue, e);
+}
+
 /* A line of the ISA kind: the guest is told of its rising edge. */
 static void ide_line(void *ctx, bool level)
 {
@@ -87,13 +126,19 @@ static void ide_line(void *ctx, bool level)
 static int ide_open(struct emul *e)
 {
     struct block_device *d = e->setup.disk;
-    const struct ide_host host = { .ctx = e, .irq = ide_line, .submit = ide_submit };
+    const struct ide_host host = { .ctx = e,
+                                   .irq = ide_line,
+                                   .submit = ide_submit,
+                                   .memory = ide_memory,
+                                   .copy = ide_copy,
+                                   .again = ide_again };
     e->ide_buffer = page_alloc(IDE_PAGES);
     if (!e->ide_buffer)
         return -1;
     if (d->ops->region_map && d->ops->region_map(d, e->ide_buffer, IDE_PAGES) < 0)
         return -1;
     ide_model_init(&e->ide, &host, d->sectors, !e->setup.writable || d->read_only, e->ide_buffer);
+    pci_model_init(&e->pci, MASTER_BASE);
     return 0;
 }
 
@@ -171,6 +216,52 @@ static void serve_ide(struct emul *e, const struct hv_io_request *q, uint16_t of
     (void)hv_io_complete(q->domain, 0, value, 0);
 }
 
+/* The second channel's registers read as zeros, ports that are not decoded as ones. */
+static uint32_t master_in(struct emul *e, uint16_t offset, unsigned size)
+{
+    if (!pci_model_decodes(&e->pci))
+        return UINT32_MAX;
+    return offset < MASTER_CHANNEL ? ide_master_in(&e->ide, offset, size) : 0;
+}
+
+static void master_out(struct emul *e, uint16_t offset, unsigned size, uint32_t value)
+{
+    if (pci_model_decodes(&e->pci) && offset < MASTER_CHANNEL)
+        ide_master_out(&e->ide, offset, size, value);
+}
+
+static uint32_t register_in(struct emul *e, uint16_t port, unsigned size)
+{
+    return port >= MASTER_BASE ? master_in(e, (uint16_t)(port - MASTER_BASE), size)
+                               : pci_model_in(&e->pci, (uint16_t)(port - PCI_MODEL_BASE), size);
+}
+
+static void register_out(struct emul *e, uint16_t port, unsigned size, uint32_t value)
+{
+    if (port >= MASTER_BASE) {
+        master_out(e, (uint16_t)(port - MASTER_BASE), size, value);
+        return;
+    }
+    pci_model_out(&e->pci, (uint16_t)(port - PCI_MODEL_BASE), size, value);
+    ide_master_enable(&e->ide, pci_model_masters(&e->pci));
+}
+
+/* Configuration space and bus master have registers alone: a string goes through one by one. */
+static void serve_registers(struct emul *e, const struct hv_io_request *q)
+{
+    uint32_t value = q->value;
+    for (uint32_t i = 0; i < q->count && q->write; i++) {
+        if (q->string)
+            memcpy(&value, outs_data(e) + (size_t)i * q->size, q->size);
+        register_out(e, q->port, q->size, value);
+    }
+    for (uint32_t i = 0; i < q->count && !q->write; i++) {
+        value = register_in(e, q->port, q->size);
+        memcpy(e->data + (size_t)i * q->size, &value, q->size);
+    }
+    (void)hv_io_complete(q->domain, 0, q->string ? q->count : value, hv_gpa(e->data));
+}
+
 static void serve_uart(struct emul *e, const struct hv_io_request *q, uint16_t offset)
 {
     uint64_t value = 0;
@@ -202,8 +293,11 @@ static void request_event(void *arg)
     e->served = q.seq;
     e->stats.accesses++;
     e->stats.bytes += q.string ? (uint64_t)q.count * q.size : 0;
+    ide_model_access(&e->ide);
     if (ide >= 0)
         serve_ide(e, &q, (uint16_t)ide);
+    else if (q.port >= PCI_MODEL_BASE)
+        serve_registers(e, &q);
     else
         serve_uart(e, &q, (uint16_t)(q.port - UART_BASE));
 }
@@ -222,6 +316,10 @@ static int64_t route_all(struct emul *e)
         result = route(e, IDE_BASE, IDE_PORTS);
         if (result >= 0)
             result = route(e, IDE_CONTROL_PORT, 1);
+        if (result >= 0)
+            result = route(e, PCI_MODEL_BASE, PCI_MODEL_PORTS);
+        if (result >= 0)
+            result = route(e, MASTER_BASE, MASTER_PORTS);
     }
     if (e->setup.uart && result >= 0)
         result = route(e, UART_BASE, UART16550_PORTS);
@@ -268,6 +366,7 @@ void emul_close(struct emul *e)
     irq_unregister(e->line);
     (void)hv_event_close(HV_SELF, e->line);
     wait_event(&e->disk_idle, !e->disk_busy);
+    timer_cancel(&e->again);
     if (e->setup.disk) {
         (void)hv_event_close(HV_SELF, e->setup.disk_irq);
         if (e->setup.disk->ops->region_unmap)

@@ -41,8 +41,9 @@ static void print_disks(const struct domain *d)
     }
     if (d->emul) {
         struct emul_stats s = emul_stats(d->emul);
-        printk("  emulated devices: accesses %lu, bytes by string instructions %lu\n", s.accesses,
-               s.bytes);
+        printk("  emulated devices: accesses %lu, bytes by string instructions %lu, "
+               "by bus mastering %lu\n",
+               s.accesses, s.bytes, s.mastered);
     }
 }
 

@@ -70,11 +70,20 @@ static void buffer_put(struct block_device *d, void *buffer)
     page_free(buffer, BLOCK_MAX_BYTES / PAGE_SIZE);
 }
 
+static void *memory(struct block_device *d, uint64_t sector, uint32_t count)
+{
+    struct ramdisk *k = d->driver;
+    d->stats.requests++;
+    d->stats.bytes += (uint64_t)count * BLOCK_SECTOR;
+    return k->data + sector * BLOCK_SECTOR;
+}
+
 static const struct block_ops ops = {
     .submit = submit,
     .kick = kick,
     .buffer_get = buffer_get,
     .buffer_put = buffer_put,
+    .memory = memory,
 };
 
 static void add(unsigned number, const struct module *m)

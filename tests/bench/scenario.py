@@ -153,8 +153,10 @@ PV = {"guest": "pvguest.elf", "hyp": "hyp.elf", "root": "root.elf"}
 # mode: how its scenario is made
 WAYS = {
     "pv": (block, {"way": "split", "cmdline": "vda=pv"}),
-    "emulated_pio": (block, {"way": "ide", "cmdline": "hda=emulated_pio"}),
-    "native_pio": (native, {"cmdline": "hda=native_pio"}),
+    "emulated_dma": (block, {"way": "ide", "cmdline": "hda=emulated_dma"}),
+    "emulated_pio": (block, {"way": "ide", "cmdline": "hda=emulated_pio ide=pio"}),
+    "native_dma": (native, {"cmdline": "hda=native_dma"}),
+    "native_pio": (native, {"cmdline": "hda=native_pio ide=pio"}),
 }
 
 

@@ -16,6 +16,8 @@ def domain(name, role, *, memory="16M", disks=(), image="pvguest.elf", more=()):
 # The demonstration's domains, with the disks' order that its guest expects.
 READER = domain("a", "diskbench", disks=("vda split", "vda ide", "vdb split rw"),
                 more=("emulate = uart",))
+# How that guest reaches the disk, pass by pass: the last two by the same emulated controller.
+WAYS = ("split", "ide_dma", "ide_pio")
 COUNTER = domain("b", "counter", memory="8M")
 
 

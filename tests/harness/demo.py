@@ -173,10 +173,10 @@ def judge(end, text, before, image, interactive):
         print(f"the machine ended badly: {end}")
     if differ:
         print("the guest read something else than what is in the image")
-    # At the prompt one may quit before both passes are done; a batch run has to do them both.
-    enough = len(sums) >= 2 or interactive
+    # At the prompt one may quit before all passes are done; a batch run has to do them all.
+    enough = len(sums) >= 3 or interactive
     if not enough:
-        print("two sums were expected")
+        print("three sums were expected")
     return 0 if well and enough and not differ else 1
 
 

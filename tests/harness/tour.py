@@ -2,8 +2,8 @@
 """One disk read, function by function: `tour.py --build build/gcc-release` writes docs/tour/*.trace.
 
 QEMU is told to say each time the processor arrives at the first instruction of one of the functions
-below, in whatever ring, and what is in the registers then. Root and the guest are linked to the same
-addresses; the root of the page tables (CR3) tells whose function it was. From 60 reads of 4 KiB
+below, in whatever ring, and what is in the registers then. The images are linked to addresses of their
+own, so the address tells whose function it was. From 60 reads of 4 KiB
 the sequence that came most often is taken. The disk is one that takes some milliseconds, so that
 everybody has gone to sleep when it answers. A system test
 runs the same again and looks whether the sequences in docs/tour/ still come.
@@ -30,7 +30,7 @@ FUNCTIONS = {
             "io_complete": ""},
     "guest": {"block_read": "sector=rsi count=rdx", "block_submit": "", "hv_ring_put": "",
               "hv_ring_push": "", "hv_ring_get": "", "arch_idle": "", "hv_entry_kernel": "",
-              "front_block_collect": "", "block_finish": "", "ide_read": "sector=rsi count=rdx",
+              "front_block_collect": "", "block_finish": "", "ide_read": "sector=rdx count=rcx",
               "bus_in8": "port=rsi", "bus_out8": "port=rsi value=rdx", "bus_ins16": "port=rsi words=rcx",
               "ide_interrupt": "", "thread_sleep_ns": ""},
     "root": {"hv_entry_kernel": "", "hv_ring_put": "", "hv_ring_push": "", "hv_ring_get": "",
@@ -42,7 +42,7 @@ FUNCTIONS = {
 # A read begins with the first of these and is over when the guest sleeps again.
 FIRST, LAST = ("guest", "block_read"), ("guest", "thread_sleep_ns")
 READS = 60
-SCENARIOS = {"split": "vda", "ide": "hda"}
+SCENARIOS = {"split": "vda", "ide": "hda ide=pio"}
 CONFIGURATION = """[domain bench]
 image   = pvguest.elf
 memory  = 32M
@@ -107,16 +107,16 @@ def words_of(spec, registers):
 
 
 def decode(text, build):
-    """The lines of a run. The first domain that runs in ring 3 is root, the second the guest."""
-    of, spaces, lines = places(build), {}, []
+    """The lines of a run."""
+    of, lines = places(build), []
     for entry in ENTRY.finditer(text):
         registers = {name.strip().lower(): int(value, 16) for name, value in
                      REGISTER.findall(entry.group(2))}
         ring, cr3, pc = registers.get("cpl"), registers.get("cr3"), int(entry.group(1), 16)
         if ring is None or cr3 is None:
             continue  # the last one, cut off
-        who = "hyp" if ring == 0 else spaces.setdefault(cr3, "guest" if spaces else "root")
-        if pc in of[who]:
+        who = next((w for w in of if pc in of[w]), None)
+        if who:
             function = of[who][pc]
             lines.append(Line(who, ring, cr3, function, words_of(FUNCTIONS[who][function], registers)))
     return lines

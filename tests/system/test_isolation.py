@@ -14,7 +14,7 @@ def beside(system, name, role, reason=GUEST_FAILED, said=None):
     with system.boot_demo(text, root="poweroff=a", drives=drives, timeout=50.0) as machine:
         end = machine.wait()
     found = conf.results(machine.text)
-    for way in ("split", "ide"):
+    for way in conf.WAYS:
         system.check(way in found and found[way]["sha256"] == system.sha256(image),
                      f"the reader's {way} pass is right beside a guest that does {role}")
     if said:
@@ -72,7 +72,7 @@ def test_random_hypercalls(system):
         found = conf.results(machine.text)
         system.check("no such role" not in machine.text, "the image has the role")
         system.check(end.orderly and end.reason in (0, GUEST_FAILED), f"seed {seed}: {end}")
-        for way in ("split", "ide"):
+        for way in conf.WAYS:
             system.check(way in found and found[way]["sha256"] == system.sha256(image),
                          f"seed {seed}: the reader's {way} pass")
 

@@ -26,10 +26,25 @@ def test_sum_is_the_hosts(system):
         image = system.random_image(size, seed=seed)
         text = run(system, "role=diskbench console=uart", drives=[qemu.ide_drive(image)])
         found = conf.results(text)
-        system.check(list(found) == ["ide"], f"one pass, by IDE, not {list(found)}")
-        system.check(found["ide"]["sha256"] == system.sha256(image), f"{size} bytes: the sum")
-        system.check(int(found["ide"]["bytes"]) == size, f"{found['ide']['bytes']} bytes read")
-        system.check("hypercalls" not in found["ide"], "nobody beneath counts hypercalls")
+        system.check(list(found) == ["ide_dma", "ide_pio"], f"both ways, not {list(found)}")
+        for way, of in found.items():
+            system.check(of["sha256"] == system.sha256(image), f"{size} bytes by {way}: the sum")
+            system.check(int(of["bytes"]) == size, f"{of['bytes']} bytes read")
+            system.check("hypercalls" not in of, "nobody beneath counts hypercalls")
+
+
+def test_accesses_are_traps(system):
+    "the driver's port accesses are the same in number here and as a guest, where each is one trap"
+    image = system.random_image((1 << 20) + 9 * SECTOR, seed=8)
+    native = conf.results(run(system, "role=diskbench console=uart", drives=[qemu.ide_drive(image)]))
+    with system.boot_demo(conf.domain("a", "diskbench", disks=("vda ide",)), root="poweroff=a",
+                          drives=[qemu.drive(image)]) as machine:
+        machine.wait()
+    guest = conf.results(machine.text)
+    for way in ("ide_dma", "ide_pio"):
+        counts = [int(n) for n in (native[way]["accesses"], guest[way]["accesses"],
+                                   guest[way]["port_traps"])]
+        system.check(counts[0] >= 17 * 11 and len(set(counts)) == 1, f"{way}: {counts}")
 
 
 def test_no_disk(system):

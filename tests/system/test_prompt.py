@@ -325,7 +325,7 @@ def test_destroy_under_load(system):
         machine.expect(r"\[a\] DISKBENCH ok", timeout=50)
         machine.send("quit\r")
         end = machine.wait()
-    system.check(conf.results(machine.text)["ide"]["sha256"] == system.sha256(image), "right data")
+    system.check(conf.results(machine.text)["ide_dma"]["sha256"] == system.sha256(image), "right data")
     system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
 
 

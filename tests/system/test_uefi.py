@@ -14,7 +14,7 @@ def iso(system, firmware, timeout):
     system.check("by multiboot 2" in machine.text, f"GRUB brought it: {machine.last_line()}")
     system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
     found = conf.results(machine.text)
-    for way in ("split", "ide"):
+    for way in conf.WAYS:
         system.check(way in found and found[way]["sha256"] == system.sha256(image),
                      f"the {way} pass gives the host's sum")
 

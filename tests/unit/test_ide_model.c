@@ -3,12 +3,15 @@
  * The IDE model at its registers: the standard's corner cases in a script, then hostile guests.
  *
  * A vulnerable model lets a guest run the data pointer out of its buffer, change the buffer while
- * the disk fills it, or start an access beyond the end of the disk. Random accesses of every kind,
- * with completions at random moments, run under ASan here; host_ide.c checks each disk access, and
- * every block operand has its exact size.
+ * the disk fills it, start an access beyond the end of the disk, walk a region table for ever or
+ * into memory that is not the guest's, or keep its host busy with one access. Random accesses of
+ * every kind, with completions at random moments and random tables, run under ASan here; host_ide.c
+ * checks each disk access and counts the copies between two accesses, and every block operand has
+ * its exact size.
  *
  * sources: pvguest/drivers/model/ide.c pvguest/drivers/model/ide_command.c
- * sources: pvguest/drivers/model/ide_identify.c tests/unit/host_ide.c
+ * sources: pvguest/drivers/model/ide_identify.c pvguest/drivers/model/ide_master.c
+ * sources: pvguest/drivers/model/pci.c tests/unit/host_ide.c
  */
 #include <check.h>
 #include <stdio.h>
@@ -16,6 +19,7 @@
 #include <string.h>
 
 #include "host_ide.h"
+#include "model/pci.h"
 
 enum { DATA, ERROR, COUNT, LBA0, LBA1, LBA2, DEVICE, STATUS, CONTROL };
 #define FEATURES ERROR
@@ -28,14 +32,30 @@ static void power(uint64_t sectors)
     machine_start(&machine, sectors, false);
 }
 
+/* 1 MiB of guest memory but for frames 20, 60 and 61; random bytes in it. */
+static void add_memory(void)
+{
+    for (unsigned n = 0; n < FRAMES; n++) {
+        if (n == 20 || n == 60 || n == 61)
+            continue;
+        machine.frame[n] = malloc(4096);
+        for (unsigned i = 0; i < 4096; i++)
+            machine.frame[n][i] = (uint8_t)rand();
+    }
+}
+
 static void setup(void)
 {
     srand(1);
     power(5000);
+    add_memory();
+    ide_master_enable(&machine.model, true);
 }
 
 static void teardown(void)
 {
+    for (unsigned n = 0; n < FRAMES; n++)
+        free(machine.frame[n]);
     machine_stop(&machine);
 }
 
@@ -46,6 +66,7 @@ static uint8_t in(uint16_t reg)
 
 static void out(uint16_t reg, unsigned value)
 {
+    machine_access(&machine);
     ide_model_out(&machine.model, reg, 1, value);
 }
 
@@ -136,7 +157,8 @@ START_TEST(test_identify)
     ck_assert_uint_eq(id[59], 0);
     ck_assert_uint_eq(id[60] | (uint32_t)id[61] << 16, 5000);
     ck_assert_uint_eq(id[100], 5000);
-    ck_assert_uint_eq(id[49] & 0x0300, 0x0200);
+    ck_assert_uint_eq(id[49] & 0x0300, 0x0300);
+    ck_assert_uint_eq(id[63], 0x0407);
     command28(0xc6, 0, 8);
     ended(0);
     identify(id);
@@ -148,7 +170,9 @@ START_TEST(test_identify_big)
 {
     uint16_t id[256];
 
-    teardown();
+    machine_stop(&machine);
+    for (unsigned n = 0; n < FRAMES; n++)
+        free(machine.frame[n]);
     power(((uint64_t)1 << 40) + 7);
     identify(id);
     ck_assert_uint_eq(id[1], 16383);
@@ -355,7 +379,7 @@ START_TEST(test_set_features)
         out(FEATURES, 0x03);
         out(COUNT, mode);
         out(COMMAND, 0xef);
-        ended(mode < 2 || (mode >= 8 && mode <= 0x0c) ? 0 : 0x04);
+        ended(mode < 2 || (mode >= 8 && mode <= 0x0c) || (mode >= 0x20 && mode <= 0x22) ? 0 : 0x04);
     }
     out(FEATURES, 0x90);
     out(COMMAND, 0xef);
@@ -408,9 +432,10 @@ END_TEST
 /* Whatever is not a command of this disk is refused, and the disk stays ready. */
 START_TEST(test_unknown_commands)
 {
-    static const uint8_t known[] = { 0x10, 0x20, 0x21, 0x24, 0x27, 0x29, 0x30, 0x31, 0x34, 0x39,
-                                     0x40, 0x41, 0x42, 0x70, 0x90, 0x91, 0xc4, 0xc5, 0xc6, 0xe0,
-                                     0xe1, 0xe2, 0xe3, 0xe5, 0xe7, 0xea, 0xec, 0xef, 0xf8 };
+    static const uint8_t known[] = { 0x10, 0x20, 0x21, 0x24, 0x27, 0x29, 0x30, 0x31, 0x34,
+                                     0x39, 0x40, 0x41, 0x42, 0x70, 0x90, 0x91, 0xc4, 0xc5,
+                                     0xc6, 0xe0, 0xe1, 0xe2, 0xe3, 0xe5, 0xe7, 0xea, 0xec,
+                                     0xef, 0xf8, 0xc8, 0xc9, 0xca, 0xcb, 0x25, 0x35 };
 
     for (unsigned c = 0; c < 256; c++) {
         if (memchr(known, (int)c, sizeof(known)))
@@ -546,6 +571,490 @@ START_TEST(test_window)
 }
 END_TEST
 
+/* --- bus master ------------------------------------------------------------------------------ */
+
+enum { MASTER_COMMAND = 0, MASTER_STATUS = 2, MASTER_TABLE = 4 };
+#define TO_MEMORY 9u /* start, and the direction */
+#define TO_DISK   1u
+#define IDLE      0x20u /* what the status shows besides */
+#define ACTIVE    0x21u
+#define FAULT     0x22u
+#define DONE      0x24u
+
+static void master(uint16_t reg, unsigned size, uint32_t value)
+{
+    machine_access(&machine);
+    ide_master_out(&machine.model, reg, size, value);
+}
+
+static unsigned master_status(void)
+{
+    return ide_master_in(&machine.model, MASTER_STATUS, 1);
+}
+
+static uint8_t *memory_at(uint32_t address)
+{
+    return machine.frame[address / 4096] + address % 4096;
+}
+
+static void region(uint32_t table, unsigned n, uint32_t address, uint32_t bytes, bool last)
+{
+    uint64_t entry = address | (uint64_t)(bytes & 0xffff) << 32 | (uint64_t)last << 63;
+
+    memcpy(memory_at(table + n * 8), &entry, 8);
+}
+
+static void begin(uint32_t table, unsigned direction)
+{
+    master(MASTER_COMMAND, 1, 0);
+    master(MASTER_STATUS, 1, 0x26);
+    master(MASTER_TABLE, 4, table);
+    master(MASTER_COMMAND, 1, direction);
+}
+
+static void check_memory(uint32_t address, uint64_t lba, unsigned sectors)
+{
+    uint8_t expected[512], found[512];
+
+    for (unsigned i = 0; i < sectors; i++) {
+        for (unsigned k = 0; k < 512; k++)
+            found[k] = *memory_at(address + i * 512 + k);
+        machine_sector(&machine, lba + i, expected);
+        must(memcmp(found, expected, 512) == 0);
+    }
+}
+
+/* The master has given up, the disk waits for it: nothing is raised, and a reset ends it. */
+static void faulted(void)
+{
+    machine_settle(&machine);
+    ck_assert_uint_eq(master_status(), FAULT);
+    ck_assert(!machine.line);
+    ck_assert_uint_eq(in(CONTROL), 0x80);
+    out(CONTROL, 0x04);
+    out(CONTROL, 0);
+    ck_assert_uint_eq(in(STATUS), 0x50);
+    master(MASTER_STATUS, 1, 0x26);
+    ck_assert_uint_eq(master_status(), IDLE);
+    master(MASTER_COMMAND, 1, 0);
+}
+
+/* 64 KiB: one disk access, one interrupt, nothing but the start's access to move them. _i: the
+ * completion comes late, or there is no access because the disk is memory. */
+START_TEST(test_dma_read)
+{
+    machine.later = _i == 1;
+    machine.in_memory = _i == 2;
+    region(0x1000, 0, 0x21002, 0x8ffe, false);
+    region(0x1000, 1, 0x50000, 0x7002, true);
+    command28(0xc8, 4000, 128);
+    ck_assert_uint_eq(in(CONTROL), 0x80);
+    ck_assert_uint_eq(machine.copied, 0);
+    begin(0x1000, TO_MEMORY);
+    machine_settle(&machine);
+    ck_assert_uint_eq(master_status(), DONE);
+    ended(0);
+    ck_assert_uint_eq(machine.edges, 1);
+    ck_assert_uint_eq(machine.accesses, _i == 2 ? 0 : 1);
+    check_memory(0x21002, 4000, 71);
+    check_memory(0x50000 + 2, 4072, 55);
+    ck_assert_uint_eq(machine.copied, 65536 + 16 * 8);
+    ck_assert_uint_eq(machine.copies_most, 3);
+}
+END_TEST
+
+START_TEST(test_dma_write)
+{
+    static const uint8_t commands[] = { 0xca, 0xcb, 0x35 };
+
+    machine.in_memory = _i == 1;
+    for (unsigned i = 0; i < 3; i++) {
+        region(0x1ff8, 0, 0x40000, 0, true); /* 0: 64 KiB */
+        if (commands[i] == 0x35)
+            command48(0x35, 4100, 128);
+        else
+            command28(commands[i], 4100, 128);
+        begin(0x1ff8, TO_DISK);
+        machine_settle(&machine);
+        ck_assert_uint_eq(master_status(), DONE);
+        ended(0);
+        check_memory(0x40000, 4100, 128);
+        memset(memory_at(0x41000), (int)i, 4096);
+    }
+    out(FEATURES, 0x82); /* without the write cache a flush comes before the interrupt */
+    out(COMMAND, 0xef);
+    in(STATUS);
+    machine.flushes = 0;
+    command28(0xca, 4100, 128);
+    begin(0x1ff8, TO_DISK);
+    ck_assert_uint_eq(machine.flushes, 1);
+    ck_assert_uint_eq(master_status(), DONE);
+    ended(0);
+}
+END_TEST
+
+/* Longer than a chunk: in pieces, each continued by the host; 65536 sectors do not fit this disk.
+ */
+START_TEST(test_dma_long_requests)
+{
+    for (unsigned i = 0; i < 8; i++)
+        region(0x2000, i, 0x80000 + (i & 3) * 0x10000, 0, i == 7);
+    machine.later = _i & 1;
+    machine.in_memory = _i & 2;
+    command48(0x25, 2952, 1024);
+    begin(0x2000, TO_MEMORY);
+    ck_assert_uint_eq(master_status(), ACTIVE);
+    machine_settle(&machine);
+    ck_assert_uint_eq(master_status(), DONE);
+    ended(0);
+    check_memory(0x80000, 2952 + 512, 512);
+    ck_assert_uint_le(machine.copies_most, 4);
+    command48(0x25, 0, 0);
+    ended(0x10);
+}
+END_TEST
+
+/* A table that ends early: stopped, no interrupt, and the next start goes on with the rest. */
+START_TEST(test_dma_short_table)
+{
+    region(0x1000, 0, 0x40000, 512 * 3 + 100, true);
+    region(0x2000, 0, 0x40000 + 512 * 3 + 100, 512 * 5 - 100, true);
+    command28(0xc8, 100, 8);
+    begin(0x1000, TO_MEMORY);
+    machine_settle(&machine);
+    ck_assert_uint_eq(master_status(), IDLE);
+    ck_assert(!machine.line);
+    ck_assert_uint_eq(in(CONTROL), 0x80);
+    begin(0x2000, TO_MEMORY);
+    ck_assert_uint_eq(master_status(), DONE);
+    ended(0);
+    check_memory(0x40000, 100, 8);
+}
+END_TEST
+
+/* A table that holds more than the request: Active stays, the rest is not touched. */
+START_TEST(test_dma_long_table)
+{
+    memset(memory_at(0x40000), 0x5a, 4096);
+    region(0x1000, 0, 0x40000, 4096, false);
+    region(0x1000, 1, 0x60000, 4096, true);
+    command28(0xc8, 100, 4);
+    begin(0x1000, TO_MEMORY);
+    ck_assert_uint_eq(master_status(), DONE | ACTIVE);
+    ended(0);
+    check_memory(0x40000, 100, 4);
+    ck_assert_uint_eq(*memory_at(0x40000 + 2048), 0x5a);
+    master(MASTER_COMMAND, 1, 0);
+    ck_assert_uint_eq(master_status(), DONE);
+}
+END_TEST
+
+START_TEST(test_dma_faults)
+{
+    static const struct {
+        uint32_t table, address, bytes;
+    } bad[] = {
+        { 0x1000, 0x4fffe, 4 },      /* crosses 64 KiB */
+        { 0x1000, 0x40002, 0 },      /* the same: 64 KiB from there on */
+        { 0x1000, 0x14000, 512 },    /* no memory there */
+        { 0x1000, 0x13f00, 512 },    /* not all of it */
+        { 0x1000, 0x100000, 512 },   /* behind the end */
+        { 0x1000, 0xfffff000, 512 }, /* far behind it */
+    };
+
+    machine.in_memory = _i & 1;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        region(bad[i].table, 0, bad[i].address, bad[i].bytes, true);
+        command28(_i & 2 ? 0xca : 0xc8, 100, 1);
+        begin(bad[i].table, _i & 2 ? TO_DISK : TO_MEMORY);
+        faulted();
+    }
+    for (unsigned i = 0; i < 3;
+         i++) { /* a table that is not there, behind the end, at the very end */
+        command28(_i & 2 ? 0xca : 0xc8, 100, 1);
+        begin(i == 0 ? 0x14000 : i == 1 ? 0x100000 : 0xfffffffc, _i & 2 ? TO_DISK : TO_MEMORY);
+        faulted();
+    }
+    region(0x1000, 0, 0x40000, 512, true);
+    command28(_i & 2 ? 0xca : 0xc8, 100, 1);
+    begin(0x1000, _i & 2 ? TO_MEMORY : TO_DISK); /* the wrong direction */
+    faulted();
+    ide_master_enable(&machine.model, false);
+    command28(_i & 2 ? 0xca : 0xc8, 100, 1);
+    begin(0x1000, _i & 2 ? TO_DISK : TO_MEMORY);
+    faulted();
+    ide_master_enable(&machine.model, true);
+    machine.later = true; /* switched off with the disk at work */
+    command28(0xc8, 100, 1);
+    begin(0x1000, TO_MEMORY);
+    ide_master_enable(&machine.model, false);
+    if (machine.pending)
+        faulted();
+}
+END_TEST
+
+/* Nothing of a write that lacks its data reaches the disk. */
+START_TEST(test_dma_write_fault)
+{
+    uint8_t before[512], after[512];
+
+    machine_sector(&machine, 4200, before);
+    region(0x1000, 0, 0x40000, 256, false);
+    region(0x1000, 1, 0x14000, 256, true);
+    command28(0xca, 4200, 1);
+    begin(0x1000, TO_DISK);
+    faulted();
+    machine_sector(&machine, 4200, after);
+    ck_assert_int_eq(memcmp(before, after, 512), 0);
+    ck_assert_uint_eq(machine.accesses, 0);
+}
+END_TEST
+
+/* Bit 0 of addresses and counts does not exist. */
+START_TEST(test_dma_odd_numbers)
+{
+    region(0x1000, 0, 0x40001, 513, true);
+    command28(0xc8, 7, 1);
+    begin(0x1003, TO_MEMORY);
+    ck_assert_uint_eq(ide_master_in(&machine.model, MASTER_TABLE, 4), 0x1000);
+    ck_assert_uint_eq(master_status(), DONE);
+    check_memory(0x40000, 7, 1);
+}
+END_TEST
+
+/* A table without an end stops at the next multiple of 64 KiB, after bounded pieces of work. */
+START_TEST(test_dma_endless_table)
+{
+    unsigned pieces = 0;
+
+    for (uint32_t n = 0; n < 8192; n++)
+        if (0x70000 + n * 8 < 0x80000)
+            region(0x70000, n, 0x90000 + n % 100 * 4, 2, false);
+    command48(0x25, 0, 2000);
+    begin(0x70000, TO_MEMORY);
+    for (; machine.again; pieces++) {
+        ck_assert_uint_eq(master_status(), ACTIVE);
+        machine.again = false;
+        machine.copies = 0;
+        ide_model_continue(&machine.model);
+    }
+    ck_assert_uint_eq(pieces, 8192 / 64);
+    ck_assert_uint_le(machine.copied, 8192 * (2 + 8));
+    faulted();
+}
+END_TEST
+
+/* Starts in one string of accesses: one of them works, whatever there is to do. */
+START_TEST(test_dma_string_of_starts)
+{
+    region(0x1000, 0, 0x40000, 0, true);
+    machine.in_memory = true;
+    master(MASTER_TABLE, 4, 0x1000);
+    machine_access(&machine);
+    for (int i = 0; i < 1000; i++) {
+        ide_master_out(&machine.model, MASTER_COMMAND, 1, 0);
+        ide_master_out(&machine.model, MASTER_COMMAND, 1, TO_MEMORY);
+        ide_model_out(&machine.model, COUNT, 1, 128);
+        ide_model_out(&machine.model, DEVICE, 1, 0xe0);
+        ide_model_out(&machine.model, COMMAND, 1, 0xc8);
+    }
+    ck_assert_uint_le(machine.copied, 65536 + 128);
+    ck_assert(machine.again);
+    machine_settle(&machine);
+    ck_assert_uint_eq(master_status(), DONE);
+}
+END_TEST
+
+/* The table lies in what is read: an entry that was fetched is not looked at again. */
+START_TEST(test_dma_into_its_own_table)
+{
+    region(0x1000, 0, 0x1000, 512, false);
+    region(0x1000, 1, 0x40000, 512, true);
+    command28(0xc8, 300, 2);
+    begin(0x1000, TO_MEMORY);
+    machine_settle(&machine);
+    ck_assert_uint_eq(master_status(), DONE);
+    check_memory(0x1000, 300, 1);
+    check_memory(0x40000, 301, 1);
+}
+END_TEST
+
+/* Stopped while the disk works: nothing is moved until it is started again. */
+START_TEST(test_dma_stop)
+{
+    machine.later = true;
+    region(0x1000, 0, 0x40000, 512, true);
+    command28(0xc8, 9, 1);
+    begin(0x1000, TO_MEMORY);
+    ck_assert_uint_eq(master_status(), ACTIVE);
+    master(MASTER_COMMAND, 1, 0);
+    ck_assert_uint_eq(master_status(), IDLE);
+    machine_settle(&machine);
+    ck_assert_uint_eq(machine.copied, 0);
+    ck_assert(!machine.line);
+    begin(0x1000, TO_MEMORY);
+    ck_assert_uint_eq(master_status(), DONE);
+    ck_assert_uint_eq(machine.accesses, 1);
+    ended(0);
+    check_memory(0x40000, 9, 1);
+}
+END_TEST
+
+START_TEST(test_dma_reset)
+{
+    machine.later = _i;
+    region(0x1000, 0, 0x40000, 512, true);
+    command28(0xc8, 9, 1);
+    if (_i)
+        begin(0x1000, TO_MEMORY);
+    out(CONTROL, 0x04);
+    out(CONTROL, 0);
+    machine_settle(&machine);
+    ck_assert_uint_eq(in(STATUS), 0x50);
+    begin(0x1000, TO_MEMORY); /* nobody has asked for it: it waits */
+    machine_settle(&machine);
+    ck_assert_uint_eq(machine.copied, 0);
+    ck_assert(!machine.line);
+    command28(0xc8, 9, 1); /* the other order: start, then command */
+    machine_settle(&machine);
+    ck_assert_uint_eq(master_status(), DONE);
+    ended(0);
+    check_memory(0x40000, 9, 1);
+}
+END_TEST
+
+START_TEST(test_dma_backend_errors)
+{
+    region(0x1000, 0, 0x40000, 0, true);
+    machine.fail_in = 1;
+    command28(0xc8, 1000, 128);
+    begin(0x1000, TO_MEMORY);
+    ck_assert_uint_eq(master_status(), DONE | ACTIVE);
+    ended(0x40);
+    ck_assert_uint_eq(low_address(), 1000);
+    machine.fail_in = 1;
+    command28(0xca, 1000, 128);
+    begin(0x1000, TO_DISK);
+    machine_settle(&machine);
+    ended(0x04);
+}
+END_TEST
+
+/* No interrupt is raised with nIEN set, on the line or in the master's status. */
+START_TEST(test_dma_interrupt_enable)
+{
+    region(0x1000, 0, 0x40000, 512, true);
+    out(CONTROL, 0x02);
+    command28(0xc8, 9, 1);
+    begin(0x1000, TO_MEMORY);
+    ck_assert_uint_eq(master_status(), IDLE);
+    ck_assert_uint_eq(machine.edges, 0);
+    out(CONTROL, 0);
+    ck_assert_uint_eq(master_status(), DONE);
+    ck_assert_uint_eq(machine.edges, 1);
+    master(MASTER_STATUS, 1, 0x42); /* of the bits that clear, just that one; the note changes */
+    ck_assert_uint_eq(master_status(), 0x44);
+    master(MASTER_STATUS, 1, 0x24);
+    ck_assert_uint_eq(master_status(), IDLE);
+}
+END_TEST
+
+START_TEST(test_master_registers)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        if (i == 0 || i == 2)
+            continue;
+        master((uint16_t)i, 1, 0xff);
+        ck_assert_uint_eq(ide_master_in(&machine.model, (uint16_t)i, 1), i < 4    ? 0
+                                                                         : i == 4 ? 0xfc
+                                                                                  : 0xff);
+    }
+    master(MASTER_COMMAND, 4, 0xfffffff6);
+    ck_assert_uint_eq(ide_master_in(&machine.model, MASTER_COMMAND, 4), 0x00600000);
+    ck_assert_uint_eq(ide_master_in(&machine.model, 6, 4), 0xffff);
+    ck_assert_uint_eq(ide_master_in(&machine.model, 0xfff0, 2), 0);
+    master(0xfff0, 4, 1);
+}
+END_TEST
+
+/* --- configuration space ---------------------------------------------------------------------- */
+
+static struct pci_model pci;
+
+static uint32_t config(uint32_t reg)
+{
+    pci_model_out(&pci, 0, 4, 0x80000800 | reg);
+    return pci_model_in(&pci, 4, 4);
+}
+
+static void set_config(uint32_t reg, uint32_t value)
+{
+    pci_model_out(&pci, 0, 4, 0x80000800 | reg);
+    pci_model_out(&pci, 4, 4, value);
+}
+
+START_TEST(test_pci)
+{
+    pci_model_init(&pci, 0xc000);
+    ck_assert_uint_eq(config(0), 0x70108086);
+    ck_assert_uint_eq(config(8), 0x01018000);
+    ck_assert_uint_eq(config(4), 0x02800001);
+    ck_assert_uint_eq(config(0x20), 0xc001);
+    ck_assert_uint_eq(pci_model_in(&pci, 0, 4), 0x80000820);
+    ck_assert(pci_model_decodes(&pci) && !pci_model_masters(&pci));
+    set_config(4, ~0u);
+    ck_assert_uint_eq(config(4), 0x02800005);
+    ck_assert(pci_model_masters(&pci));
+    set_config(0x20, ~0u); /* how its size is asked */
+    ck_assert_uint_eq(config(0x20), 0xfff1);
+    ck_assert(!pci_model_decodes(&pci));
+    set_config(0x20, 0xc00f);
+    ck_assert_uint_eq(config(0x20), 0xc001);
+    ck_assert(pci_model_decodes(&pci));
+    for (uint32_t reg = 0; reg < 256; reg += 4) {
+        uint32_t before = config(reg);
+        if (reg == 4 || reg == 0x20 || reg == 0x3c)
+            continue;
+        set_config(reg, ~before);
+        ck_assert_uint_eq(config(reg), before);
+    }
+    pci_model_out(&pci, 0, 4, 0x80000804); /* bytes and words */
+    pci_model_out(&pci, 4, 1, 0);
+    ck_assert(!pci_model_decodes(&pci) && !pci_model_masters(&pci));
+    pci_model_out(&pci, 5, 1, 0xff);
+    pci_model_out(&pci, 6, 2, 0xffff);
+    ck_assert_uint_eq(config(4), 0x02800000);
+    ck_assert_uint_eq(pci_model_in(&pci, 6, 2) & 0xffff, 0x0280);
+}
+END_TEST
+
+/* No other function answers, nor ours without the enable bit; ports beside the two do nothing. */
+START_TEST(test_pci_elsewhere)
+{
+    pci_model_init(&pci, 0xc000);
+    for (uint32_t name = 0; name < 65536; name++) {
+        pci_model_out(&pci, 0, 4, 0x80000000 | name << 8);
+        must(pci_model_in(&pci, 4, 4) == (name == 8 ? 0x70108086 : 0xffffffff));
+    }
+    pci_model_out(&pci, 0, 4, 0x80000904);
+    pci_model_out(&pci, 4, 4, 0xffff);
+    pci_model_out(&pci, 0, 4, 0x00000804);
+    ck_assert_uint_eq(pci_model_in(&pci, 4, 4), 0xffffffff);
+    pci_model_out(&pci, 4, 4, 0xffff);
+    ck_assert_uint_eq(config(4), 0x02800001);
+    for (unsigned size = 1; size <= 4; size *= 2) {
+        for (uint16_t at = 0; at < 4; at++) {
+            if (at == 0 && size == 4)
+                continue;
+            ck_assert_uint_eq(pci_model_in(&pci, at, size), 0xffffffff);
+            pci_model_out(&pci, at, size, 0);
+        }
+    }
+    ck_assert_uint_eq(pci_model_in(&pci, 0, 4), 0x80000804);
+    ck_assert_uint_eq(pci_model_in(&pci, 0xffff, 4), 0xffffffff);
+}
+END_TEST
+
 /* --- hostile ------------------------------------------------------------------------------- */
 
 static void block_access(uint16_t offset, unsigned size)
@@ -561,12 +1070,61 @@ static void block_access(uint16_t offset, unsigned size)
     free(block);
 }
 
+/* Somewhere in memory or a little beyond it, often at an edge. */
+static uint32_t random_address(void)
+{
+    uint32_t at = (uint32_t)rand() % (FRAMES + 4) * 4096;
+
+    if (rand() % 16 == 0)
+        return (uint32_t)rand() * 2u;
+    return at + (rand() % 2 ? 0 : rand() % 2 ? 4096 - 16 : (uint32_t)rand() % 4096);
+}
+
+/* A table of a few entries, most of them good. */
+static void random_table(uint32_t table)
+{
+    unsigned entries = 1 + (unsigned)rand() % 40;
+
+    for (unsigned i = 0; i < entries; i++) {
+        uint32_t at = rand() % 3 ? 0x10000 + (uint32_t)rand() % 64 * 512 : random_address();
+        uint32_t bytes = rand() % 3 ? 512u << rand() % 5 : (uint32_t)rand();
+        if (table / 4096 < FRAMES && (table + i * 8) % 4096 <= 4088 &&
+            (table + i * 8) / 4096 < FRAMES && machine.frame[(table + i * 8) / 4096])
+            region(table, i, at, bytes, rand() % 8 == 0 || i + 1 == entries);
+    }
+}
+
+static void random_master(void)
+{
+    static const unsigned starts[] = { TO_MEMORY, TO_MEMORY, TO_DISK, 0 };
+    uint32_t table = rand() % 4 ? 0x2000 + (uint32_t)rand() % 16 * 4 : random_address();
+
+    switch (rand() % 6) {
+    case 0:
+        master((uint16_t)(rand() % 12), 1u << rand() % 3, (uint32_t)rand());
+        break;
+    case 1:
+        ide_master_enable(&machine.model, rand() % 8);
+        break;
+    case 2:
+        master(MASTER_COMMAND, 1, 0);
+        break;
+    default:
+        random_table(table & ~3u);
+        begin(table, starts[rand() % 4]);
+        break;
+    }
+    ide_master_in(&machine.model, (uint16_t)(rand() % 12), 1u << rand() % 3);
+}
+
 /* Mostly commands that start something, so that the interesting phases are reached. */
 static void random_command(void)
 {
-    static const uint8_t starters[] = { 0x20, 0x24, 0x29, 0x30, 0x34, 0x39, 0xc4,
-                                        0xc5, 0xc6, 0xec, 0xef, 0x91, 0xe7, 0x90 };
-    unsigned command = rand() % 4 ? starters[rand() % 14] : (unsigned)rand() % 256;
+    static const uint8_t starters[] = {
+        0x20, 0x24, 0x29, 0x30, 0x34, 0x39, 0xc4, 0xc5, 0xc6, 0xec,
+        0xef, 0x91, 0xe7, 0x90, 0xc8, 0xca, 0x25, 0x35, 0xc8, 0xca
+    };
+    unsigned command = rand() % 4 ? starters[rand() % 20] : (unsigned)rand() % 256;
 
     if (rand() % 8)
         out(DEVICE, 0xe0 & (unsigned)rand());
@@ -583,7 +1141,16 @@ static void random_access(void)
     uint16_t offset = (uint16_t)(rand() % 20 ? rand() % 9 : rand());
     unsigned size = sizes[rand() % 3];
 
-    switch (rand() % 9) {
+    machine_access(&machine);
+    switch (rand() % 12) {
+    case 9:
+    case 10:
+        random_master();
+        break;
+    case 11:
+        machine.in_memory = rand() & 1;
+        machine_settle(&machine);
+        break;
     case 8: /* lest a reset that something else began lasts for ever */
         out(CONTROL, (unsigned)rand() & 0x82);
         break;
@@ -624,7 +1191,13 @@ static void check_invariants(void)
     must(!m->in_flight || m->phase == IDE_DISK || m->phase == IDE_RESET);
     must(m->phase != IDE_DISK || m->in_flight);
     must(data == !!(m->status & 0x08));
-    must((m->phase == IDE_DISK || m->phase == IDE_RESET) == !!(m->status & 0x80));
+    must((m->phase == IDE_DISK || m->phase == IDE_RESET || m->phase == IDE_DMA_DATA) ==
+         !!(m->status & 0x80));
+    must(m->phase != IDE_DMA_DATA || (m->dma && m->block > 0 && m->block <= IDE_CHUNK));
+    must(m->phase != IDE_DMA_DATA || m->offset <= m->block * IDE_SECTOR);
+    must((m->master.table & 3) == 0 && m->master.at + (uint64_t)m->master.left <= (uint64_t)1
+                                                                                      << 32);
+    must(m->master.taken <= m->master.fetched && m->master.fetched <= 16);
     must(machine.line == m->irq_level);
     must(m->irq_level == (m->irq_pending && !(m->control & 0x02)));
     must(m->heads > 0 && m->track > 0);
@@ -633,12 +1206,13 @@ static void check_invariants(void)
 START_TEST(test_hostile_guest)
 {
     static const uint64_t sizes[] = { 1, 15, 300, 70000, ((uint64_t)1 << 28) + 3 };
-    uint64_t accesses = 0;
+    uint64_t accesses = 0, copied = 0;
 
     for (unsigned seed = 0; seed < 10; seed++) {
         srand(seed * 31 + (unsigned)_i);
-        machine_stop(&machine);
+        teardown();
         machine_start(&machine, sizes[seed % 5], seed == 9);
+        add_memory();
         machine.later = _i & 1;
         for (int i = 0; i < 12000; i++) {
             random_access();
@@ -647,8 +1221,10 @@ START_TEST(test_hostile_guest)
                 machine.fail_in = 1;
         }
         accesses += machine.accesses;
+        copied += machine.copied;
     }
     ck_assert_uint_gt(accesses, 1000); /* else the noise never got anywhere */
+    ck_assert_uint_gt(copied, 1000000);
 }
 END_TEST
 
@@ -679,6 +1255,28 @@ static void add_script(TCase *t)
     tcase_add_test(t, test_window);
 }
 
+static void add_master(TCase *t)
+{
+    tcase_add_loop_test(t, test_dma_read, 0, 3);
+    tcase_add_loop_test(t, test_dma_write, 0, 2);
+    tcase_add_loop_test(t, test_dma_long_requests, 0, 4);
+    tcase_add_test(t, test_dma_short_table);
+    tcase_add_test(t, test_dma_long_table);
+    tcase_add_loop_test(t, test_dma_faults, 0, 4);
+    tcase_add_test(t, test_dma_write_fault);
+    tcase_add_test(t, test_dma_odd_numbers);
+    tcase_add_test(t, test_dma_endless_table);
+    tcase_add_test(t, test_dma_string_of_starts);
+    tcase_add_test(t, test_dma_into_its_own_table);
+    tcase_add_test(t, test_dma_stop);
+    tcase_add_loop_test(t, test_dma_reset, 0, 2);
+    tcase_add_test(t, test_dma_backend_errors);
+    tcase_add_test(t, test_dma_interrupt_enable);
+    tcase_add_test(t, test_master_registers);
+    tcase_add_test(t, test_pci);
+    tcase_add_test(t, test_pci_elsewhere);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("ide_model");
@@ -690,6 +1288,7 @@ int main(void)
     tcase_set_timeout(script, 60);
     tcase_set_timeout(hostile, 120);
     add_script(script);
+    add_master(script);
     tcase_add_loop_test(hostile, test_hostile_guest, 0, 4);
     suite_add_tcase(suite, script);
     suite_add_tcase(suite, hostile);

@@ -21,7 +21,7 @@ enum { PORT_TRAPS, TRANSITIONS, HYPERCALLS, EVENTS, COUNTERS };
 const struct arch_counter *arch_counter(unsigned n)
 {
     static const struct arch_counter counters[COUNTERS] = {
-        [PORT_TRAPS] = { "port_traps", "trapped port accesses" },
+        [PORT_TRAPS] = { "port_traps", "trapped accesses" },
         [TRANSITIONS] = { "transitions", "transitions" },
         [HYPERCALLS] = { "hypercalls", "hypercalls" },
         [EVENTS] = { "events", "events" },

@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * IDE by programmed I/O: probe, READ and WRITE MULTIPLE, FLUSH CACHE, interrupt driven.
+ * IDE: probe, READ and WRITE MULTIPLE by programmed I/O, FLUSH CACHE, interrupt driven; what a
+ * request takes when the controller can move the data itself is in ide_dma.c.
  *
  * Owns the channel while a function runs. Accesses are few on purpose: on a real controller each
  * costs a microsecond, behind a hypervisor a trap. One status read a block, one string instruction
- * a block, and 48-bit addresses only where 28 do not reach. Nothing a disk says can overrun a
- * buffer: the driver moves what it asked for, block by block, or gives up.
+ * a page of it, none where the last status still holds, and 48-bit addresses only where 28 do not
+ * reach. Nothing a disk says can overrun a buffer: the driver moves what it asked for, block by
+ * block, or gives up.
  */
-#include "hw/ide.h"
+#include "hw/ide_internal.h"
 #include "kstring.h"
 
-enum { DATA, ERROR, COUNT, LBA_LOW, LBA_MID, LBA_HIGH, DEVICE, COMMAND, STATUS = COMMAND };
-
-#define STATUS_ERR  0x01u
-#define STATUS_DRQ  0x08u
-#define STATUS_DF   0x20u
-#define STATUS_DRDY 0x40u
-#define STATUS_BSY  0x80u
+#include <stddef.h>
 
 #define CONTROL_NIEN 0x02u
 #define CONTROL_SRST 0x04u
@@ -31,43 +27,77 @@ enum { DATA, ERROR, COUNT, LBA_LOW, LBA_MID, LBA_HIGH, DEVICE, COMMAND, STATUS =
 #define READ_MULTIPLE      0xc4u
 #define WRITE_MULTIPLE     0xc5u
 #define SET_MULTIPLE       0xc6u
+#define SET_FEATURES       0xefu
 #define FLUSH_CACHE        0xe7u
 #define FLUSH_CACHE_EXT    0xeau
 #define IDENTIFY           0xecu
 
-#define COMMAND_SECTORS 256u
-#define LIMIT_28        ((uint64_t)1 << 28)
-#define SECOND          ((uint64_t)1000000000)
-#define TIMEOUT         (10 * SECOND)
-#define RESET_TIMEOUT   (31 * SECOND) /* what the standard allows a disk */
-#define SRST_TIME       ((uint64_t)5000)
+#define TRANSFER_MODE    0x03u
+#define MULTIWORD_DMA(n) (0x20u + (n))
+
+#define LIMIT_28      ((uint64_t)1 << 28)
+#define RESET_TIMEOUT (31 * IDE_SECOND) /* what the standard allows a disk */
+#define SRST_TIME     ((uint64_t)5000)
+#define DMA_FAULTS    3u
+#define PAGE          4096u
 
 /* --- ports ---------------------------------------------------------------------------------- */
 
-static uint8_t get(const struct ide_disk *d, unsigned reg)
+uint8_t ide_get(struct ide_disk *d, unsigned reg)
 {
+    d->stats.accesses++;
     return d->bus->in8(d->bus->ctx, (uint16_t)(d->bus->command + reg));
 }
 
-static void put(const struct ide_disk *d, unsigned reg, uint64_t value)
+static void put(struct ide_disk *d, unsigned reg, uint64_t value)
 {
+    d->stats.accesses++;
     d->bus->out8(d->bus->ctx, (uint16_t)(d->bus->command + reg), (uint8_t)value);
 }
 
-static void put_control(const struct ide_disk *d, uint8_t value)
+static void put_control(struct ide_disk *d, uint8_t value)
 {
+    d->stats.accesses++;
     d->bus->out8(d->bus->ctx, d->bus->control, value);
 }
 
 /* Reading this status leaves the interrupt pending. */
-static uint8_t alternate_status(const struct ide_disk *d)
+static uint8_t alternate_status(struct ide_disk *d)
 {
+    d->stats.accesses++;
     return d->bus->in8(d->bus->ctx, d->bus->control);
 }
 
 static uint64_t now(const struct ide_disk *d)
 {
     return d->bus->now(d->bus->ctx);
+}
+
+/* Words of the data register that one instruction moves: those that end in the page of `at`. They
+ * lie in one frame, so it is one access whoever looks at it. */
+static uint32_t piece_of(struct ide_disk *d, const uint8_t *at, uint32_t words)
+{
+    uint32_t fit = (uint32_t)(PAGE - (uintptr_t)at % PAGE) / 2;
+
+    d->stats.accesses++;
+    fit = fit == 0 ? 1 : fit;
+    return words < fit ? words : fit;
+}
+
+static void data_in(struct ide_disk *d, uint8_t *to, uint32_t words)
+{
+    for (uint32_t n; words > 0; words -= n, to += (size_t)n * 2) {
+        n = piece_of(d, to, words);
+        d->bus->ins16(d->bus->ctx, d->bus->command, to, n);
+    }
+}
+
+static void data_out(struct ide_disk *d, const uint8_t *from, uint32_t words)
+{
+    for (uint32_t n; words > 0; words -= n, from += (size_t)n * 2) {
+        n = piece_of(d, from, words);
+        d->bus->outs16(d->bus->ctx, d->bus->command, from, n);
+    }
 }
 
 /* --- waiting -------------------------------------------------------------------------------- */
@@ -92,13 +122,13 @@ static int poll(struct ide_disk *d, uint8_t mask, uint8_t wanted, uint64_t timeo
  */
 static int await_ready(struct ide_disk *d)
 {
-    uint64_t deadline = now(d) + TIMEOUT;
+    uint64_t deadline = now(d) + IDE_TIMEOUT;
     bool in_time = true;
 
     while (in_time) {
         in_time = d->bus->wait_irq(d->bus->ctx, deadline);
         d->stats.interrupts += in_time;
-        d->last_status = get(d, STATUS);
+        d->last_status = ide_get(d, STATUS);
         if (!(d->last_status & STATUS_BSY))
             return 0;
     }
@@ -107,13 +137,14 @@ static int await_ready(struct ide_disk *d)
 }
 
 /* Does the status, already read, end the command in an error, or lack the data phase due now? */
-static int check_status(struct ide_disk *d, uint8_t wanted)
+int ide_check_status(struct ide_disk *d, uint8_t wanted)
 {
     uint8_t status = d->last_status;
 
     if (status & STATUS_ERR)
-        d->last_error = get(d, ERROR);
-    if (status & (STATUS_ERR | STATUS_DF))
+        d->last_error = ide_get(d, ERROR);
+    d->idle = !(status & (STATUS_BSY | STATUS_DRQ));
+    if (status & (STATUS_BSY | STATUS_ERR | STATUS_DF))
         return IDE_EIO;
     return (status & STATUS_DRQ) == wanted ? 0 : IDE_EIO;
 }
@@ -122,27 +153,31 @@ static int await_block(struct ide_disk *d)
 {
     int result = await_ready(d);
 
-    return result < 0 ? result : check_status(d, STATUS_DRQ);
+    return result < 0 ? result : ide_check_status(d, STATUS_DRQ);
 }
 
 static int await_end(struct ide_disk *d)
 {
     int result = await_ready(d);
 
-    return result < 0 ? result : check_status(d, 0);
+    return result < 0 ? result : ide_check_status(d, 0);
 }
 
 /* --- commands ------------------------------------------------------------------------------- */
 
+/* A command needs an idle disk, which the last status may have told. Only the first one selects. */
 static int select_disk(struct ide_disk *d, uint64_t lba_top)
 {
+    int result = d->idle ? 0 : poll(d, STATUS_BSY | STATUS_DRQ, 0, IDE_TIMEOUT);
+
     put(d, DEVICE, DEVICE_LBA | lba_top);
-    return poll(d, STATUS_BSY | STATUS_DRQ, 0, TIMEOUT);
+    return result;
 }
 
 static void issue(struct ide_disk *d, uint8_t command)
 {
     d->stats.commands++;
+    d->idle = false;
     put(d, COMMAND, command);
 }
 
@@ -154,25 +189,18 @@ static void put_address(struct ide_disk *d, uint64_t lba, uint64_t count)
     put(d, LBA_HIGH, lba >> 16);
 }
 
-struct opcodes {
-    uint8_t single, single_wide, multiple, multiple_wide;
-};
-
-/* Start a transfer of 1..COMMAND_SECTORS sectors; a count of 256 is written as 0 in 28 bits. */
-static int start(struct ide_disk *d, const struct opcodes *op, uint64_t lba, uint32_t count)
+/* A count of 256 is written as 0 in 28 bits. */
+int ide_start(struct ide_disk *d, uint8_t narrow, uint8_t wide, uint64_t lba, uint32_t count)
 {
-    bool wide = lba + count > LIMIT_28;
-    int result = select_disk(d, wide ? 0 : lba >> 24);
+    bool far = lba + count > LIMIT_28;
+    int result = select_disk(d, far ? 0 : lba >> 24);
 
     if (result < 0)
         return result;
-    if (wide)
+    if (far)
         put_address(d, lba >> 24, count >> 8);
     put_address(d, lba, count);
-    if (d->block > 1)
-        issue(d, wide ? op->multiple_wide : op->multiple);
-    else
-        issue(d, wide ? op->single_wide : op->single);
+    issue(d, far ? wide : narrow);
     return 0;
 }
 
@@ -183,16 +211,15 @@ static uint32_t block_of(const struct ide_disk *d, uint32_t left)
 
 static int read_command(struct ide_disk *d, uint64_t lba, uint32_t count, uint8_t *to)
 {
-    static const struct opcodes op = { READ_SECTORS, READ_SECTORS_EXT, READ_MULTIPLE,
-                                       READ_MULTIPLE_EXT };
-    int result = start(d, &op, lba, count);
+    int result = d->block > 1 ? ide_start(d, READ_MULTIPLE, READ_MULTIPLE_EXT, lba, count)
+                              : ide_start(d, READ_SECTORS, READ_SECTORS_EXT, lba, count);
 
     while (result == 0 && count > 0) {
         uint32_t n = block_of(d, count);
         result = await_block(d);
         if (result < 0)
             break;
-        d->bus->ins16(d->bus->ctx, d->bus->command, to, n * IDE_SECTOR_BYTES / 2);
+        data_in(d, to, n * IDE_SECTOR_BYTES / 2);
         d->stats.blocks++;
         to += (uint64_t)n * IDE_SECTOR_BYTES;
         count -= n;
@@ -203,22 +230,21 @@ static int read_command(struct ide_disk *d, uint64_t lba, uint32_t count, uint8_
 /* No interrupt announces that the disk takes the first block. */
 static int await_first_block(struct ide_disk *d)
 {
-    int result = poll(d, STATUS_BSY, 0, TIMEOUT);
+    int result = poll(d, STATUS_BSY, 0, IDE_TIMEOUT);
 
-    return result < 0 ? result : check_status(d, STATUS_DRQ);
+    return result < 0 ? result : ide_check_status(d, STATUS_DRQ);
 }
 
 static int write_command(struct ide_disk *d, uint64_t lba, uint32_t count, const uint8_t *from)
 {
-    static const struct opcodes op = { WRITE_SECTORS, WRITE_SECTORS_EXT, WRITE_MULTIPLE,
-                                       WRITE_MULTIPLE_EXT };
-    int result = start(d, &op, lba, count);
+    int result = d->block > 1 ? ide_start(d, WRITE_MULTIPLE, WRITE_MULTIPLE_EXT, lba, count)
+                              : ide_start(d, WRITE_SECTORS, WRITE_SECTORS_EXT, lba, count);
 
     if (result == 0)
         result = await_first_block(d);
     while (result == 0) {
         uint32_t n = block_of(d, count);
-        d->bus->outs16(d->bus->ctx, d->bus->command, from, n * IDE_SECTOR_BYTES / 2);
+        data_out(d, from, n * IDE_SECTOR_BYTES / 2);
         d->stats.blocks++;
         from += (uint64_t)n * IDE_SECTOR_BYTES;
         count -= n;
@@ -244,6 +270,7 @@ static int simple_command(struct ide_disk *d, uint8_t command, uint8_t count)
 
 static int reset_channel(struct ide_disk *d)
 {
+    d->idle = false;
     put_control(d, CONTROL_SRST | CONTROL_NIEN);
     for (uint64_t until = now(d) + SRST_TIME; now(d) < until;)
         alternate_status(d);
@@ -263,6 +290,30 @@ static int set_multiple(struct ide_disk *d, uint32_t block)
     return result == IDE_EIO ? 0 : result;
 }
 
+/* A disk that does not take the mode is not asked again. */
+static int set_mode(struct ide_disk *d)
+{
+    int result = select_disk(d, 0);
+
+    if (result < 0)
+        return result;
+    put(d, FEATURES, TRANSFER_MODE);
+    put(d, COUNT, MULTIWORD_DMA(d->dma_mode));
+    issue(d, SET_FEATURES);
+    result = await_end(d);
+    d->dma = result == 0;
+    return result == IDE_EIO ? 0 : result;
+}
+
+static int set_up(struct ide_disk *d, uint32_t block)
+{
+    int result = set_multiple(d, block);
+
+    if (d->dma)
+        ide_dma_reset(d);
+    return result == 0 && d->dma ? set_mode(d) : result;
+}
+
 /* Bring the channel back after a failure, set up as it was; the failure is what is reported. */
 static int recover(struct ide_disk *d, int result)
 {
@@ -270,7 +321,7 @@ static int recover(struct ide_disk *d, int result)
 
     d->stats.errors++;
     if (reset_channel(d) == 0)
-        set_multiple(d, d->block);
+        set_up(d, d->block);
     d->last_status = status;
     d->last_error = error;
     return result;
@@ -285,7 +336,7 @@ static bool is_present(struct ide_disk *d)
         return false;
     put(d, COUNT, 0x55);
     put(d, LBA_LOW, 0xaa);
-    return get(d, COUNT) == 0x55 && get(d, LBA_LOW) == 0xaa;
+    return ide_get(d, COUNT) == 0x55 && ide_get(d, LBA_LOW) == 0xaa;
 }
 
 static uint64_t number(const uint16_t *words, unsigned first, unsigned count)
@@ -309,6 +360,13 @@ static void copy_text(char *to, const uint16_t *words, unsigned count)
         to[i - 1] = '\0';
 }
 
+/* Multiword DMA is what every controller of this kind can: the fastest mode that the disk knows. */
+static void take_dma(struct ide_disk *d, const uint16_t *id)
+{
+    d->dma = d->bus->master && (id[49] & 0x0100) && (id[53] & 0x0002) && (id[63] & 0x0007);
+    d->dma_mode = id[63] & 0x0004 ? 2 : id[63] & 0x0002 ? 1 : 0;
+}
+
 /* Take what the driver needs from the IDENTIFY data; returns the block that the disk offers. */
 static uint32_t take_identity(struct ide_disk *d, const uint16_t *id)
 {
@@ -318,6 +376,7 @@ static uint32_t take_identity(struct ide_disk *d, const uint16_t *id)
     d->lba48 = (id[83] & 0xc400) == 0x4400;
     d->sectors = d->lba48 ? number(id, 100, 4) : number(id, 60, 2);
     copy_text(d->model, &id[27], 20);
+    take_dma(d, id);
     while (block > most && block > 1)
         block /= 2;
     return block;
@@ -334,12 +393,12 @@ static int identify(struct ide_disk *d)
     result = await_block(d);
     if (result < 0)
         return result;
-    d->bus->ins16(d->bus->ctx, d->bus->command, id, 256);
+    data_in(d, (uint8_t *)id, 256);
     uint32_t block = take_identity(d, id);
     /* Bit 15 is set by anything but a disk; without LBA there is no way to address it here. */
     if ((id[0] & 0x8000) || !(id[49] & 0x0200) || d->sectors == 0)
         return IDE_ENODEV;
-    return set_multiple(d, block);
+    return set_up(d, block);
 }
 
 int ide_probe(struct ide_disk *d, const struct ide_bus *bus)
@@ -364,40 +423,59 @@ static bool in_range(const struct ide_disk *d, uint64_t sector, uint32_t count)
     return sector <= d->sectors && count <= d->sectors - sector;
 }
 
-int ide_read(struct ide_disk *d, uint64_t sector, uint32_t count, void *buffer)
+static int command(struct ide_disk *d, bool write, uint64_t lba, uint32_t count, uint8_t *buffer)
 {
-    uint8_t *to = buffer;
+    return write ? write_command(d, lba, count, buffer) : read_command(d, lba, count, buffer);
+}
 
-    if (!in_range(d, sector, count))
-        return IDE_ERANGE;
-    while (count > 0) {
-        uint32_t n = count < COMMAND_SECTORS ? count : COMMAND_SECTORS;
-        int result = read_command(d, sector, n, to);
-        if (result < 0)
-            return recover(d, result);
-        sector += n;
-        count -= n;
-        to += (uint64_t)n * IDE_SECTOR_BYTES;
-    }
+/*
+ * By DMA if it may be and can be. A request that fails is done again by PIO, whose result counts:
+ * where that one succeeds, DMA was to blame, and is given up when it happens again and again.
+ */
+static int transfer(struct ide_disk *d, enum ide_way way, bool write, uint64_t lba, uint32_t count,
+                    uint8_t *buffer)
+{
+    int by_dma = IDE_EREACH, result;
+
+    if (way == IDE_DMA && d->dma)
+        by_dma = ide_dma_command(d, write, lba, count, buffer);
+    if (by_dma == 0)
+        return 0;
+    if (by_dma != IDE_EREACH)
+        recover(d, by_dma);
+    result = command(d, write, lba, count, buffer);
+    if (result < 0)
+        return recover(d, result);
+    if (by_dma != IDE_EREACH && ++d->dma_faults >= DMA_FAULTS)
+        d->dma = false;
     return 0;
 }
 
-int ide_write(struct ide_disk *d, uint64_t sector, uint32_t count, const void *buffer)
+static int request(struct ide_disk *d, enum ide_way way, bool write, uint64_t sector,
+                   uint32_t count, uint8_t *buffer)
 {
-    const uint8_t *from = buffer;
+    int result = in_range(d, sector, count) ? 0 : IDE_ERANGE;
 
-    if (!in_range(d, sector, count))
-        return IDE_ERANGE;
-    while (count > 0) {
-        uint32_t n = count < COMMAND_SECTORS ? count : COMMAND_SECTORS;
-        int result = write_command(d, sector, n, from);
-        if (result < 0)
-            return recover(d, result);
+    while (result == 0 && count > 0) {
+        uint32_t n = count < IDE_COMMAND_MAX ? count : IDE_COMMAND_MAX;
+        result = transfer(d, way, write, sector, n, buffer);
         sector += n;
         count -= n;
-        from += (uint64_t)n * IDE_SECTOR_BYTES;
+        buffer += (size_t)n * IDE_SECTOR_BYTES;
     }
-    return 0;
+    return result;
+}
+
+int ide_read(struct ide_disk *d, enum ide_way way, uint64_t sector, uint32_t count, void *buffer)
+{
+    return request(d, way, false, sector, count, buffer);
+}
+
+/* The buffer of a write is only read; both directions share their way there. */
+int ide_write(struct ide_disk *d, enum ide_way way, uint64_t sector, uint32_t count,
+              const void *buffer)
+{
+    return request(d, way, true, sector, count, (uint8_t *)(uintptr_t)buffer);
 }
 
 int ide_flush(struct ide_disk *d)

@@ -17,12 +17,13 @@
 #define REG_ID           0x00
 #define REG_STATUS       0x06
 #define REG_HEADER       0x0e
-#define REG_BAR0         0x10
+#define REG_CLASS        0x08
 #define REG_SUBSYSTEM    0x2e
 #define REG_CAPABILITIES 0x34
 
 #define STATUS_CAPABILITIES 0x10u
 #define HEADER_MULTI        0x80u
+#define SLOTS               32u
 #define BAR_IO              0x1u
 #define BAR_TYPE            0x6u
 #define BAR_TYPE_64         0x4u
@@ -79,10 +80,11 @@ static bool probe(uint16_t name, struct pci_function *f)
     return true;
 }
 
-size_t pci_scan(struct pci_function *found, size_t max)
+/* The functions of slots [0, slots), counted over the buses, that are there. */
+static size_t scan(unsigned slots, struct pci_function *found, size_t max)
 {
     size_t count = 0;
-    for (unsigned slot = 0; slot < 256 * 32; slot++) {
+    for (unsigned slot = 0; slot < slots; slot++) {
         for (unsigned fn = 0; fn < 8 && count < max; fn++) {
             uint16_t name = (uint16_t)(slot << 3 | fn);
             bool present = probe(name, &found[count]);
@@ -92,6 +94,34 @@ size_t pci_scan(struct pci_function *found, size_t max)
         }
     }
     return count;
+}
+
+size_t pci_scan(struct pci_function *found, size_t max)
+{
+    return scan(256 * SLOTS, found, max);
+}
+
+bool pci_find_class(uint32_t class, uint32_t mask, uint16_t *function)
+{
+    struct pci_function found[PCI_MAX_FUNCTIONS];
+    size_t count = scan(SLOTS, found, PCI_MAX_FUNCTIONS);
+    for (size_t i = 0; i < count; i++) {
+        *function = found[i].name;
+        if ((pci_read32(*function, REG_CLASS) >> 8 & mask) == class)
+            return true;
+    }
+    return false;
+}
+
+uint16_t pci_enable_io(uint16_t function, unsigned bar)
+{
+    uint32_t base = pci_read32(function, PCI_BAR0 + bar * 4);
+    uint16_t command = pci_read16(function, PCI_COMMAND);
+    if (!(base & BAR_IO) || base >> 16 != 0)
+        return 0;
+    command |= PCI_COMMAND_IO | PCI_COMMAND_MASTER;
+    pci_write16(function, PCI_COMMAND, command);
+    return base & 0xfffcu;
 }
 
 /* Size of one 32-bit BAR register: write all ones, read back which bits stay, write the old value.
@@ -107,7 +137,7 @@ static uint32_t bar_mask(uint16_t function, unsigned reg)
 
 uint64_t pci_bar(uint16_t function, unsigned bar, uint64_t *bytes)
 {
-    unsigned reg = REG_BAR0 + bar * 4;
+    unsigned reg = PCI_BAR0 + bar * 4;
     uint32_t low = pci_read32(function, reg);
     if (bar > 5 || low & BAR_IO)
         return 0;

@@ -6,7 +6,7 @@
  *  - the guest reaches the buffer in DATA_IN and DATA_OUT only, and then offset < block * 512 <=
  *    IDE_BUFFER_BYTES;
  *  - in_flight implies phase DISK or RESET: no second access starts and no data phase begins before
- *    the host has given the buffer back;
+ *    the host has given the buffer back; the bus master touches it in phase DMA alone;
  *  - irq_level is irq_pending and not nIEN, since every change of either ends in update_irq().
  */
 #include "kstring.h"
@@ -21,6 +21,8 @@ static void update_irq(struct ide_model *m)
     if (level == m->irq_level)
         return;
     m->irq_level = level;
+    if (level)
+        ide_master_interrupt(m);
     m->host.irq(m->host.ctx, level);
 }
 
@@ -41,8 +43,7 @@ void ide_finish(struct ide_model *m, uint8_t error)
     set_irq(m, true);
 }
 
-/* The host may complete at once: nothing may follow a call of this. */
-static void submit(struct ide_model *m, enum ide_op op, uint32_t sectors)
+void ide_submit(struct ide_model *m, enum ide_op op, uint32_t sectors)
 {
     m->phase = IDE_DISK;
     m->op = op;
@@ -70,7 +71,7 @@ void ide_offer_sector(struct ide_model *m)
 void ide_begin_read(struct ide_model *m)
 {
     next_block(m);
-    submit(m, IDE_OP_READ, m->block);
+    ide_submit(m, IDE_OP_READ, m->block);
 }
 
 /* The first block of a write is asked for without an interrupt, the others with one. */
@@ -84,7 +85,8 @@ void ide_begin_write(struct ide_model *m)
 void ide_begin_flush(struct ide_model *m)
 {
     m->left = 0;
-    submit(m, IDE_OP_FLUSH, 0);
+    m->dma = false;
+    ide_submit(m, IDE_OP_FLUSH, 0);
 }
 
 static void block_done(struct ide_model *m)
@@ -97,7 +99,7 @@ static void block_done(struct ide_model *m)
 static void block_transferred(struct ide_model *m)
 {
     if (m->phase == IDE_DATA_OUT) {
-        submit(m, IDE_OP_WRITE, m->block);
+        ide_submit(m, IDE_OP_WRITE, m->block);
         return;
     }
     block_done(m);
@@ -177,6 +179,8 @@ void ide_model_complete(struct ide_model *m, int status)
             end_reset(m);
     } else if (status < 0) {
         access_failed(m);
+    } else if (m->dma) {
+        ide_dma_completed(m);
     } else if (m->op == IDE_OP_READ) {
         m->phase = IDE_DATA_IN;
         m->status = STATUS_READY | STATUS_DRQ;
@@ -325,6 +329,11 @@ static void write_register(struct ide_model *m, unsigned reg, uint8_t value)
 
 /* --- accesses ------------------------------------------------------------------------------- */
 
+void ide_model_access(struct ide_model *m)
+{
+    m->has_run = false;
+}
+
 int ide_model_offset(uint16_t port)
 {
     if (port >= 0x1f0 && port <= 0x1f7)
@@ -406,7 +415,8 @@ void ide_model_init(struct ide_model *m, const struct ide_host *host, uint64_t s
                     bool read_only, void *buffer)
 {
     *m = (struct ide_model){
-        .host = *host, .sectors = sectors, .read_only = read_only, .buffer = buffer
+        .host = *host, .sectors = sectors, .read_only = read_only, .buffer = buffer, .dma_mode = 2
     };
+    ide_master_init(m);
     end_reset(m);
 }

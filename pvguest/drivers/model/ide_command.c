@@ -10,7 +10,7 @@
 #define SECTORS_28 0x0fffffffu
 
 /* How a transfer command addresses the disk and in which blocks it moves data. */
-enum transfer_flags { WIDE = 1, MULTIPLE = 2, WRITE = 4 };
+enum transfer_flags { WIDE = 1, MULTIPLE = 2, WRITE = 4, DMA = 8 };
 
 static void abort_command(struct ide_model *m)
 {
@@ -118,7 +118,10 @@ static void transfer(struct ide_model *m, unsigned flags)
     if (!take_range(m, flags & WIDE))
         return;
     m->block_limit = flags & MULTIPLE ? m->multiple : 1;
-    if (flags & WRITE)
+    m->dma = flags & DMA;
+    if (flags & DMA)
+        ide_begin_dma(m, flags & WRITE ? IDE_OP_WRITE : IDE_OP_READ);
+    else if (flags & WRITE)
         ide_begin_write(m);
     else
         ide_begin_read(m);
@@ -162,10 +165,15 @@ static void set_geometry(struct ide_model *m)
     ide_finish(m, 0);
 }
 
-/* PIO modes by default, with and without flow control; there is no DMA to choose. */
-static bool is_pio_mode(uint8_t mode)
+/* PIO modes by default, with and without flow control, and multiword DMA: none takes any time. */
+static void set_mode(struct ide_model *m, uint8_t mode)
 {
-    return mode <= 0x01 || (mode >= 0x08 && mode <= 0x0c);
+    bool pio = mode <= 0x01 || (mode >= 0x08 && mode <= 0x0c);
+    bool dma = mode >= 0x20 && mode <= 0x22;
+
+    if (dma)
+        m->dma_mode = mode & 3;
+    ide_finish(m, pio || dma ? 0 : ERROR_ABRT);
 }
 
 static void set_features(struct ide_model *m)
@@ -180,7 +188,7 @@ static void set_features(struct ide_model *m)
         ide_begin_flush(m);
         break;
     case 0x03:
-        ide_finish(m, is_pio_mode(m->count.now) ? 0 : ERROR_ABRT);
+        set_mode(m, m->count.now);
         break;
     case 0x55: /* read look-ahead off and on, defaults kept and restored by a reset: no effect */
     case 0xaa:
@@ -238,6 +246,12 @@ static bool transfer_command(struct ide_model *m, uint8_t command)
         { 0x34, WRITE | WIDE },
         { 0xc5, WRITE | MULTIPLE },
         { 0x39, WRITE | MULTIPLE | WIDE },
+        { 0xc8, DMA },
+        { 0xc9, DMA },
+        { 0x25, DMA | WIDE },
+        { 0xca, DMA | WRITE },
+        { 0xcb, DMA | WRITE },
+        { 0x35, DMA | WRITE | WIDE },
     };
 
     for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

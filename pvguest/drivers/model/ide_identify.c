@@ -83,13 +83,16 @@ void ide_fill_identify(struct ide_model *m)
     put_text(page, 23, 4, "1.0");
     put_text(page, 27, 20, "PARAVANE EMULATED DISK");
     put_word(page, 47, 0x8000 | IDE_MULTIPLE_MAX);
-    put_word(page, 49, 0x0a00); /* LBA, IORDY; no DMA */
+    put_word(page, 49, 0x0b00); /* LBA, IORDY, DMA */
     put_word(page, 50, 0x4000);
     put_word(page, 51, 0x0200); /* PIO mode 2 without, 3 and 4 with flow control */
     put_word(page, 53, 0x0003); /* words 54-58 and 64-70 are valid */
     put_word(page, 59, m->multiple ? 0x0100u | m->multiple : 0);
     put_number(page, 60, 2, m->sectors < SECTORS_28 ? m->sectors : SECTORS_28);
+    put_word(page, 63, 0x0007u | 0x0100u << m->dma_mode); /* multiword DMA 0 to 2, the chosen one */
     put_word(page, 64, 0x0003);
+    put_word(page, 65, 120); /* cycle times: of DMA, then of PIO */
+    put_word(page, 66, 120);
     put_word(page, 67, 120);
     put_word(page, 68, 120);
     put_word(page, 80, 0x0078); /* ATA-3 to ATA-6 */

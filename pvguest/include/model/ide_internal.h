@@ -35,8 +35,21 @@ void ide_offer_sector(struct ide_model *m);
 void ide_begin_read(struct ide_model *m);
 void ide_begin_write(struct ide_model *m);
 void ide_begin_flush(struct ide_model *m);
+/** Hand an access to the host, which may complete it at once: nothing may follow a call of this. */
+void ide_submit(struct ide_model *m, enum ide_op op, uint32_t sectors);
 /** Registers as after a reset or a diagnostic. */
 void ide_set_signature(struct ide_model *m);
+
+/* ide_master.c */
+
+/** Move the current command's data by the bus master. */
+void ide_begin_dma(struct ide_model *m, enum ide_op op);
+/** The access that a DMA command made has succeeded. */
+void ide_dma_completed(struct ide_model *m);
+/** The disk has raised its line. */
+void ide_master_interrupt(struct ide_model *m);
+/** Power on. */
+void ide_master_init(struct ide_model *m);
 
 /* ide_command.c */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Emulated devices of one domain: an IDE disk, a 16550, at their usual ports.
+ * Emulated devices of one domain: an IDE disk with its PCI function, a 16550, at their usual ports.
  */
 #ifndef ROOT_EMUL_H
 #define ROOT_EMUL_H
@@ -14,6 +14,7 @@ struct emul;
 struct emul_stats {
     uint64_t accesses; /* requests served */
     uint64_t bytes;    /* moved by string instructions */
+    uint64_t mastered; /* copied by bus mastering, tables included */
 };
 
 /** What a domain gets. */
