@@ -122,10 +122,14 @@ def mappings(machine, place):
     with socket.socket(socket.AF_UNIX) as monitor:
         monitor.settimeout(10)
         monitor.connect(place)
-        monitor.sendall(b"info tlb\nquit\n")
+        # What is not yet sent when QEMU quits is lost: quit behind the second prompt.
+        monitor.sendall(b"info tlb\n")
         text = b""
-        while chunk := monitor.recv(1 << 16):
-            text += chunk
+        while text.count(b"(qemu) ") < 2 or not text.endswith(b"(qemu) "):
+            text += monitor.recv(1 << 16)
+        monitor.sendall(b"quit\n")
+        while monitor.recv(1 << 16):
+            pass
     machine.wait()
     return [(int(address, 16), flags) for address, flags in
             re.findall(r"^([0-9a-f]{16}): [0-9a-f]{16} ([-A-Z]{9})\r?$", text.decode(), re.M)]
