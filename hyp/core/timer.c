@@ -34,8 +34,6 @@ struct timer_heap {
 
 static struct timer_heap heaps[CPU_MAX];
 
-static struct timer_heap *heap_of(const struct cpu *c) { return &heaps[c->id]; }
-
 static uint64_t slot_key(void *h, uint32_t slot) {
     return ((struct timer_heap *)h)->at[slot]->deadline;
 }
@@ -70,11 +68,10 @@ static void place(struct timer_heap *h, struct vcpu *v) {
 }
 
 /* Arms the hardware for what comes first. */
-static void arm(struct timer_heap *h, const struct cpu *c) {
-    uint64_t slice = sched_slice_end(c);
+static inline void arm(struct timer_heap *h, uint64_t slice) {
     uint64_t first = h->used > 0 ? h->at[1]->deadline : NEVER;
 
-    if (slice != 0 && slice < first) first = slice;
+    if (slice - 1 < first - 1) first = slice; /* 0 is none */
     if (first != h->armed) {
         h->armed = first;
         arch_timer_set(first);
@@ -82,12 +79,12 @@ static void arm(struct timer_heap *h, const struct cpu *c) {
 }
 
 void timer_set(struct vcpu *v, enum timer_kind kind, uint64_t deadline_ns) {
-    struct timer_heap *h = heap_of(v->cpu);
+    struct timer_heap *h = v->cpu->timers;
 
     spin_lock(&h->lock);
     v->due[kind] = deadline_ns;
     place(h, v);
-    if (deadline_ns != 0) arm(h, v->cpu);
+    if (deadline_ns != 0) arm(h, sched_slice_end(v->cpu));
     spin_unlock(&h->lock);
 }
 
@@ -95,46 +92,51 @@ void timer_stop(struct vcpu *v) {
     for (enum timer_kind kind = 0; kind < TIMER_KINDS; kind++) timer_set(v, kind, 0);
 }
 
-/* Takes the timers of a vCPU that are due, and does what they are for. */
-static void expire(struct timer_heap *h, struct vcpu *v, uint64_t now) {
-    bool due[TIMER_KINDS];
+/* Takes the timers of the first vCPU that are due, and does what they are for, without the lock. */
+static void expire(struct timer_heap *h, uint64_t now) {
+    struct vcpu *v = h->at[1];
+    uint32_t due = 0;
 
-    spin_lock(&h->lock);
     for (uint32_t i = 0; i < TIMER_KINDS; i++) {
-        due[i] = v->due[i] - 1 < now;
-        if (due[i]) v->due[i] = 0;
+        if (v->due[i] - 1 >= now) continue;
+        v->due[i] = 0;
+        due |= 1u << i;
     }
     place(h, v);
     spin_unlock(&h->lock);
-    if (due[TIMER_GUEST]) event_raise_timer(v);
-    if (due[TIMER_POLL]) sched_wake(v, VCPU_POLLING);
-    if (due[TIMER_TOKEN]) event_release(v->domain, now);
+    if (due & 1u << TIMER_GUEST) event_raise_timer(v);
+    if (due & 1u << TIMER_POLL) sched_wake(v, VCPU_POLLING);
+    if (due & 1u << TIMER_TOKEN) event_release(v->domain, now);
+    spin_lock(&h->lock);
 }
 
 static void timer_handler(void *arg) {
     struct cpu *c = this_cpu();
-    struct timer_heap *h = heap_of(c);
+    struct timer_heap *h = c->timers;
     uint64_t now = clock_now_ns();
 
     (void)arg;
     trace(HV_TRACE_timer, h->armed, h->used, 0);
+    sched_tick(c, now);
+    spin_lock(&h->lock);
     h->armed = NEVER;
     /* Once for each vCPU: what it is armed for again is later than now. */
-    while (h->used > 0 && h->at[1]->deadline <= now) expire(h, h->at[1], now);
-    sched_tick(c, now);
-    timer_program(c);
+    while (h->used > 0 && h->at[1]->deadline <= now) expire(h, now);
+    arm(h, sched_slice_end(c));
+    spin_unlock(&h->lock);
 }
 
 void timer_program(struct cpu *c) {
-    struct timer_heap *h = heap_of(c);
+    struct timer_heap *h = c->timers;
 
     spin_lock(&h->lock);
-    arm(h, c);
+    arm(h, sched_slice_end(c));
     spin_unlock(&h->lock);
 }
 
 void timer_init(void) {
-    for (uint32_t i = 0; i < CPU_MAX; i++) {
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        cpus[i]->timers = &heaps[i];
         spin_lock_init(&heaps[i].lock, LOCK_SCHED);
         heaps[i].armed = NEVER;
     }

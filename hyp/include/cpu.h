@@ -38,8 +38,8 @@ struct cpu {
     uint32_t iobase_kernel; /* what *tss_iobase is in kernel mode of the loaded vCPU */
     uint64_t iomap_domain;  /* whose bitmap, and which version of it, is in the TSS */
     uint64_t iomap_version;
-    uint64_t rsvd;
-    struct cpu *self; /* the stack's last word, see this_cpu() */
+    struct timer_heap *timers; /* timer.c */
+    struct cpu *self;          /* the stack's last word, see this_cpu() */
 };
 STATIC_ASSERT(sizeof(struct cpu) % 16 == 0);
 STATIC_ASSERT(offsetof(struct cpu, self) == sizeof(struct cpu) - sizeof(void *));

@@ -58,6 +58,13 @@ static inline uint32_t bench_end(void)
 void bench_report(const char *name, uint32_t runs, uint32_t divisor);
 
 /**
+ * A row that begins with an instant and not with an instruction: its samples are differences of the
+ * clock, without a marker whose cost would be to be taken off, and the plugin does not see it
+ * (BY_CLOCK in tests/bench/targets.py names such rows).
+ */
+void bench_report_clock(const char *name, uint32_t runs);
+
+/**
  * Measure an operation `runs_` times (at most RUNS) and report it. The operation stands between the
  * two readings; the loop, `before` and the store are outside. `before` and `operation` may use
  * `run`; a declaration in `before` reaches into `operation`.

@@ -28,12 +28,22 @@ static void sort_samples(uint32_t runs)
     }
 }
 
+static void line(const char *name, uint32_t runs, uint32_t divisor, uint32_t off)
+{
+    sort_samples(runs);
+    hv_printf("BENCH %s pv instructions %u %u %u %u %u\n", name, bench_sample[runs / 2] - off,
+              bench_sample[0] - off, bench_sample[runs - 1] - off, runs, divisor);
+}
+
 void bench_report(const char *name, uint32_t runs, uint32_t divisor)
 {
     __asm__ volatile("nopl %c0(%%rax)" : : "i"(BENCH_ROW));
-    sort_samples(runs);
-    hv_printf("BENCH %s pv instructions %u %u %u %u %u\n", name, bench_sample[runs / 2] - empty,
-              bench_sample[0] - empty, bench_sample[runs - 1] - empty, runs, divisor);
+    line(name, runs, divisor, empty);
+}
+
+void bench_report_clock(const char *name, uint32_t runs)
+{
+    line(name, runs, 1, 0);
 }
 
 static void measure_empty(void)
