@@ -155,7 +155,7 @@ WAYS = {
     "pv": (block, {"way": "split", "cmdline": "vda=pv"}),
     "emulated_dma": (block, {"way": "ide", "cmdline": "hda=emulated_dma"}),
     "emulated_pio": (block, {"way": "ide", "cmdline": "hda=emulated_pio ide=pio"}),
-    "native_dma": (native, {"cmdline": "hda=native_dma"}),
+    "native": (native, {"cmdline": "hda=native"}),
     "native_pio": (native, {"cmdline": "hda=native_pio ide=pio"}),
 }
 
