@@ -59,9 +59,9 @@ def split_read():
 
 def emulated_read():
     return exchange("emulated-read", "One read by emulated IDE, programmed I/O: a trip for each access", [
-        (62, "guest", "hyp", "OUT: #GP"), (82, "hyp", "root", "request"), (92, "root", "model: one register"),
+        (62, "guest", "hyp", "IN: #GP"), (82, "hyp", "root", "request"), (92, "root", "model: one register"),
         (146, "root", "hyp", "io_complete"), (166, "hyp", "guest", "goes on"),
-        (176, "guest", "… six more, then", "the command"), (248, "hyp", "guest", "interrupt"),
+        (176, "guest", "… five more, then", "the command"), (248, "hyp", "guest", "interrupt"),
         (270, "guest", "hyp", "IN status: #GP"), (290, "hyp", "root", "request"),
         (312, "root", "hyp", "io_complete"), (340, "guest", "hyp", "REP INSW: #GP"),
         (360, "hyp", "root", "request"), (382, "root", "hyp", "io_complete"),

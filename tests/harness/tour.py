@@ -26,7 +26,7 @@ IMAGES = {"hyp": "hyp.elf", "guest": "pvguest.elf", "root": "root.elf"}
 FUNCTIONS = {
     "hyp": {"hc_event_send": "port=rdi", "hc_block": "", "sched_sleep": "", "sched_wake": "",
             "sched_pick": "", "irq_dispatch": "vector=rdi", "msi_handler": "", "io_trap": "",
-            "port_decode": "", "event_send": "", "event_raise": "", "hc_io_complete": "domain=rdi",
+            "port_decode": "", "event_send": "", "event_raise": "", "hc_io_complete": "domain=rdi", "hc_domain_copy": "",
             "io_complete": ""},
     "guest": {"block_read": "sector=rsi count=rdx", "block_submit": "", "hv_ring_put": "",
               "hv_ring_push": "", "hv_ring_get": "", "arch_idle": "", "hv_entry_kernel": "",
@@ -42,7 +42,7 @@ FUNCTIONS = {
 # A read begins with the first of these and is over when the guest sleeps again.
 FIRST, LAST = ("guest", "block_read"), ("guest", "thread_sleep_ns")
 READS = 60
-SCENARIOS = {"split": "vda", "ide": "hda ide=pio"}
+SCENARIOS = {"split": "vda", "ide": "hda ide=pio", "dma": "hda"}
 CONFIGURATION = """[domain bench]
 image   = pvguest.elf
 memory  = 32M

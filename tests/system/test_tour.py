@@ -35,6 +35,11 @@ def test_split(system):
     follow(system, "split")
 
 
+def test_dma(system):
+    "a read by the emulated disk's bus master goes the way that the guided tour shows"
+    follow(system, "dma")
+
+
 def test_ide(system):
     "a read by the emulated disk goes the way that the guided tour shows, function by function"
     follow(system, "ide")
