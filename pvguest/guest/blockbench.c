@@ -77,8 +77,10 @@ static void report(const struct row *r, unsigned runs, unsigned divisor)
            sample[0], sample[runs - 1], runs, divisor);
 }
 
-/* What the machine counted since `start`, in which `requests` were done. */
-static void report_counts(const struct row *r, const struct measure *start, unsigned requests)
+/* What the machine counted since `start`, in which `requests` were done, and the driver's accesses
+ * of ports since it had made `accesses` of them. */
+static void report_counts(const struct row *r, const struct measure *start, uint64_t accesses,
+                          unsigned requests)
 {
     struct measure m = measure_since(start);
     const struct arch_counter *c;
@@ -87,6 +89,8 @@ static void report_counts(const struct row *r, const struct measure *start, unsi
         printk("COUNT %s %s %s %lu %u\n", r->name, r->mode, c->key, m.usage.count[i], requests);
     }
     printk("COUNT %s %s copied_beneath %lu %u\n", r->name, r->mode, m.usage.copied, requests);
+    printk("COUNT %s %s port_accesses %lu %u\n", r->name, r->mode,
+           r->device->stats.accesses - accesses, requests);
 }
 
 static uint64_t place(const struct block_device *d, unsigned n, uint32_t count)
@@ -120,6 +124,7 @@ static int depth_one(const struct row *r, void *buffer)
 {
     uint64_t empty = empty_measurement();
     struct measure start = measure_now();
+    uint64_t accesses = r->device->stats.accesses;
     unsigned runs = runs_of(r);
     int error = 0;
 
@@ -131,7 +136,7 @@ static int depth_one(const struct row *r, void *buffer)
     }
     if (error == 0) {
         report(r, runs, 1);
-        report_counts(r, &start, runs);
+        report_counts(r, &start, accesses, runs);
     }
     return error;
 }
@@ -188,6 +193,7 @@ static int depth_many(const struct row *r, char *buffers)
     unsigned requests = r->count == 0 ? pieces : pieces * count / r->count;
     uint64_t empty = empty_measurement();
     struct measure start = measure_now();
+    uint64_t accesses = r->device->stats.accesses;
 
     flight.pieces = pieces;
     flight.error = 0;
@@ -203,7 +209,7 @@ static int depth_many(const struct row *r, char *buffers)
     }
     if (flight.error == 0) {
         report(r, PASSES, requests);
-        report_counts(r, &start, PASSES * requests);
+        report_counts(r, &start, accesses, PASSES * requests);
     }
     return flight.error;
 }

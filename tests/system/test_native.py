@@ -47,6 +47,25 @@ def test_accesses_are_traps(system):
         system.check(counts[0] >= 17 * 11 and len(set(counts)) == 1, f"{way}: {counts}")
 
 
+def counts_of(text, key):
+    """{row of the block benchmark: how many}"""
+    return {row: int(n) for row, n in re.findall(rf"^(?:\[a\] )?COUNT (\S+ \S+) {key} (\d+) \d+$", text, re.M)}
+
+
+def test_every_request_traps_as_it_accesses(system):
+    "reads, writes of each size and flushes, by DMA and by PIO: one trap for each access of the same driver"
+    options = "role=blockbench hda=dma hda.pio=pio medium=disk"
+    image = system.write("rows.img", bytes(2 << 20))
+    native = run(system, f"{options} console=uart", drives=[qemu.ide_drive(image)])
+    with system.boot_demo(conf.domain("a", options[len("role="):], disks=("vda ide rw",)), root="poweroff=a",
+                          drives=[qemu.drive(image)]) as machine:
+        machine.wait()
+    there, here = counts_of(native, "port_accesses"), counts_of(machine.text, "port_accesses")
+    system.check(len(here) == 22 and all(here.values()), f"eleven rows each way: {here}")
+    system.check(there == here, f"accesses on the bare machine {there}, as a guest {here}")
+    system.check(here == counts_of(machine.text, "port_traps"), "each access is one trap")
+
+
 def test_no_disk(system):
     "without a disk the role says so and ends"
     text = run(system, "role=diskbench console=uart", reason=1)
