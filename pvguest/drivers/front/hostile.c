@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "guest.h"
 #include "irq.h"
+#include "kernel.h"
 #include "kstring.h"
 #include "mem.h"
 #include "printk.h"
@@ -25,7 +26,7 @@
 #include <hvlib/start.h>
 
 #define REGION_PAGES 64u
-#define PATIENCE_NS  (3 * NS_PER_S)
+#define PATIENCE_NS  (30 * NS_PER_S)
 
 HV_RING_DEFINE(hostile_ring, HV_RING_FRONT, struct hv_block_request, struct hv_block_response);
 
@@ -310,6 +311,68 @@ static unsigned role_hostile(void)
 }
 
 ROLE("hostile", role_hostile);
+
+/* --- revoking at each step of the back end's request path --------------------------------------
+ */
+
+/* Behind the send the processor is the back end's, until this kernel's timer takes it away: under
+ * -icount shift=0 a nanosecond is an instruction. What was lent is taken back there and then. */
+static bool revoke_after(uint64_t ns, unsigned victims, unsigned *answered)
+{
+    struct hv_block_response answer;
+    struct hv_block_request q = { .id = 1, .op = HV_BLOCK_READ, .count = 32 };
+
+    if (!connect() || !honest_read()) {
+        return failed("the connection is not made anew");
+    }
+    (void)hostile_ring_put(&h.ring, &q);
+    (void)hv_ring_push(&h.ring);
+    raise_back();
+    thread_sleep_ns(ns);
+    *answered += hostile_ring_get(&h.ring, &answer) == 1;
+    if (victims & 1) {
+        take_back(&h.request_ref, h.request, 1);
+    }
+    if (victims & 2) {
+        take_back(&h.response_ref, h.response, 1);
+    }
+    if (victims & 4) {
+        take_back(&h.region_ref, h.region, REGION_PAGES);
+    }
+    memset(h.region, 0x5a, (size_t)REGION_PAGES * PAGE_SIZE);
+    thread_sleep_ns(2 * NS_PER_MS);
+    for (size_t i = 0; (victims & 4) && i < (size_t)REGION_PAGES * PAGE_SIZE; i++) {
+        if (h.region[i] != 0x5a) {
+            return failed("a write landed in memory that was taken back");
+        }
+    }
+    /* With a request under way the back end waits for the disk first. */
+    if ((victims & 3) && !reach(HV_DEV_DEAD)) {
+        return failed("the back end does not see that its ring is gone");
+    }
+    leave();
+    return true;
+}
+
+/* From `first` on in steps of `stride` instructions; each set of grants has its turn at each. */
+static unsigned role_revoke(void)
+{
+    uint64_t first = option_number("first", 0), stride = option_number("stride", 1);
+    uint64_t steps = option_number("steps", 8);
+    unsigned answered = 0, done = 0;
+    bool good = take_over();
+
+    for (uint64_t i = 0; i < steps && good; i++) {
+        for (unsigned victims = 1; victims < 8 && good; victims++, done++) {
+            good = revoke_after(first + i * stride, victims, &answered);
+        }
+    }
+    good = good && connect() && honest_read();
+    printk("REVOKE %s done=%u answered=%u\n", good ? "ok" : "failed", done, answered);
+    return good ? 0 : 1;
+}
+
+ROLE("revoke", role_revoke);
 
 /* Writes to its console without end. */
 _Noreturn static unsigned role_flood(void)
