@@ -80,7 +80,8 @@ class Guest(Test):
 
     Its head comment may ask for more in lines ` * qemu: KEY=VALUE ...`: memory (MiB), timeout (s),
     drive (bytes of a fresh zeroed virtio disk, K and M understood), append (options of hyp), root
-    and second (command lines of the two modules), icount=1.
+    and second (command lines of the two modules), icount=1. `make test T=… ARGUMENTS=…` gives root more
+    arguments.
     """
 
     keys = {"memory", "timeout", "drive", "append", "root", "second", "icount"}
@@ -106,7 +107,8 @@ class Guest(Test):
         drives = []
         if "drive" in self.options:
             drives.append(qemu.drive(self.blank(self.options["drive"])))
-        initrd = qemu.modules(f"{image} {self.options.get('root', 'root')}",
+        arguments = f"{self.options.get('root', 'root')} {os.environ.get('ARGUMENTS', '')}".strip()
+        initrd = qemu.modules(f"{image} {arguments}",
                               f"{image} {self.options.get('second', 'second')}")
         with qemu.Machine(self.build, self.log, initrd=initrd, drives=drives,
                           append=self.options.get("append", ""), timeout=self.timeout,
