@@ -87,8 +87,10 @@ struct hv_domain_info {
     uint64_t rflags;
     uint64_t space; /**< number of the space that was loaded */
     struct hv_registers regs;
+    uint64_t ram_pages; /**< size of its RAM range, populated or not */
+    uint64_t populated; /**< frames of RAM that it has now */
 };
-HV_STATIC_ASSERT(sizeof(struct hv_domain_info) == 288, "layout");
+HV_STATIC_ASSERT(sizeof(struct hv_domain_info) == 304, "layout");
 
 /** OUT of counters: what a domain has done since it was created. */
 struct hv_counters {

@@ -185,7 +185,7 @@ void dma_quarantine(struct domain *owner, gfn_t g, struct domain *holder, struct
     bytes_copy(frame_va(new), frame_va(old), PAGE_SIZE);
     frame_transfer(new, holder, owner);
     frame_of(new)->state = FRAME_RAM;
-    p2m_set_ram(owner, g, new);
+    (void)p2m_set_ram(owner, g, new);
 }
 
 bool dma_reset_step(struct domain *d) {

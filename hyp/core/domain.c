@@ -423,6 +423,8 @@ void domain_info(const struct domain *d, struct hv_domain_info *info) {
         .quota = d->quota,
         .used = d->used,
         .quarantined = d->quarantined,
+        .ram_pages = d->ram_pages,
+        .populated = d->populated,
         .weight = d->weight,
         .vcpus = d->nr_vcpus,
         .rip = v != NULL ? v->regs.rip : 0,

@@ -10,12 +10,20 @@
 
 STATIC_ASSERT(HV_MAX_RAM_PAGES >> 18 <= ARRAY_LEN(((struct domain *)0)->p2m_ram));
 
+/* The leaf of GFNs of which none was ever populated, of all domains: nobody writes to it. */
+static const uint64_t no_ram[512];
+
+/* The pointer to the leaf of a GFN in range. */
+static uint64_t **leaf_of(const struct domain *d, uint64_t g) {
+    return &d->p2m_ram[g >> 18][(g >> 9) & 511];
+}
+
 static int create_ram(struct domain *d, uint64_t pages) {
     for (uint64_t g = 0; g < pages; g += 512) {
         uint64_t ***top = &d->p2m_ram[g >> 18];
 
         if (*top == NULL && (*top = frame_meta(d)) == NULL) return -HV_ENOMEM;
-        if (((*top)[(g >> 9) & 511] = frame_meta(d)) == NULL) return -HV_ENOMEM;
+        *leaf_of(d, g) = (uint64_t *)(uintptr_t)no_ram;
     }
     return 0;
 }
@@ -48,9 +56,19 @@ int p2m_create(struct domain *d, uint64_t ram_pages, uint64_t window_pages) {
 
 /* ---- look-up ---- */
 
-void p2m_set_ram(struct domain *d, gfn_t g, mfn_t m) {
+int p2m_set_ram(struct domain *d, gfn_t g, mfn_t m) {
+    uint64_t **leaf, *made, old;
+
     BUG_ON(g.n >= d->ram_pages);
-    d->p2m_ram[g.n >> 18][(g.n >> 9) & 511][g.n & 511] = mfn_is_none(m) ? 0 : m.n;
+    leaf = leaf_of(d, g.n);
+    if (*leaf == no_ram) {
+        if ((made = frame_meta(d)) == NULL) return -HV_ENOMEM;
+        *leaf = made;
+    }
+    old = (*leaf)[g.n & 511];
+    (*leaf)[g.n & 511] = mfn_is_none(m) ? 0 : m.n;
+    d->populated += (uint64_t)!mfn_is_none(m) - (old != 0);
+    return 0;
 }
 
 struct window *p2m_window_find(struct domain *d, uint64_t n) {
@@ -105,8 +123,9 @@ static int populate_one(struct domain *d, gfn_t g) {
     if (!mfn_is_none(p2m_ram(d, g))) return -HV_EINVAL;
     m = frame_alloc(d, FRAME_RAM);
     if (mfn_is_none(m)) return -HV_ENOMEM;
-    p2m_set_ram(d, g, m);
-    return 0;
+    if (p2m_set_ram(d, g, m) == 0) return 0;
+    frame_free(d, m);
+    return -HV_ENOMEM;
 }
 
 static int give_back_one(struct domain *d, gfn_t g) {
@@ -116,7 +135,7 @@ static int give_back_one(struct domain *d, gfn_t g) {
     if (mfn_is_none(m)) return -HV_EINVAL;
     f = frame_of(m);
     if (f->maps != 0 || f->grants != 0 || f->pins != 0 || f->holds != 0) return -HV_EBUSY;
-    p2m_set_ram(d, g, MFN_NONE);
+    (void)p2m_set_ram(d, g, MFN_NONE);
     frame_free(d, m);
     return 0;
 }
@@ -175,10 +194,10 @@ static void free_ram(struct domain *d, uint64_t *leaf) {
 static bool destroy_ram_step(struct domain *d) {
     for (unsigned int t = ARRAY_LEN(d->p2m_ram); t-- > 0;) {
         uint64_t **middle = d->p2m_ram[t];
-        int i;
+        int i = 511;
 
         if (middle == NULL) continue;
-        i = last_of((void *const *)middle);
+        while (i >= 0 && (middle[i] == NULL || middle[i] == no_ram)) i--;
         if (i >= 0) {
             free_ram(d, middle[i]);
             middle[i] = NULL;

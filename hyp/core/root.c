@@ -129,7 +129,7 @@ static uint64_t adopt_module(struct domain *d, const struct boot_module *m, uint
         BUG_ON(!frame_valid(f.n) || frame_of(f)->state != FRAME_RESERVED);
         frame_of(f)->state = FRAME_RAM;
         frame_transfer(f, NULL, d);
-        p2m_set_ram(d, (gfn_t){ gfn + i }, f);
+        BUG_ON(p2m_set_ram(d, (gfn_t){ gfn + i }, f) < 0);
     }
     return gfn + pages;
 }

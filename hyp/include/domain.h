@@ -101,6 +101,7 @@ struct domain {
     /* Memory: quota and charge in frames; see frame.h, p2m.h, space.h. */
     uint64_t quota, used, quarantined, granted_quota;
     uint64_t ram_pages, window_pages;
+    uint64_t populated;                 /* frames in p2m_ram */
     uint64_t **p2m_ram[32];             /* [gfn >> 18][(gfn >> 9) & 511][gfn & 511], see p2m.h */
     void *windows;                      /* p2m.c's array of window pages */
     struct window *window_frame;        /* those records that were used last, of a frame */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * GFN to machine frame. RAM is a three-step array whose lower levels are allocated when the domain
- * is created and charged: 0 is an empty GFN (frame 0 is never RAM of a domain). Windows are an
- * array of records, each with the exact reverse record of the one leaf that may map it.
+ * GFN to machine frame. RAM is a three-step array, charged to the domain: 0 is an empty GFN (frame
+ * 0 is never RAM of a domain), and all leaves in which nothing is are one. Windows are an array of
+ * records, each with the exact reverse record of the one leaf that may map it.
  *
  *   domain.p2m_ram[gfn >> 18] -> frame of 512 pointers [(gfn >> 9) & 511] -> frame of 512 MFNs
  *   domain.windows -> frame of pointers [n >> 15] -> frame of pointers [(n >> 6) & 511]
@@ -34,8 +34,8 @@ struct p2m_target {
     bool mmio, shared;
 };
 
-/* Allocates all of both arrays, charged to d: 0 or -HV_ENOMEM (what was allocated stays for
- * p2m_destroy_step). */
+/* Allocates both arrays, but for the leaves of the RAM's, which come when they are first used;
+ * charged to d: 0 or -HV_ENOMEM (what was allocated stays for p2m_destroy_step). */
 int p2m_create(struct domain *d, uint64_t ram_pages, uint64_t window_pages);
 /* Frees RAM frames, then the arrays; pinned frames go to quarantine. True while work is left. Not
  * before spaces, grants and windows are gone. */
@@ -62,7 +62,8 @@ static inline mfn_t p2m_ram(const struct domain *d, gfn_t g) {
     return m != 0 ? (mfn_t){ m } : MFN_NONE;
 }
 
-void p2m_set_ram(struct domain *d, gfn_t g, mfn_t m); /* MFN_NONE: empty */
+/* MFN_NONE: empty. 0 or -HV_ENOMEM: no memory for a leaf, where there was none. */
+int p2m_set_ram(struct domain *d, gfn_t g, mfn_t m);
 
 /* Window record n of d, which must be in range. */
 static inline struct window *p2m_window_at(const struct domain *d, uint64_t n) {

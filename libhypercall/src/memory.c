@@ -79,6 +79,55 @@ int64_t hv_give_back_range(uint64_t dom, uint64_t gfn, uint64_t count)
     return 0;
 }
 
+static uint64_t balloon_address(uint64_t gfn)
+{
+    return (uint64_t)(uintptr_t)hv_va(gfn << HV_PAGE_SHIFT);
+}
+
+/* Page by page, from the end: what stands in the way stops it there, and nothing in front is
+ * touched.
+ */
+static int64_t balloon_give(struct hv_balloon *b, uint64_t count)
+{
+    uint64_t end = b->gfn + b->pages - b->given;
+    int64_t error = hv_unmap_range(HV_SELF, 0, balloon_address(end - count), count);
+
+    for (; !error && count; count--, end--, b->given++) {
+        error = hv_give_back(HV_SELF, end - 1, 1);
+        if (error < 0)
+            break;
+        error = 0;
+    }
+    if (count)
+        (void)hv_map_range(HV_SELF, 0, balloon_address(end - count), end - count, count,
+                           HV_MAP_READ | HV_MAP_WRITE);
+    return error;
+}
+
+static int64_t balloon_take(struct hv_balloon *b, uint64_t count)
+{
+    uint64_t gfn = b->gfn + b->pages - b->given;
+    int64_t done = hv_populate(HV_SELF, gfn, count), error;
+
+    if (done <= 0)
+        return done ? done : -HV_EAGAIN;
+    error = hv_map_range(HV_SELF, 0, balloon_address(gfn), gfn, (uint64_t)done,
+                         HV_MAP_READ | HV_MAP_WRITE);
+    b->given -= (uint64_t)done;
+    return error;
+}
+
+int64_t hv_balloon_set(struct hv_balloon *b, uint64_t given)
+{
+    int64_t error = given > b->pages ? -HV_EINVAL : 0;
+
+    while (!error && b->given < given)
+        error = balloon_give(b, given - b->given);
+    while (!error && b->given > given)
+        error = balloon_take(b, b->given - given);
+    return error;
+}
+
 int64_t hv_space_end(uint64_t dom, uint64_t space)
 {
     int64_t left;

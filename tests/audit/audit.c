@@ -173,11 +173,18 @@ static void audit_space(const struct space *s) {
 /* ---- P2M, windows, grants, pins ---- */
 
 static void audit_ram(const struct domain *d) {
+    uint64_t populated = 0;
+
     for (uint64_t g = 0; g < d->ram_pages; g++) {
         mfn_t m = p2m_ram(d, (gfn_t){ g });
 
-        if (!mfn_is_none(m)) own(d, m, FRAME_RAM, "RAM");
+        if (mfn_is_none(m)) continue;
+        own(d, m, FRAME_RAM, "RAM");
+        populated++;
     }
+    if (d->ram_pages != 0 && populated != d->populated)
+        audit_error("charge", "domain %lu has %lu pages populated, says %lu", d->id, populated,
+                    d->populated);
 }
 
 static void audit_window(const struct domain *d, uint64_t n, const struct window *w) {

@@ -52,8 +52,8 @@ static bool plant(const char *kind) {
     PLANT("charge", root->used++);
     PLANT("live-count", frame_of(root->kernel_l3[0])->live++);
     PLANT("leak", frame_alloc(root, FRAME_RAM));
-    PLANT("double-use",
-          p2m_set_ram(root, (gfn_t){ root->ram_pages - 1 }, (mfn_t){ number_of(ram_frame()) }));
+    PLANT("double-use", (void)p2m_set_ram(root, (gfn_t){ root->ram_pages - 1 },
+                                          (mfn_t){ number_of(ram_frame()) }));
     PLANT("free-list", foreign_frame()->state = FRAME_FREE);
     PLANT("quarantine", foreign_frame()->state = FRAME_QUARANTINE);
     PLANT("shared-writable", name_frame(number_of(foreign_frame()), PTE_RAM));

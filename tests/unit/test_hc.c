@@ -289,7 +289,7 @@ START_TEST(test_create)
     REFUSED(cap, 1, HV_EINVAL);
     REFUSED(rsvd[0], 1, HV_EINVAL);
     REFUSED(rsvd[1], 1, HV_EINVAL);
-    REFUSED(ram_pages, HV_MAX_RAM_PAGES, HV_ENOMEM);
+    REFUSED(window_pages, HV_MAX_WINDOW_PAGES, HV_ENOMEM);
     ck_assert_ptr_eq(child->first_child, grandchild);
     host_audit();
 }

@@ -878,6 +878,113 @@ START_TEST(test_random_against_model)
 }
 END_TEST
 
+/*
+ * Memory runs out at each entry of each batch verb: every amount of room from none to enough, for a
+ * batch in which many entries want tables. What the call says that it did is done, nothing else is,
+ * and no frame is charged that a recount does not find.
+ */
+#define OOM_RUNS 12u
+
+/* Each a different distance from the one before: tables at every level, and none. */
+static uint64_t oom_va(uint64_t i)
+{
+    static const uint64_t far[] = {
+        0,       1,         0x200,     0x201,     0x40000,   0x40001,
+        0x40200, 0x8000000, 0x8000001, 0x8000200, 0x8040000, 0x10000000
+    };
+
+    return (far[i] << 12) + ((uint64_t)3 << 39);
+}
+
+START_TEST(test_out_of_memory_in_batches)
+{
+    struct hv_map_run runs[OOM_RUNS];
+    int64_t last = -HV_ENOMEM, done = 0;
+
+    start();
+    for (uint64_t room = 0; done < (int64_t)OOM_RUNS * 2; room++) {
+        struct space *s2 = another_space();
+        uint64_t used;
+
+        for (uint64_t i = 0; i < OOM_RUNS; i++) {
+            /* Alone at the batch's short way, and in pairs at the general one. */
+            runs[i] = (struct hv_map_run){ oom_va(i), 2 * i, _i == 0 ? 1 : 2, R | W };
+        }
+        frame_reclaim_all();
+        used = d->used;
+        d->quota = used + room;
+        done = space_map_batch(s2, runs, OOM_RUNS);
+        d->quota = 4000;
+        machine_audit();
+        must(done == -HV_ENOMEM || done > 0);
+        must(room < 40 && done >= last);
+        must(done != -HV_ENOMEM || d->used == used);
+        last = done;
+        for (uint64_t i = 0, page = 0; i < OOM_RUNS; i++) {
+            for (uint64_t n = 0; n < runs[i].count; n++, page++) {
+                pte_t e = leaf_at(s2, oom_va(i) + n * 4096);
+
+                if (i + 1 < OOM_RUNS && oom_va(i) + n * 4096 == oom_va(i + 1))
+                    continue; /* the next run replaces it, or has */
+                must((e != 0) == ((int64_t)page < done));
+                must(e == 0 || pte_frame(e) == p2m_ram(d, gfn(2 * i + n)).n);
+            }
+        }
+        while (space_destroy_step(d, s2) == 1) {
+        }
+        frame_reclaim_all();
+        must(d->used == used - 3); /* its record and tops too */
+        if (_i == 0 && done == (int64_t)OOM_RUNS) {
+            return;
+        }
+    }
+}
+END_TEST
+
+/* The same of populate, with the tables of the P2M, and of pinning for DMA, which is all or none.
+ */
+START_TEST(test_out_of_memory_elsewhere)
+{
+    struct hv_dma_run dma[8];
+    int64_t done = 0;
+
+    start();
+    for (uint64_t room = 0; done != 4; room++) {
+        struct domain *other = machine_domain(600, 1100, 0);
+        uint64_t used = other->used;
+
+        other->quota = used + room;
+        done = p2m_populate(other, gfn(510), 4); /* the last of one table, the first of the next */
+        must(done == (room < 2 ? -HV_ENOMEM : room < 3 ? 1 : room < 5 ? 2 : room < 6 ? 3 : 4));
+        must(other->populated == (done < 0 ? 0 : (uint64_t)done));
+        must(other->used <= other->quota && (done > 0 || other->used == used));
+        for (uint64_t i = 0; i < 4; i++) {
+            must(mfn_is_none(p2m_ram(other, gfn(510 + i))) == ((int64_t)i >= done));
+        }
+        machine_audit();
+        machine_kill(other);
+        machine_bury(other);
+    }
+    for (uint64_t room = 0;; room++) {
+        uint64_t used;
+
+        frame_reclaim_all();
+        used = d->used;
+        d->quota = used + room;
+        done = dma_map(d, 0x18, gfn(4), 8, dma);
+        d->quota = 4000;
+        machine_audit();
+        if (done > 0) {
+            break;
+        }
+        must(done == -HV_ENOMEM && room < 12 && d->used <= used + 2); /* its tables stay */
+        for (uint64_t i = 4; i < 12; i++) {
+            must(ram(i)->pins == 0);
+        }
+    }
+}
+END_TEST
+
 /* Three user spaces and copies between them, against a model; the one that is loaded is looked at
  * through the TLB. */
 #define COPIES 1536u
@@ -1058,6 +1165,8 @@ int main(void)
     tcase_add_test(tests, test_copy_bound);
     tcase_add_test(tests, test_copy_out_of_memory);
     tcase_add_test(tests, test_query);
+    tcase_add_loop_test(tests, test_out_of_memory_in_batches, 0, 2);
+    tcase_add_test(tests, test_out_of_memory_elsewhere);
     tcase_add_test(tests, test_walk);
     tcase_add_loop_test(tests, test_random_against_model, 0, 4);
     tcase_add_loop_test(tests, test_random_copies_against_model, 0, 3);

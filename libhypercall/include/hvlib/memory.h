@@ -61,6 +61,21 @@ int64_t hv_populate_range(uint64_t dom, uint64_t gfn, uint64_t count);
 /** Take them back. Returns 0 or an error of give_back. */
 int64_t hv_give_back_range(uint64_t dom, uint64_t gfn, uint64_t count);
 
+/**
+ * A balloon: a range of own RAM, mapped at hv_va() and otherwise unused, of which as much as is
+ * asked for is given back, from the end. hv_balloon_set gives back or asks for pages until `given`
+ * of them are away. What comes back is zero. Returns 0, or the error of the page at which it
+ * stopped; b->given says where that was, and what is not away is mapped. A page that is granted,
+ * pinned or mapped elsewhere stays (-HV_EBUSY): so the range is the floor, and what is in use
+ * within it.
+ */
+struct hv_balloon {
+    uint64_t gfn;   /**< first page */
+    uint64_t pages; /**< size of the range */
+    uint64_t given; /**< how many, from its end, are away */
+};
+int64_t hv_balloon_set(struct hv_balloon *b, uint64_t given);
+
 /** Destroy a space to the last step. Returns 0 or an error of space_destroy. */
 int64_t hv_space_end(uint64_t dom, uint64_t space);
 
