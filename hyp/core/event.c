@@ -251,15 +251,17 @@ int64_t event_send(struct vcpu *v, uint64_t port) {
     return port_raise(other);
 }
 
-void event_raise(struct domain *d, uint32_t port) {
-    /* A domain without a table is past that step of its end. */
-    struct port *p = port != 0 && d->ports != NULL ? port_used(d, port) : NULL;
-
+static void raise_bound(const struct port *p) {
     if (p != NULL) port_raise(p);
 }
 
-void event_raise_virq(struct domain *d, uint32_t virq) { event_raise(d, d->virq_port[virq]); }
-void event_raise_timer(struct vcpu *v) { event_raise(v->domain, v->timer_port); }
+void event_raise(struct domain *d, uint32_t port) {
+    /* A domain without a table is past that step of its end. */
+    raise_bound(port != 0 && d->ports != NULL ? port_used(d, port) : NULL);
+}
+
+void event_raise_virq(struct domain *d, uint32_t virq) { raise_bound(d->virq_port[virq]); }
+void event_raise_timer(struct vcpu *v) { raise_bound(v->timer_port); }
 bool event_port_usable(struct domain *d, uint64_t port) { return port_used(d, port) != NULL; }
 
 bool event_pending(const struct vcpu *v) {
@@ -326,19 +328,19 @@ static int connect_peer(struct domain *d, struct port *p, struct domain *far, ui
     return 0;
 }
 
-/* Where the port number of a virtual IRQ is kept; NULL: no such one. */
-static uint32_t *virq_slot(struct domain *d, uint64_t virq, uint64_t vcpu) {
+/* Where the port of a virtual IRQ is kept; NULL: no such one. */
+static struct port **virq_slot(struct domain *d, uint64_t virq, uint64_t vcpu) {
     if (virq == HV_VIRQ_TIMER) return vcpu < d->nr_vcpus ? &d->vcpu[vcpu]->timer_port : NULL;
     return virq < HV_VIRQ_LIMIT && vcpu == 0 ? &d->virq_port[virq] : NULL;
 }
 
 static int connect_virq(struct domain *d, struct port *p, uint64_t virq, uint64_t vcpu) {
-    uint32_t *slot = virq_slot(d, virq, vcpu);
+    struct port **slot = virq_slot(d, virq, vcpu);
 
     if (slot == NULL) return -HV_EINVAL;
     if (virq == HV_VIRQ_CONSOLE && d != domain_root) return -HV_EPERM;
-    if (*slot != 0) return -HV_EBUSY;
-    *slot = p->index;
+    if (*slot != NULL) return -HV_EBUSY;
+    *slot = p;
     p->source = (uint32_t)virq;
     p->vcpu = d->vcpu[vcpu];
     return 0;
@@ -407,8 +409,7 @@ static int connect_message(struct domain *d, struct port *p, uint64_t device, st
 
 /* A bucket, full. */
 static void set_limit(struct port *p, uint64_t rate, uint64_t burst) {
-    p->rate = (uint32_t)rate;
-    p->burst = (uint32_t)burst;
+    p->rate = (uint32_t)rate, p->burst = (uint32_t)burst;
     p->period = (uint32_t)((999999999 + rate) / rate);
     p->full_at = 0;
 }
@@ -464,7 +465,7 @@ static void port_disconnect(struct domain *d, struct port *p) {
     }
     if (p->vector >= 0) vector_put(d, p);
     if (p->state == HV_PORT_VIRQ)
-        *virq_slot(d, p->source, p->source == HV_VIRQ_TIMER ? p->vcpu->id : 0) = 0;
+        *virq_slot(d, p->source, p->source == HV_VIRQ_TIMER ? p->vcpu->id : 0) = NULL;
 }
 
 static void port_close(struct domain *d, struct port *p) {

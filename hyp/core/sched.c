@@ -42,12 +42,14 @@ struct run_queue {
 
 static struct run_queue queues[CPU_MAX];
 
-static struct run_queue *queue_of(const struct cpu *c) { return &queues[c->id]; }
+static struct run_queue *queue_of(const struct cpu *c) { return c->queue; }
 
 void sched_init(void) {
-    for (uint32_t i = 0; i < CPU_MAX; i++) {
+    for (uint32_t i = 0; i < cpu_count; i++) {
         queues[i] = (struct run_queue){ .head = NULL };
         spin_lock_init(&queues[i].lock, LOCK_SCHED);
+        cpus[i]->queue = &queues[i];
+        cpus[i]->slice_end = &queues[i].slice_end;
     }
 }
 
@@ -276,8 +278,6 @@ void sched_tick(struct cpu *c, uint64_t now) {
     cpu_raise_work(c, CPU_WORK_RESCHED);
     spin_unlock(&q->lock);
 }
-
-uint64_t sched_slice_end(const struct cpu *c) { return READ_ONCE(queue_of(c)->slice_end); }
 
 uint64_t sched_cpu_ns(const struct vcpu *v) {
     const struct run_queue *q = queue_of(v->cpu);

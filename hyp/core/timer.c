@@ -60,7 +60,7 @@ static void place(struct timer_heap *h, struct vcpu *v) {
             v->timer_slot = ++h->used;
             h->at[h->used] = v;
         }
-        heap_settle(h, h->used, v->timer_slot, slot_key, slot_swap);
+        if (h->used > 1) heap_settle(h, h->used, v->timer_slot, slot_key, slot_swap);
     } else if (v->timer_slot != 0) {
         heap_remove(h, &h->used, v->timer_slot, slot_key, slot_swap);
         v->timer_slot = 0;
@@ -79,12 +79,13 @@ static inline void arm(struct timer_heap *h, uint64_t slice) {
 }
 
 void timer_set(struct vcpu *v, enum timer_kind kind, uint64_t deadline_ns) {
-    struct timer_heap *h = v->cpu->timers;
+    const struct cpu *c = v->cpu;
+    struct timer_heap *h = c->timers;
 
     spin_lock(&h->lock);
     v->due[kind] = deadline_ns;
     place(h, v);
-    if (deadline_ns != 0) arm(h, sched_slice_end(v->cpu));
+    if (deadline_ns != 0) arm(h, READ_ONCE(*c->slice_end));
     spin_unlock(&h->lock);
 }
 
@@ -122,7 +123,7 @@ static void timer_handler(void *arg) {
     h->armed = NEVER;
     /* Once for each vCPU: what it is armed for again is later than now. */
     while (h->used > 0 && h->at[1]->deadline <= now) expire(h, now);
-    arm(h, sched_slice_end(c));
+    arm(h, READ_ONCE(*c->slice_end));
     spin_unlock(&h->lock);
 }
 
@@ -130,7 +131,7 @@ void timer_program(struct cpu *c) {
     struct timer_heap *h = c->timers;
 
     spin_lock(&h->lock);
-    arm(h, sched_slice_end(c));
+    arm(h, READ_ONCE(*c->slice_end));
     spin_unlock(&h->lock);
 }
 

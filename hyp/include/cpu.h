@@ -39,6 +39,8 @@ struct cpu {
     uint64_t iomap_domain;  /* whose bitmap, and which version of it, is in the TSS */
     uint64_t iomap_version;
     struct timer_heap *timers; /* timer.c */
+    struct run_queue *queue;   /* sched.c */
+    const uint64_t *slice_end; /* ns, when the slice of who runs is over; 0: it has no rival */
     struct cpu *self;          /* the stack's last word, see this_cpu() */
 };
 STATIC_ASSERT(sizeof(struct cpu) % 16 == 0);

@@ -60,7 +60,8 @@ struct vcpu {
 
     /* timer.c */
     uint64_t deadline, due[TIMER_KINDS]; /* ns, 0: none; deadline is the earliest of due */
-    uint32_t timer_slot, timer_port;
+    uint32_t timer_slot;
+    struct port *timer_port; /* HV_VIRQ_TIMER of this vCPU; NULL: not bound */
 
     /* event.c: the ports of its last poll, which are marked. */
     uint32_t polled_count;
@@ -115,7 +116,7 @@ struct domain {
     uint8_t *io_bitmap[2];       /* two frames, 0 bits are ports that it holds; NULL: none */
     uint64_t io_version;         /* changes with every change of io_bitmap; starts at 1 */
     struct resources *resources; /* resource.c: MMIO ranges, IRQs, devices; dma.c: pins */
-    uint32_t virq_port[4];       /* HV_VIRQ_… bound to, 0: none */
+    struct port *virq_port[4];   /* bound to it; NULL: none */
 
     enum domain_teardown teardown;
     uint64_t windows_at; /* grant.c: the window page that its next step of destroy looks at */

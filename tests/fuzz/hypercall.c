@@ -162,7 +162,8 @@ static void poke(struct input *in, struct domain *d)
 
 static bool leaves(uint64_t nr)
 {
-    return nr == HV_NR_block || nr == HV_NR_shutdown || nr == HV_NR_return_to_user;
+    return nr == HV_NR_block || nr == HV_NR_poll || nr == HV_NR_shutdown ||
+           nr == HV_NR_return_to_user;
 }
 
 typedef int64_t call_fn(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);

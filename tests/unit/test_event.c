@@ -279,7 +279,7 @@ START_TEST(test_no_quota_no_port)
     ck_assert_int_eq(host_bind_peer(a, b->id, (uint64_t)p), -HV_ENOMEM);
     ck_assert_uint_eq(status(b, (uint64_t)p).state, HV_PORT_UNBOUND);
     ck_assert_int_eq(host_bind_virq(a, HV_VIRQ_TIMER, 0), -HV_ENOMEM);
-    ck_assert_uint_eq(a->vcpu[0]->timer_port, 0);
+    ck_assert_ptr_null(a->vcpu[0]->timer_port);
     domain_root->quota = domain_root->used + domain_root->granted_quota;
     ck_assert_int_eq(host_bind_irq(domain_root, 5, 0), -HV_ENOMEM);
     ck_assert_int_eq(host_bind_msi(domain_root, 0x18, &msi), -HV_ENOMEM);

@@ -287,7 +287,8 @@ static const struct call {
 static bool ends_it(uint32_t nr)
 {
     return nr == HV_NR_set_entry || nr == HV_NR_return_to_user || nr == HV_NR_switch ||
-           nr == HV_NR_block || nr == HV_NR_shutdown || nr == HV_NR_console_write;
+           nr == HV_NR_block || nr == HV_NR_poll || nr == HV_NR_shutdown ||
+           nr == HV_NR_console_write;
 }
 
 static void keep(uint32_t nr, int64_t r)

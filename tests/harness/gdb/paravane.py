@@ -294,7 +294,7 @@ def show_domains():
 ENTRIES = ("syscall_entry", "trap_slow", "entry_from_guest", "return_to_user_slow", "arch_run")
 
 WAITS = ((1, "blocked"), (2, "waits for its device model"), (4, "paused"), (8, "offline"),
-         (16, "waits for its tracer"))
+         (16, "waits for its tracer"), (32, "polls"))
 
 
 def show_vcpus():
