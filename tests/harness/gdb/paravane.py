@@ -387,7 +387,7 @@ def show_frame(mfn):
 
 def show_grants():
     """pv grants: each live grant of each domain"""
-    kind = type_of("struct grant", "grant_find")
+    kind = type_of("struct grant", "grant_create")
     bits = constant("hv_grant.h", "HV_GRANT_SLOT_BITS")
     for d in domains():
         slots = d["grants"]
