@@ -16,6 +16,7 @@ import sys
 
 import figures
 import gen_abi
+import gen_advisories
 import gen_bench
 import gen_porting
 import gen_tests
@@ -78,6 +79,7 @@ def main():
     types = gen_types.parse()
     gen_abi.write(reference, {s.name for found, _ in types.values() for s in found})
     gen_types.write(reference, types)
+    gen_advisories.write(reference)
     gen_bench.write(reference)
     gen_porting.write(reference)
     gen_tests.write(reference)

@@ -32,8 +32,8 @@ def attack_section(path):
     text = read(path)
     title = re.search(r'test_title\[\]\s*=\s*((?:\s*"[^"]*")+)', text)
     comment = re.search(r"^/\*\n((?: \*.*\n)+?) \*/$", text, re.M)
-    name = "attack/" + os.path.basename(os.path.dirname(path))
-    out = heading(name, "-")
+    folder = os.path.basename(os.path.dirname(path))
+    out = [f".. _attack-{folder}:", "", *heading("attack/" + folder, "-")]
     if title:
         out += ["*" + inline("".join(re.findall(r'"([^"]*)"', title.group(1)))) + "*", ""]
     for p in paragraphs(comment.group(1)) if comment else []:
