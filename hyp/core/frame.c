@@ -251,7 +251,7 @@ bool frame_clear_step(void) {
         cleared = 0;
     }
     if (clearing == NO_FRAME) return unlock_with(&memory_lock, false);
-    memset((uint8_t *)frame_va((mfn_t){ clearing }) + cleared, 0, CLEAR_STEP);
+    words_clear((uint8_t *)frame_va((mfn_t){ clearing }) + cleared, CLEAR_STEP / 8);
     cleared += CLEAR_STEP;
     if (cleared == PAGE_SIZE) {
         uint32_t n = pop_free(false);
