@@ -14,7 +14,8 @@
 #define HV_CREATE_MAY_CREATE 1u /**< the child may create domains itself */
 
 /** IN of domain_create. Everything is charged to the child's quota, and the quota is taken from the
- * creator's; so is the weight, while the child exists, but for root's children. */
+ * creator's, while the child exists; so are the domains that it may create, and itself; so is the
+ * weight, but for root's children. */
 struct hv_domain_create {
     uint64_t quota;        /**< IN frames it may use in all: RAM, tables, everything */
     uint64_t ram_pages;    /**< IN size of its RAM range of GFNs, 1..HV_MAX_RAM_PAGES */
@@ -23,7 +24,9 @@ struct hv_domain_create {
     uint32_t flags;        /**< IN HV_CREATE_… */
     uint32_t weight;       /**< IN share of the CPU relative to others, 1..65535 (default 256) */
     uint32_t cap;          /**< IN percent of a CPU at most, 0: none (this version: 0) */
-    uint64_t rsvd[2];      /**< IN 0 */
+    uint32_t domains;      /**< IN domains that may exist below it; 0 if it may not create */
+    uint32_t rsvd0;        /**< IN 0 */
+    uint64_t rsvd1;        /**< IN 0 */
 };
 HV_STATIC_ASSERT(sizeof(struct hv_domain_create) == 56, "layout");
 

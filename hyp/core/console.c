@@ -5,7 +5,8 @@
  *
  * Owns the input ring. Root writes as it likes. Text of any other domain is gathered into whole
  * lines, each with the domain's number in front and without control characters, so that no guest
- * can forge another's line; a token bucket of bytes bounds what it can make the machine print.
+ * can forge another's line; a token bucket of bytes bounds what it and those below it can make the
+ * machine print.
  */
 #include "console.h"
 #include "barrier.h"
@@ -70,7 +71,7 @@ static bool line_put(struct domain *d, char c) {
 }
 
 int64_t console_domain_write(struct domain *d, const char *text, size_t bytes) {
-    struct bucket *b = &d->console_bucket;
+    struct bucket *b = &domain_account(d)->console_bucket;
     uint64_t n, done = 0;
     bool printed = false;
 

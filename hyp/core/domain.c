@@ -7,7 +7,8 @@
  *
  * Invariants: what a child may use (its quota) is taken from its parent's and stays counted in the
  * parent's granted_quota until the child gives it back; for every domain used + granted_quota <=
- * quota. The weights of a domain and of its children make up what it was given itself, but for
+ * quota. In the same way a domain and those below it are never more than it was given numbers for,
+ * and 1. The weights of a domain and of its children make up what it was given itself, but for
  * root. A domain in the tree has a parent in the tree: children are destroyed first.
  *
  * The end of a domain, in this order, because each step takes away what the next one relies on not
@@ -89,6 +90,11 @@ struct domain *domain_for_control(struct domain *caller, uint64_t id) {
     return NULL;
 }
 
+struct domain *domain_account(struct domain *d) {
+    while (d->parent != NULL && d->parent->parent != NULL) d = d->parent;
+    return d;
+}
+
 struct domain *domain_next(const struct domain *d) {
     for (uint32_t i = d != NULL ? d->slot + 1 : 0; i < HV_MAX_DOMAINS; i++)
         if (slots[i] != NULL) return slots[i];
@@ -127,6 +133,7 @@ static struct domain *record_new(uint64_t id, const struct hv_domain_create *c) 
     d->quota = c->quota;
     d->flags = c->flags;
     d->weight = c->weight;
+    d->domains = c->domains;
     frame_transfer(m, NULL, d);
     return d;
 }
@@ -172,6 +179,7 @@ static void enter(struct domain *d, struct domain *parent) {
         d->next_sibling = parent->first_child;
         parent->first_child = d;
         parent->granted_quota += d->quota;
+        parent->domains -= 1 + d->domains;
     }
     move_weight(d, parent, false);
 }
@@ -183,6 +191,7 @@ static int64_t create(struct domain *parent, const struct hv_domain_create *c) {
 
     /* Some weight has to stay with the parent. */
     if (parent != domain_root && c->weight >= parent->weight) return -HV_EPERM;
+    if (c->domains >= parent->domains) return -HV_ENOSPC;
     if (!frame_quota_left(parent, c->quota)) return -HV_ENOMEM;
     e = take_number(&id);
     if (e < 0) return e;
@@ -213,6 +222,7 @@ struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t w
         .vcpus = 1,
         .flags = HV_CREATE_MAY_CREATE,
         .weight = 256,
+        .domains = HV_MAX_DOMAINS - 1,
     };
     struct domain *d;
 
@@ -339,6 +349,7 @@ static void record_free(struct domain *d) {
     *link = d->next_sibling;
     slots[d->slot] = NULL;
     d->parent->granted_quota -= d->quota;
+    d->parent->domains += 1 + d->domains;
     move_weight(d, d->parent, true);
     frame_transfer(m, d, NULL);
     BUG_ON(d->used != 0);

@@ -33,8 +33,7 @@
 #define PORT_FRAMES     (HV_MAX_PORTS / PORTS_PER_FRAME)
 #define LINES_MAX       256u
 
-/* Interrupt vectors that a domain other than root may have: the machine has some 170, and one
- * domain with a device must not leave the others without. */
+/* Interrupt vectors of a child of root's and those below it: the machine has some 170 for all. */
 #define VECTORS_MAX 16u
 
 /* Throttled ports that one timer interrupt raises, and the time that each is charged to the sender
@@ -51,7 +50,6 @@ struct port_table {
     struct spinlock lock; /* state of all ports of the domain, frame[], free_from, the heap */
     uint32_t free_from;   /* no free port is below */
     uint32_t closed;      /* destroy: that many frames are gone, the last ones */
-    uint32_t vectors;     /* that its ports have */
     uint32_t waiting;     /* throttled ports, in the heap */
     struct port *frame[PORT_FRAMES];
 };
@@ -361,15 +359,17 @@ static void msi_handler(void *arg) { port_raise(arg); }
 
 /* A vector for a port; false: none is left, or `d` has enough. */
 static bool vector_get(struct domain *d, struct port *p, irq_handler_t *handler) {
-    if (d == domain_root || d->ports->vectors < VECTORS_MAX)
+    uint32_t *count = &domain_account(d)->vectors;
+
+    if (__atomic_add_fetch(count, 1, __ATOMIC_RELAXED) <= VECTORS_MAX || d == domain_root)
         p->vector = (int16_t)irq_vector_alloc(handler, p);
-    if (p->vector >= 0) d->ports->vectors++;
+    if (p->vector < 0) __atomic_sub_fetch(count, 1, __ATOMIC_RELAXED);
     return p->vector >= 0;
 }
 
 static void vector_put(struct domain *d, const struct port *p) {
     irq_vector_free(p->vector);
-    d->ports->vectors--;
+    __atomic_sub_fetch(&domain_account(d)->vectors, 1, __ATOMIC_RELAXED);
 }
 
 /* The line starts unmasked. The platform's tables, not the caller, say how it is triggered: flags

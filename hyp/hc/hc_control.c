@@ -27,7 +27,7 @@ static bool create_ok(const struct hv_domain_create *c) {
     return c->quota > 0 && c->ram_pages > 0 && c->ram_pages <= HV_MAX_RAM_PAGES &&
            c->window_pages <= HV_MAX_WINDOW_PAGES && c->vcpus == 1 &&
            (c->flags & ~HV_CREATE_MAY_CREATE) == 0 && c->weight > 0 && c->weight <= WEIGHT_MAX &&
-           c->cap == 0 && c->rsvd[0] == 0 && c->rsvd[1] == 0;
+           c->cap == 0 && (c->flags != 0 || c->domains == 0) && c->rsvd0 == 0 && c->rsvd1 == 0;
 }
 
 int64_t hc_domain_create(uint64_t gpa) {
@@ -42,7 +42,7 @@ int64_t hc_domain_create(uint64_t gpa) {
     if (r < 0) return HC_FAIL(r, "struct hv_domain_create");
     /* 3. Is every field in range, and what is reserved zero? */
     if (!create_ok(&c)) return HC_FAIL(-HV_EINVAL, "a field of struct hv_domain_create");
-    /* 4. Has the caller the weight and the quota, and is there a number? domain_create asks. */
+    /* 4. Has the caller the weight, the quota and the numbers? domain_create asks. */
     r = domain_create(caller, &c);
     return r < 0 ? HC_FAIL(r, "weight, quota, or no domain number left") : r;
 }

@@ -97,6 +97,8 @@ struct domain {
     struct domain *parent, *first_child, *next_sibling;
     uint32_t flags, reason;
     uint32_t nr_vcpus, weight;
+    uint32_t domains; /* that may still be created below it */
+    uint32_t vectors; /* of interrupts, that it and those below have: of a domain_account alone */
     struct vcpu *vcpu[HV_MAX_VCPUS];
 
     /* Memory: quota and charge in frames; see frame.h, p2m.h, space.h. */
@@ -132,6 +134,12 @@ extern struct domain *domain_root;
 
 /* The domain with this number (not HV_SELF), alive; NULL when there is none or it is dying. */
 struct domain *domain_find(uint64_t id);
+
+/*
+ * Whose allowance `d` uses up: root's own child above it, or itself. What is not handed down by
+ * number is counted there, so that nobody has more of it by having children.
+ */
+struct domain *domain_account(struct domain *d);
 
 /*
  * The one question of privilege: may `caller` act on `id`? Returns the caller itself for HV_SELF or

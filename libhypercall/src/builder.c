@@ -49,6 +49,7 @@ static int64_t create(struct hv_build *b)
         .window_pages = b->window_pages,
         .vcpus = 1,
         .flags = b->flags,
+        .domains = b->domains,
         .weight = b->weight ? b->weight : 256,
     };
 

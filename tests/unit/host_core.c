@@ -159,6 +159,7 @@ int64_t host_child(struct domain *parent, uint64_t quota)
                                         .window_pages = 64,
                                         .vcpus = 1,
                                         .flags = HV_CREATE_MAY_CREATE,
+                                        .domains = parent == domain_root ? 7 : parent->domains / 2,
                                         .weight =
                                             parent == domain_root ? 256 : parent->weight / 2 };
 

@@ -93,6 +93,7 @@ END_TEST
 
 START_TEST(test_the_table_ends)
 {
+    const struct hv_domain_create c = { .quota = 40, .ram_pages = 8, .vcpus = 1, .weight = 1 };
     int64_t r = 0;
     int made = 0;
 
@@ -100,7 +101,7 @@ START_TEST(test_the_table_ends)
     root = domain_root;
     frame_reclaim_all();
     free_before = frame_free_count();
-    while ((r = host_child(root, 40)) >= 0) {
+    while ((r = domain_create(root, &c)) >= 0) {
         made++;
     }
     ck_assert_int_eq(r, -HV_ENOSPC);
@@ -108,6 +109,54 @@ START_TEST(test_the_table_ends)
     while (root->first_child != NULL) {
         must(host_destroy(root->first_child) == 0);
     }
+    check_all_back();
+}
+END_TEST
+
+/* A child and those that it may create are taken from its creator's numbers, and come back. */
+START_TEST(test_numbers_are_handed_down)
+{
+    struct hv_domain_create c = {
+        .quota = 60, .ram_pages = 8, .vcpus = 1, .flags = HV_CREATE_MAY_CREATE, .weight = 1
+    };
+    struct domain *a, *b;
+
+    start();
+    a = host_domain(root, 8 * QUOTA, 0);
+    ck_assert_uint_eq(a->domains, 7);
+    ck_assert_uint_eq(root->domains, HV_MAX_DOMAINS - 1 - 8);
+    c.domains = 7;
+    ck_assert_int_eq(domain_create(a, &c), -HV_ENOSPC);
+    c.domains = UINT32_MAX;
+    ck_assert_int_eq(domain_create(a, &c), -HV_ENOSPC);
+    ck_assert_int_eq(domain_create(root, &c), -HV_ENOSPC);
+    c.domains = 6;
+    c.quota = QUOTA * 6;
+    c.weight = 32;
+    b = domain_find((uint64_t)domain_create(a, &c));
+    ck_assert_ptr_nonnull(b);
+    ck_assert_uint_eq(a->domains, 0);
+    c.domains = 0;
+    c.quota = 60;
+    c.weight = 1;
+    ck_assert_int_eq(domain_create(a, &c), -HV_ENOSPC);
+    for (int i = 0; i < 6; i++) {
+        ck_assert_int_gt(domain_create(b, &c), 0);
+    }
+    ck_assert_int_eq(domain_create(b, &c), -HV_ENOSPC);
+    /* One that fails half way takes none. */
+    ck_assert_int_eq(host_destroy(b->first_child), 0);
+    c.quota = 10;
+    ck_assert_int_eq(domain_create(b, &c), -HV_ENOMEM);
+    ck_assert_uint_eq(b->domains, 1);
+    while (b->first_child != NULL) {
+        must(host_destroy(b->first_child) == 0);
+    }
+    ck_assert_uint_eq(b->domains, 6);
+    ck_assert_int_eq(host_destroy(b), 0);
+    ck_assert_uint_eq(a->domains, 7);
+    ck_assert_int_eq(host_destroy(a), 0);
+    ck_assert_uint_eq(root->domains, HV_MAX_DOMAINS - 1);
     check_all_back();
 }
 END_TEST
@@ -554,6 +603,7 @@ int main(void)
     tcase_add_test(tc, test_numbers_are_never_used_twice);
     tcase_add_test(tc, test_a_full_slot_is_passed_over);
     tcase_add_test(tc, test_the_table_ends);
+    tcase_add_test(tc, test_numbers_are_handed_down);
     tcase_add_test(tc, test_privilege);
     tcase_add_test(tc, test_quota_comes_from_the_creator);
     tcase_add_test(tc, test_creation_fails_at_every_point);

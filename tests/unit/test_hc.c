@@ -287,8 +287,9 @@ START_TEST(test_create)
     REFUSED(weight, child->weight, HV_EPERM);
     REFUSED(weight, 65535, HV_EPERM);
     REFUSED(cap, 1, HV_EINVAL);
-    REFUSED(rsvd[0], 1, HV_EINVAL);
-    REFUSED(rsvd[1], 1, HV_EINVAL);
+    REFUSED(domains, 1, HV_EINVAL); /* without the right to create */
+    REFUSED(rsvd0, 1, HV_EINVAL);
+    REFUSED(rsvd1, 1, HV_EINVAL);
     REFUSED(window_pages, HV_MAX_WINDOW_PAGES, HV_ENOMEM);
     ck_assert_ptr_eq(child->first_child, grandchild);
     host_audit();

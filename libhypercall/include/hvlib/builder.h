@@ -29,6 +29,7 @@ struct hv_build {
     uint64_t quota;        /**< IN frames; 0: RAM and a fair amount for tables, OUT what it was */
     uint32_t weight;       /**< IN share of the CPU; 0: 256 */
     uint32_t flags;        /**< IN HV_CREATE_… */
+    uint32_t domains;      /**< IN that may exist below it, with HV_CREATE_MAY_CREATE */
     uint32_t control_port; /**< IN for hv_build_finish: the domain's port to its controller; 0 or
                               ~0: none */
     uint32_t rsvd;

@@ -281,8 +281,11 @@ static void check_create(void)
         }
     }
     for (unsigned bit = 0; bit < 64; bit++) {
-        WITH(rsvd[0], (uint64_t)1 << bit, -HV_EINVAL);
-        WITH(rsvd[1], (uint64_t)1 << bit, -HV_EINVAL);
+        WITH(rsvd1, (uint64_t)1 << bit, -HV_EINVAL);
+        if (bit < 32) {
+            WITH(rsvd0, (uint32_t)1 << bit, -HV_EINVAL);
+            WITH(domains, (uint32_t)1 << bit, -HV_EINVAL); /* with no right to create */
+        }
         if (bit > 0 && bit < 32) {
             WITH(flags, (uint32_t)1 << bit, -HV_EINVAL);
         }

@@ -256,6 +256,7 @@ static void fill(uint32_t nr, const uint64_t a[6])
                                        .window_pages = below(700),
                                        .vcpus = 1,
                                        .flags = (uint32_t)below(2),
+                                       .domains = (uint32_t)below(3),
                                        .weight = (uint32_t)(1 + below(20)) };
         break;
     case HV_NR_vcpu_set_context:

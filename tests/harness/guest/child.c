@@ -12,6 +12,8 @@
 #define WINDOW_PAGES 64u
 #define PATIENCE_NS  10000000000u
 #define MAX_CHILDREN 64u
+/* Of a child that may create. */
+#define USUAL_DOMAINS 32u
 /* Tables of a child's own, of the usual size. */
 #define ROOM_FOR_TABLES 320u
 
@@ -102,6 +104,9 @@ uint64_t test_build(const char *role, uint64_t pages, const char *arguments)
         .cmdline = cmdline,
         .weight = test_options.weight,
         .flags = test_options.flags,
+        .domains = test_options.flags & HV_CREATE_MAY_CREATE && !test_options.domains
+                       ? USUAL_DOMAINS
+                       : test_options.domains,
     };
 
     if (test_options.quota)

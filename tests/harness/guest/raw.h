@@ -8,12 +8,14 @@
 
 #include "test.h"
 
-/** Create; every field of the structure that is not named is 0 but for vcpus, which is 1. */
+/** Create; every field of the structure that is not named is 0 but for vcpus, which is 1, and the
+ * domains of one that may create, 4. */
 static inline int64_t raw_create(struct hv_domain_create c)
 {
     HV_BUFFER(64) struct hv_domain_create in = c;
 
     in.vcpus = in.vcpus ? in.vcpus : 1;
+    in.domains = in.flags && !in.domains ? 4 : in.domains;
     return hv_domain_create(hv_gpa(&in));
 }
 

@@ -130,6 +130,7 @@ extern struct test_options {
     uint64_t window_pages;
     uint64_t quota; /* frames on top of what RAM and tables take */
     uint32_t flags; /* HV_CREATE_… */
+    uint32_t domains;
     uint32_t weight;
 } test_options;
 /** Build and start. */
