@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * qemu: timeout=60
+ *
+ * Threat (E6). Calls name a virtual CPU by its number. It is compared with how many there can be,
+ * not with how many this domain has; or truncated first; or compared and then used by a
+ * mispredicted branch. Or a vCPU is set up, started and stopped in an order that nobody thought of:
+ * twice, while it runs, when it is gone.
+ *
+ * This version has one vCPU a domain. The guest names every number up to 4,096 and the nasty ones
+ * in each call that takes one, on itself, on a child in each state of its life, and on one that is
+ * half taken apart; it sets contexts, starts, pauses and destroys in every order. A vulnerable
+ * system uses a pointer behind the last vCPU, or runs one that has no context.
+ */
+#include "hvlib/builder.h"
+#include "nasty.h"
+#include "raw.h"
+#include <hv_trace.h>
+
+const char test_title[] = "no number but its own names a virtual CPU, in no state of its domain";
+
+static const uint64_t large[] = { NASTY_LARGE, NASTY_NONCANONICAL, NASTY_HYP };
+
+static HV_BUFFER(64) struct hv_vcpu_context context;
+static uint8_t *page;
+static uint64_t port;
+
+/* Every call that takes a vCPU. `gone`: what the ones answer that need a living domain; `self`:
+ * those for descendants alone are refused whatever the number is. */
+static void check_number(uint64_t dom, uint64_t vcpu, int64_t in_state, int64_t error)
+{
+    bool self = dom == HV_SELF;
+
+    CHECK_EQ(hv_vcpu_set_context(dom, vcpu, hv_gpa(&context)), in_state);
+    CHECK_EQ(hv_event_bind(dom, HV_BIND_VIRQ, HV_VIRQ_TIMER, vcpu, 0), error);
+    CHECK_EQ(hv_event_bind(dom, HV_BIND_VIRQ, HV_VIRQ_DOMAIN, vcpu, 0), error);
+    if (self)
+        CHECK_EQ(hv_event_set_vcpu(HV_SELF, port, vcpu), error);
+    CHECK_EQ(hv_io_complete(dom, vcpu, 0, hv_gpa(page)), self ? -HV_EPERM : error);
+    CHECK_EQ(hv_call_trace(dom, vcpu, HV_CALLS_NEWEST), self ? -HV_EPERM : error);
+    CHECK_EQ(hv_call_trace_read(dom, vcpu, 0, hv_gpa(page), 1), self ? -HV_EPERM : error);
+    memset(page, 0xaa, 64);
+}
+
+static void check_numbers(uint64_t dom, int64_t in_state, int64_t error)
+{
+    for (uint64_t n = 1; n < 4096; n++)
+        check_number(dom, n, in_state, error);
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++)
+        check_number(dom, large[i], in_state, error);
+}
+
+/* What the number 0 answers in this state. */
+static void check_zero(uint64_t dom, int64_t set, int64_t start, int64_t pause, int64_t unpause)
+{
+    CHECK_EQ(hv_vcpu_set_context(dom, 0, hv_gpa(&context)), set);
+    CHECK_EQ(hv_domain_start(dom), start);
+    CHECK_EQ(hv_domain_pause(dom), pause);
+    CHECK_EQ(hv_domain_unpause(dom), unpause);
+}
+
+static void give_code(uint64_t dom)
+{
+    static const uint8_t jump[2] __attribute__((aligned(64))) = { 0xeb, 0xfe };
+
+    NEED(hv_populate(dom, 0, 1));
+    NEED(hv_domain_copy(dom, 0, hv_gpa(jump), sizeof jump, 1));
+    NEED(test_map(dom, 0, HV_KERNEL_START, 0, 1, HV_MAP_READ | HV_MAP_EXEC));
+}
+
+static void run_a_while(void)
+{
+    for (int i = 0; i < 20; i++)
+        hv_yield();
+}
+
+static void check_life(void)
+{
+    uint64_t dom = (uint64_t)NEED(raw_small(16, 0));
+    struct hv_vcpu_context bad;
+
+    give_code(dom);
+    /* Built: there is nothing to start yet. */
+    CHECK_EQ(hv_domain_start(dom), -HV_EINVAL);
+    CHECK_EQ(hv_domain_pause(dom), -HV_EINVAL);
+    CHECK_EQ(hv_domain_unpause(dom), -HV_EINVAL);
+    check_numbers(dom, -HV_EINVAL, -HV_EINVAL);
+    /* A context is all or nothing: a bad one leaves it without. */
+    bad = context;
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+        context.rip = large[i];
+        if (large[i] < HV_KERNEL_START)
+            CHECK_EQ(hv_vcpu_set_context(dom, 0, hv_gpa(&context)), -HV_EINVAL);
+        context.rip = bad.rip;
+        context.rsp = large[i];
+        if (large[i] < HV_KERNEL_START && large[i] >= HV_USER_END + HV_PAGE_SIZE)
+            CHECK_EQ(hv_vcpu_set_context(dom, 0, hv_gpa(&context)), -HV_EINVAL);
+        context = bad;
+    }
+    context.rip = 0;
+    CHECK_EQ(hv_vcpu_set_context(dom, 0, hv_gpa(&context)), -HV_EINVAL);
+    context = bad;
+    CHECK_EQ(hv_domain_start(dom), -HV_EINVAL);
+    /* Twice before the start is allowed: the second one counts. */
+    CHECK_EQ(hv_vcpu_set_context(dom, 0, hv_gpa(&context)), 0);
+    CHECK_EQ(hv_vcpu_set_context(dom, 0, hv_gpa(&context)), 0);
+    CHECK_EQ(hv_domain_start(dom), 0);
+    /* It runs. */
+    run_a_while();
+    CHECK_EQ(hv_vcpu_set_context(dom, 0, hv_gpa(&context)), -HV_EBUSY);
+    CHECK_EQ(hv_domain_start(dom), -HV_EINVAL);
+    check_numbers(dom, -HV_EINVAL, -HV_EINVAL);
+    CHECK_EQ(hv_domain_unpause(dom), -HV_EINVAL);
+    CHECK_EQ(hv_domain_pause(dom), 0);
+    /* Paused. */
+    CHECK_EQ(hv_vcpu_set_context(dom, 0, hv_gpa(&context)), -HV_EBUSY);
+    CHECK_EQ(hv_domain_start(dom), -HV_EINVAL);
+    CHECK_EQ(hv_domain_pause(dom), -HV_EINVAL);
+    check_numbers(dom, -HV_EINVAL, -HV_EINVAL);
+    uint64_t ran = test_info(dom).cpu_ns;
+
+    run_a_while();
+    CHECK_EQ(test_info(dom).cpu_ns, ran);
+    CHECK_EQ(hv_domain_unpause(dom), 0);
+    run_a_while();
+    CHECK(test_info(dom).cpu_ns > ran);
+    /* Half gone, step by step, to the end. */
+    while (hv_domain_destroy(dom) > 0) {
+        check_zero(dom, -HV_EPERM, -HV_EDEAD, -HV_EDEAD, -HV_EDEAD);
+        check_number(dom, 1, -HV_EPERM, -HV_EPERM);
+        check_number(dom, ~(uint64_t)0, -HV_EPERM, -HV_EPERM);
+    }
+    check_zero(dom, -HV_EPERM, -HV_EPERM, -HV_EPERM, -HV_EPERM);
+    check_numbers(dom, -HV_EPERM, -HV_EPERM);
+}
+
+/* Ended by a fault: it has vCPUs still, which nothing brings back to life. */
+static void check_killed(void)
+{
+    uint64_t dom = (uint64_t)NEED(raw_small(16, 0));
+
+    give_code(dom);
+    context.rip = HV_KERNEL_START + 0x5000;
+    CHECK_EQ(hv_vcpu_set_context(dom, 0, hv_gpa(&context)), 0);
+    context.rip = HV_KERNEL_START;
+    CHECK_EQ(hv_domain_start(dom), 0);
+    test_wait(dom, NULL);
+    CHECK_EQ(test_info(dom).state, HV_DOMAIN_KILLED);
+    check_zero(dom, -HV_EBUSY, -HV_EDEAD, -HV_EDEAD, -HV_EDEAD);
+    check_numbers(dom, -HV_EINVAL, -HV_EINVAL);
+    CHECK_EQ(hv_call_trace(dom, 0, HV_CALLS_ALL), 0);
+    run_a_while();
+    CHECK_EQ(test_info(dom).state, HV_DOMAIN_KILLED);
+    CHECK_EQ(hv_domain_end(dom), 0);
+}
+
+void test_main(void)
+{
+    uint64_t self = hv_start_domain_id();
+
+    page = test_pages(1);
+    context = (struct hv_vcpu_context){ .rip = HV_KERNEL_START, .rsp = HV_KERNEL_START };
+    port = (uint64_t)NEED(hv_event_offer(HV_SELF, NULL, NULL));
+    CHECK_EQ(hv_event_set_vcpu(HV_SELF, port, 0), 0);
+    check_numbers(HV_SELF, -HV_EINVAL, -HV_EINVAL);
+    CHECK_EQ(hv_vcpu_set_context(self, 0, hv_gpa(&context)), -HV_EBUSY);
+    CHECK_EQ(hv_domain_start(self), -HV_EPERM);
+    CHECK_EQ(hv_domain_pause(self), -HV_EPERM);
+    for (int i = 0; i < 4; i++)
+        check_life();
+    check_killed();
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * qemu: timeout=60
+ *
+ * Threat (H5). Arguments lie in memory that somebody else can write: the check reads a word, the
+ * use reads it again, and between the two it has changed. Or the call itself writes it: an answer
+ * goes to where the question is read from, to the page that is asked about, to the one that is just
+ * being pinned.
+ *
+ * A second domain flips every word of this guest's runs, in a page that both can write, between a
+ * good value and a hostile one, as fast as it can; the guest calls with them. On one processor the
+ * change falls between calls, never into one: what is held here is that each call acts on one of
+ * the values, wholly, and that no third outcome exists. The rest asks calls to write over their own
+ * arguments, which needs no second processor. A vulnerable system maps what was not checked.
+ *
+ * What only two processors can show, a change during the call, holds by construction: each entry is
+ * copied once, behind a compiler barrier, before it is looked at; tests/fuzz runs the handlers over
+ * memory that changes with every read.
+ */
+#include "hvlib/clock.h"
+#include "hvlib/grant.h"
+#include "test.h"
+
+#define R      HV_MAP_READ
+#define RW     (HV_MAP_READ | HV_MAP_WRITE)
+#define DEVICE 0x10u
+#define CALLS  20000u
+#define AT     2048u /* of the runs in the shared page */
+
+const char test_title[] = "a call acts on its arguments as they were once, whoever changes them";
+
+/* ---- the one that flips ---- */
+
+/* Word n of a run: address, GFN, count and rights. */
+static void be_flipper(void)
+{
+    volatile uint64_t *run = test_shared(TEST_PARENT) + AT / 8, *good = run + 8, *bad = run + 16;
+
+    test_signal(TEST_PARENT, 1, 1);
+    for (uint64_t n = 0; test_shared(TEST_PARENT)[0] == 0; n++) {
+        run[n % 3] = bad[n % 3];
+        if (n % 64 == 63)
+            hv_yield();
+        run[n % 3] = good[n % 3];
+        test_shared(TEST_PARENT)[32] = n;
+        if (n % 5 == 0)
+            hv_yield();
+    }
+}
+
+static void set(volatile uint64_t *at, uint64_t address, uint64_t gfn, uint64_t count_rights)
+{
+    at[0] = address;
+    at[1] = gfn;
+    at[2] = count_rights;
+}
+
+static void check_flipped(void)
+{
+    uint64_t flipper = test_spawn("flipper", 192), address = test_addresses(3), other = address;
+    volatile uint64_t *run = test_shared(flipper) + AT / 8, *good = run + 8, *bad = run + 16;
+    uint64_t gpa = hv_gpa(test_shared(flipper)) + AT, refused = 0, mapped = 0;
+    uint8_t *frame = test_pages(1);
+
+    address += HV_PAGE_SIZE;
+    frame[0] = 0x77;
+    set(good, address, hv_gfn(frame), (uint64_t)R << 32 | 1);
+    /* A hypervisor's address, no frame, all of memory with all rights. */
+    set(bad, 0xffff820000000000, HV_GFN_WINDOW - 1, ~(uint64_t)0);
+    set(run, good[0], good[1], good[2]);
+    test_await(flipper, 1, 1);
+    for (uint64_t i = 0; i < CALLS; i++) {
+        int64_t result = hv_map(HV_SELF, 0, gpa, 1);
+        uint64_t value = 0;
+
+        if (result == -HV_EINVAL) {
+            refused++;
+            CHECK_EQ(test_try_read(address, NULL), 14);
+        } else {
+            CHECK_EQ(result, 1);
+            mapped++;
+            CHECK_EQ(test_try_read(address, &value), TEST_NO_FAULT);
+            CHECK_EQ(value & 0xff, 0x77);
+            CHECK_EQ(test_try_write(address, 0), 14);
+            CHECK_EQ(test_unmap(HV_SELF, 0, address, 1), 1);
+        }
+        if (i % 97 == 0) {
+            CHECK_EQ(test_try_read(other, NULL), 14);
+            CHECK_EQ(test_try_read(address + HV_PAGE_SIZE, NULL), 14);
+        }
+        if (i % 3 == 0)
+            hv_yield();
+    }
+    hv_printf("%lu mapped, %lu refused, %lu flips\n", mapped, refused, test_shared(flipper)[32]);
+    CHECK(mapped > 0);
+    CHECK(refused > 0);
+    test_signal(flipper, 0, 1);
+    test_join(flipper);
+}
+
+/* ---- answers into what is asked about ---- */
+
+/* The runs of dma_map are written into the page that is pinned. */
+static void check_dma_into_itself(void)
+{
+    struct hv_dma_run *runs = test_pages(4);
+    uint64_t pages = 0, gfn = hv_gfn(runs);
+    int64_t n = hv_dma_map(DEVICE, gfn, 4, hv_gpa(runs));
+
+    CHECK(n >= 1 && n <= 4);
+    for (int64_t i = 0; i < n; i++)
+        pages += runs[i].pages;
+    CHECK_EQ(pages, 4);
+    for (int64_t i = 0; i < n; i++)
+        CHECK_EQ(hv_dma_unmap(DEVICE, runs[i].address, runs[i].pages), (int64_t)runs[i].pages);
+}
+
+/* The bytes of space_query go to the page whose byte is among them. */
+static void check_query_into_itself(void)
+{
+    uint8_t *page = test_pages(2);
+    uint64_t at = (uint64_t)(uintptr_t)page;
+
+    memset(page, 0xee, 64);
+    CHECK_EQ(hv_space_query(HV_SELF, 0, at, 2, hv_gpa(page), HV_QUERY_CLEAR), 0);
+    CHECK_EQ(page[0], RW | HV_QUERY_ACCESSED | HV_QUERY_DIRTY);
+    CHECK_EQ(page[2], 0xee);
+    /* What hyp wrote through its own mapping left no mark; looking did. */
+    CHECK_EQ(hv_space_query(HV_SELF, 0, at, 1, hv_gpa(page) + HV_PAGE_SIZE, 0), 0);
+    CHECK_EQ(page[HV_PAGE_SIZE], RW | HV_QUERY_ACCESSED);
+    /* The array of a map that takes the right to write from its own page. */
+    struct hv_map_run *run = (void *)page;
+
+    run[0] = (struct hv_map_run){ .address = at, .count = 1, .rights = R };
+    CHECK_EQ(hv_protect(HV_SELF, 0, hv_gpa(run), 1), 1);
+    CHECK_EQ(test_try_write(at, 0), 14);
+    /* An answer goes by the frame, not by the leaf: the page is this guest's to be written. */
+    CHECK_EQ(hv_domain_info(HV_SELF, hv_gpa(page)), 0);
+    CHECK_EQ(*(uint64_t *)(void *)page, hv_start_domain_id());
+    CHECK_EQ(test_map(HV_SELF, 0, at, hv_gfn(page), 1, RW), 1);
+}
+
+/* One frame from both sides, in all small distances: domain_copy through a window of the child's.
+ */
+static void check_copy_over_itself(void)
+{
+    uint64_t child = test_build("idle", 192, NULL), gfn = 150;
+    uint64_t ref, window = test_windows(1);
+    HV_BUFFER(64) struct hv_grant_map m;
+    uint64_t *page = test_pages(1), *back = test_pages(1);
+    uint64_t remote = gfn * HV_PAGE_SIZE, local = window * HV_PAGE_SIZE;
+    uint64_t port = (uint64_t)NEED(hv_event_offer(child, NULL, NULL));
+
+    ref = (uint64_t)NEED(hv_grant_create(child, hv_start_domain_id(), gfn, 1, RW));
+    m = (struct hv_grant_map){ child, ref, window, (uint32_t)port, RW, 1, 0 };
+    CHECK_EQ(hv_grant_map(HV_SELF, hv_gpa(&m), 1), 1);
+    for (uint64_t shift = 0; shift <= 64; shift += 8) {
+        for (unsigned up = 0; up < 2; up++) {
+            uint64_t from = up ? remote : remote + shift, to = up ? local + shift : local;
+
+            for (uint64_t i = 0; i < 512; i++)
+                page[i] = i;
+            NEED(hv_copy_to_domain(child, remote, page, HV_PAGE_SIZE));
+            CHECK_EQ(hv_domain_copy(child, from, to, HV_PAGE_SIZE - shift, 0),
+                     (int64_t)(HV_PAGE_SIZE - shift));
+            NEED(hv_copy_from_domain(child, remote, back, HV_PAGE_SIZE));
+            /* Words in ascending order: downwards it is a move, upwards it repeats. */
+            for (uint64_t i = 0, d = shift / 8; i < 512; i++) {
+                uint64_t moved = i + d < 512 ? i + d : i, repeated = d ? i % d : i;
+
+                CHECK_EQ(back[i], up ? repeated : moved);
+            }
+        }
+    }
+    /* Never beyond the window. */
+    CHECK_EQ(hv_domain_copy(child, remote, local + 8, HV_PAGE_SIZE, 0), HV_PAGE_SIZE - 8);
+    m.owner = window;
+    CHECK_EQ(hv_grant_unmap(HV_SELF, hv_gpa(&m), 1), 1);
+    CHECK_EQ(hv_grant_end(child, ref, 0), 0);
+    CHECK_EQ(hv_event_end(port), 0);
+    test_destroy(child);
+}
+
+/* A domain described in the page that the answer about it goes to, and a port whose number is the
+ * word that its status overwrites. */
+static void check_answers_over_questions(void)
+{
+    uint64_t *page = test_pages(1);
+    struct hv_domain_create *c = (void *)page;
+    uint64_t dom, gpa = hv_gpa(page), port = (uint64_t)NEED(hv_event_offer(HV_SELF, NULL, NULL));
+
+    *c = (struct hv_domain_create){
+        .quota = 64, .ram_pages = 4, .window_pages = 1, .vcpus = 1, .weight = 16
+    };
+    dom = (uint64_t)NEED(hv_domain_create(gpa));
+    CHECK_EQ(hv_domain_info(dom, gpa), 0);
+    CHECK_EQ(page[0], dom);
+    CHECK_EQ(hv_domain_create(gpa), -HV_EINVAL); /* the answer is no question */
+    page[0] = port;
+    CHECK_EQ(hv_event_status(HV_SELF, page[0], gpa), 0);
+    CHECK_EQ(((struct hv_event_status *)(void *)page)->state, HV_PORT_UNBOUND);
+    while (hv_domain_destroy(dom) > 0) {
+    }
+    CHECK_EQ(hv_event_end(port), 0);
+}
+
+void test_main(void)
+{
+    if (test_is("flipper"))
+        be_flipper();
+    if (!test_is("root"))
+        return;
+    check_flipped();
+    check_dma_into_itself();
+    check_query_into_itself();
+    check_copy_over_itself();
+    check_answers_over_questions();
+}
