@@ -133,7 +133,7 @@ static const struct {
     { call_grant_copy, "grant_copy", 40, false, false, -HV_EINVAL },
     { call_domain_create, "domain_create", 56, false, false, -HV_EINVAL },
     { call_set_context, "vcpu_set_context", 32, false, false, -HV_EINVAL },
-    { call_domain_info, "domain_info", 288, true, false, 0 },
+    { call_domain_info, "domain_info", sizeof(struct hv_domain_info), true, false, 0 },
     { call_copy_out, "domain_copy from", 8, false, true, 8 },
     { call_copy_in, "domain_copy to", 8, true, true, 8 },
 };
