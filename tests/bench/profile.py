@@ -68,14 +68,18 @@ def show(row, counted, times, names, top):
 
 
 def profile(s, options):
+    """Shows the rows of a scenario that match; how many."""
     with s.machine(options.build, options.out, "profile=on") as machine:
         end = machine.wait()
     if not end.orderly or end.reason:
         raise run.Failed(f"{s.name}: {end}; last line: {machine.last_line()}")
     names = Names(options.build, s.layers)
+    shown = 0
     for row, (counted, times) in zip(run.parse(s, machine.text), profiles(s.counts(options.out))):
         if any(fnmatch.fnmatch(row["name"], p) for p in options.patterns):
             show(row, counted, times, names, options.top)
+            shown += 1
+    return shown
 
 
 def main():
@@ -87,11 +91,13 @@ def main():
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
     try:
-        for s in scenario.SCENARIOS:
-            if s.layers and s.wanted(options.patterns):
-                profile(s, options)
+        shown = sum(profile(s, options) for s in scenario.SCENARIOS
+                    if s.layers and s.wanted(options.patterns))
     except (run.Failed, OSError) as error:
         print(f"bench-profile: {error}", file=sys.stderr)
+        return 1
+    if not shown:
+        print(f"bench-profile: {scenario.none(options.patterns)}", file=sys.stderr)
         return 1
     return 0
 

@@ -225,7 +225,7 @@ def main():
         print(f"bench: {error}", file=sys.stderr)
         return 1
     if not rows:
-        print(f"bench: no row matches {' '.join(options.patterns)}", file=sys.stderr)
+        print(f"bench: {scenario.none(options.patterns)}", file=sys.stderr)
         return 1
     save(rows, options.out, "partial" if options.patterns else "results")
     print(table.text(rows), end="")

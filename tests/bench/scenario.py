@@ -32,7 +32,8 @@ class Scenario:
     options: dict = field(default_factory=dict)
 
     def wanted(self, patterns):
-        return any(fnmatch.fnmatch(f, p.split(".")[0] if "." in p else "*")
+        """Can one of its rows match? A name begins with its family and a dot, so no plain word does."""
+        return any(fnmatch.fnmatch(f, p.split(".")[0]) if "." in p else set(p) & set("*?[")
                    for f in self.families for p in patterns)
 
     def machine(self, build, out, *more):
@@ -177,6 +178,11 @@ def console_scenarios():
                    options={"cmdline": "mode=emulated_pio console=uart", "conf": ["emulate = uart"]})
     yield Scenario("console_native", ("console",), native_console, {"guest": "native.elf"}, waits=True,
                    options={"cmdline": "mode=native console=uart"})
+
+
+def none(patterns):
+    """What to say when no row matches."""
+    return f"no row matches {' '.join(patterns)}; names look like trap.port_in, block.read_4k*"
 
 
 MICRO = tuple("hypercall event trap memory grant time sched boot".split())

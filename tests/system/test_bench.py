@@ -3,10 +3,11 @@
 
 import json
 import os
+import re
 import sys
 import xml.etree.ElementTree
 
-RUN, DIFF = "tests/bench/run.py", "tests/bench/diff.py"
+RUN, DIFF, PROFILE = "tests/bench/run.py", "tests/bench/diff.py", "tests/bench/profile.py"
 
 
 def result(name, value, repeatable=True, mode="pv"):
@@ -50,6 +51,14 @@ def test_diff_refuses_what_is_no_result(system):
     compared(system, good, other, 2, "other.json: not results of schema 1")
     compared(system, good, broken, 2, "broken.json: a result without")
     compared(system, good, "", 2, "two files are compared")
+
+
+def test_no_such_row(system):
+    "a word that no row's name can match is refused in one line, before anything is booted"
+    for tool in (RUN, PROFILE):
+        done = system.run("/usr/bin/python3", tool, "--build", system.build, "--out", system.scratch, "read_4k")
+        system.check(done.returncode == 1 and re.fullmatch(r"bench.*: no row matches read_4k; .*\n", done.stdout),
+                     f"{tool}: a refusal, not {done.returncode}: {done.stdout}")
 
 
 def test_figures_have_to_agree(system):
