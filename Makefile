@@ -229,11 +229,11 @@ help:
 	@echo 'make bench   measure; results in build/bench/; B="trap.* block.read_4k*" picks some rows'
 	@echo 'make bench-profile  the functions that take the instructions of rows: B="block.read_4k*"'
 	@echo 'make bench-diff     compare two results: A=old.json B=new.json; status 1 when a row got worse'
-	@echo 'make proofs  search the Spin models; after make deps-assurance, as are the next:'
+	@echo 'make proofs  search the Spin models (make deps-assurance first)'
 	@echo 'make fuzz    random hypercalls by two hostile domains: N=10000000 calls, SEED='
 	@echo 'make fuzz-host   libFuzzer on the readers of bytes and the hypercall layer: SECONDS=600 F=ring'
 	@echo 'make mutants  defects in the real code that tests have to notice; M=PATTERN'
-	@echo 'make coverage  lines and branches of hyp/core and hyp/hc that unit tests run'
+	@echo 'make coverage  lines and branches of hyp/core and hyp/hc that unit tests run (make deps-assurance first)'
 	@echo 'make tour    record the disk reads that the guided tour shows'
 	@echo 'make docs    the documentation, in build/docs/html/'
 	@echo 'make lint    the static checks      make format  apply clang-format'
@@ -252,8 +252,10 @@ run debug: $(if $(ISO),$(ISO),missing-iso)
 # An example as the first domain, with its own image as second module (pingpong builds its peer from
 # it). Status 33 of QEMU is a shutdown with reason 0.
 E ?= hello
+ifneq ($(filter example,$(MAKECMDGOALS)),)
+$(if $(filter $(E),$(EXAMPLES)),,$(error there is no example '$(E)', only: $(EXAMPLES)))
+endif
 example: $(HYP) $(EXAMPLE_ELFS)
-	$(if $(filter $(E),$(EXAMPLES)),,$(error there is no example '$(E)', only: $(EXAMPLES)))
 	$(Q)cd $(B) && qemu-system-x86_64 -machine q35 -cpu max,family=25,model=1 -m 256 -nodefaults \
 	    -display none -no-reboot -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 \
 	    -kernel hyp.elf -initrd '$(E).elf,$(E).elf'; [ $$? = 33 ]
@@ -269,6 +271,10 @@ missing-iso:
 PREFIX ?= /usr/local
 KIT := libhypercall/kit
 INSTALLED := $(DESTDIR)$(PREFIX)
+ifneq ($(filter install,$(MAKECMDGOALS)),)
+$(if $(filter-out /%,$(or $(PREFIX),$(if $(DESTDIR),,empty))),$(error PREFIX is the whole path of a folder, \
+    without a space, as PREFIX=$$HOME/paravane; not '$(PREFIX)'))
+endif
 ABI_VERSION = $(shell sed -n 's/^\#define HV_ABI_M[AI][JN]OR *\([0-9]*\)u/\1/p' abi/hv_call.h | paste -sd .)
 put = install -D -m $(strip $(1)) -t $(INSTALLED)/$(strip $(2)) $(3)
 install: $(HYP) $(LHC) $(ROOT)
@@ -301,7 +307,7 @@ test: tests-built
 	    $(foreach t,$(T),'$(t)')
 
 lint:
-	$(Q)CC='$(CC)' $(PYTHON) tests/harness/run.py --build $(B) --jobs $(or $(JOBS),2) '$(if $(filter lint/%,$(T)),$(T),lint/*)'
+	$(Q)CC='$(CC)' $(PYTHON) tests/harness/run.py --build $(B) --jobs $(or $(JOBS),2) $(foreach t,$(T),'$(if $(filter lint/%,$(t)),$(t),lint/$(t))')
 
 # Campaigns: their tools come with `make deps-assurance`.
 proofs:
@@ -322,6 +328,7 @@ SECONDS ?= 600
 fuzz: $(HYP) $(TEST_ELFS)
 	$(Q)$(PYTHON) tests/fuzz/calls.py --build $(B) --calls $(or $(N),10000000) --seed $(or $(SEED),0) \
 	    --jobs $(or $(JOBS),2)
+$(foreach f,$(F),$(if $(wildcard tests/fuzz/$(f).c),,$(error there is no fuzzer '$(f)', only: $(FUZZERS:build/fuzz/bin/%=%))))
 fuzz-host: $(if $(F),$(F:%=build/fuzz/bin/%),$(FUZZERS))
 	$(Q)$(PYTHON) tests/fuzz/host.py --seconds $(SECONDS) --jobs $(or $(JOBS),2) $^
 fuzz-corpus: $(FUZZERS)

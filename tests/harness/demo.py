@@ -156,13 +156,16 @@ def name_of(path):
     return path if short.startswith("..") else short
 
 
-def judge(end, text, before, image, interactive):
+def judge(end, text, before, image, interactive, debugged):
     """Prints what was compared; returns the exit status."""
     if not text:
         print(f"QEMU did not start the machine ({end})")
         return 1
     if end.status == 0 and "QEMU: Terminated" in text[-40:]:
         print("\nQEMU was ended by Ctrl-A X; nothing was compared")
+        return 1
+    if end.status == 0 and debugged:
+        print("\nthe machine ended without a status, as by gdb's kill; nothing was compared")
         return 1
     sums = re.findall(r"^.*SHA-256.*?\b([0-9a-f]{64})\b", text, re.M | re.I)
     print(f"\nsha256sum of {name_of(image)}: {before}")
@@ -229,7 +232,7 @@ def run(args, image, scratch):
     print(f"disk: {name_of(image)}, {os.path.getsize(image)} bytes"
           f"{', opened for writing' if args.persist else ''}", flush=True)
     end, text = run_interactive(qm) if interactive else run_batch(qm)
-    status = judge(end, text, before, image, interactive)
+    status = judge(end, text, before, image, interactive, args.gdb)
     if args.persist:
         changed = sha256(image) != before
         print(f"PERSIST: {name_of(image)} {'was changed' if changed else 'is as it was'}; "
