@@ -70,6 +70,8 @@ def test_commands(system):
     system.check(re.search(r"^domain 0 vCPU 0: loaded, space 0, kernel mode", vcpus, re.M), f"root runs: {vcpus}")
     system.check(re.search(r"-- hyp --\n#0 +hc_domain_info \(.*\n#1 .*syscall_entry", here), f"in hyp: {here}")
     system.check(re.search(r"-- domain 0 --\n(.*\n)*.* prompt_run \((.*\n)*.* kernel_main ", here), f"and root: {here}")
+    last = re.findall(r"^#\d+ .*", here, re.M)[-1]
+    system.check(re.search(r" (_start|context_start) \(", last), f"a backtrace ends where its thread began: {here}")
     system.check(re.search(r"-- domain 2 --\n(.*\n)*.* role_counter \((.*\n)*.* kernel_main ", back), f"b: {back}")
     system.check(again == back and still == here, "the second look shows the same")
     system.check(re.search(r"^domain 2 vCPU 0, kernel mode, .*\n(.*\n)* +rip is <", regs), f"registers: {regs}")

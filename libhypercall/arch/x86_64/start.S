@@ -9,11 +9,15 @@
     .section .text.start, "ax", @progbits
     .globl _start
     .type _start, @function
+    .cfi_sections .debug_frame /* for a debugger: it has no caller */
 _start:
+    .cfi_startproc
+    .cfi_undefined rip
     mov $hv_boot_stack_top, %rsp
     xor %ebp, %ebp
     call hv_start
     ud2
+    .cfi_endproc
     .size _start, . - _start
 
     .section .bss.hv_boot_stack, "aw", @nobits

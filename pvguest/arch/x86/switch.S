@@ -31,13 +31,17 @@ arch_context_switch:
         ret
         .size   arch_context_switch, . - arch_context_switch
 
-/* A new thread arrives here: fn(arg) never returns. */
+/* A new thread arrives here: fn(arg) never returns, and a debugger finds no caller. */
+        .cfi_sections .debug_frame
         .globl  context_start
         .type   context_start, @function
 context_start:
+        .cfi_startproc
+        .cfi_undefined rip
         movq    %r13, %rdi
         call    *%r12
         ud2
+        .cfi_endproc
         .size   context_start, . - context_start
 
         .section .note.GNU-stack,"",@progbits
