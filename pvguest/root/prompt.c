@@ -118,6 +118,8 @@ static bool find_subject(const struct command *c, struct command_line *line)
     line->domain = domains_find(name);
     if (none)
         printk("%s needs the name of a domain; list shows them\n", c->name);
+    else if (strcmp(name, "root") == 0)
+        printk("%s works on other domains than root\n", c->name);
     else if (!line->domain)
         printk("no domain '%s' in the configuration\n", name);
     else if (c->subject == COMMAND_EXISTING && !domain_refresh(line->domain))

@@ -218,6 +218,8 @@ static void run_strace(const struct command_line *line)
     if (result < 0)
         printk("%s: refused (%s): it is %s\n", d->config->name, error_name(result),
                domain_state(d));
+    else if (domain_ended(d))
+        printk("%s: no more calls, it has ended (%s)\n", d->config->name, domain_state(d));
 }
 
 static const char *const trace_words[] = { "on", "off", NULL };

@@ -78,6 +78,8 @@ def test_strace(system):
         system.check(len(calls) == 300, f"300 calls, not {len(calls)}: {text}")
         system.check({"event_send", "block"} & {name for name, _, _ in calls}, f"known calls: {calls[:9]}")
         machine.expect(r"\[a\] DISKBENCH ok", timeout=50)
+        machine.expect(r"root: a ended well")
+        command(machine, "strace a 5", r"^a: no more calls, it has ended \(shutdown\)")
         quiet = section(machine, "pause c\rstrace c 1")
         system.check("c: no call within 5 s" in quiet, f"a domain that waits: {quiet}")
         command(machine, "strace b", r"the calls of b; any key ends it", r"b counters\(dom=self, gpa=0x\w+\) = 0", r"b event_send\(port=\d+\) = 0")
