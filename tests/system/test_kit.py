@@ -225,7 +225,9 @@ def test_refusals(system):
                            (("--disk", "note.elf"), r".*note\.elf: \d+ bytes; a disk is a positive "
                                                     "multiple of 512 bytes"),
                            (("--rw",), "--rw and --persist go with --disk"),
-                           (("--nonsense",), "unrecognized arguments: --nonsense"),
+                           (("--nonsense",), "--nonsense: no such option; --help lists them"),
+                           (("name=x",), "name=x: there is one image; words for the guest stand behind --"),
+                           (("--iso", "no/x.iso"), r".*no: no such folder \(for the image of --iso\)"),
                            (("-m", "much"), ".*invalid int value: 'much'"),
                            (("--", "x" * 256), "the guest's command line is at most 255 .*")):
             if words[0] == "--disk" and words[1] == "note.elf":

@@ -47,8 +47,10 @@ uint32_t guest_main(void)
     char typed[16];
     bool more = hv_console_open() == 0;
 
-    if (!more)
+    if (!more) {
+        hv_puts("echo: there is no console to type at; start me by paravane-run\n");
         return 1;
+    }
     hv_puts("echo: type lines; Ctrl-D ends\n");
     while (more) {
         int64_t n = hv_console_wait(typed, sizeof typed);
