@@ -80,7 +80,7 @@ def main(arguments):
     show(lines)
     changed = sum(1 for line in lines if line[5])
     print(f"\n{len(lines)} rows, {changed} differ; " +
-          ("a repeatable row has become worse" if worse else "no repeatable row has become worse"))
+          ("a repeatable row has become worse or is gone" if worse else "no repeatable row has become worse"))
     return int(worse)
 
 
