@@ -182,7 +182,7 @@ def console_scenarios():
 
 def none(patterns):
     """What to say when no row matches."""
-    return f"no row matches {' '.join(patterns)}; names look like trap.port_in, block.read_4k*"
+    return f"no row matches {' '.join(patterns)}; names look like trap.syscall, block.read_4k*"
 
 
 MICRO = tuple("hypercall event trap memory grant time sched boot".split())
