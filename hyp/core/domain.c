@@ -331,13 +331,16 @@ static void mark_dying(struct domain *d) {
     d->teardown = TEARDOWN_PORTS;
 }
 
+/* Memory, then the records of pins that there were; those that are in use wait for a reset. */
+static bool memory_destroy_step(struct domain *d) {
+    return p2m_destroy_step(d) || (!dma_in_use(d) && dma_reset_step(d));
+}
+
 /* One step of each stage; false when the stage has no work left. */
 static bool (*const teardown_stage[TEARDOWN_DONE])(struct domain *) = {
-    [TEARDOWN_PORTS] = event_destroy_step,
-    [TEARDOWN_GRANTS] = grant_destroy_step,
-    [TEARDOWN_WINDOWS] = grant_windows_destroy_step,
-    [TEARDOWN_SPACES] = space_destroy_domain_step,
-    [TEARDOWN_MEMORY] = p2m_destroy_step,
+    [TEARDOWN_PORTS] = event_destroy_step,           [TEARDOWN_GRANTS] = grant_destroy_step,
+    [TEARDOWN_WINDOWS] = grant_windows_destroy_step, [TEARDOWN_SPACES] = space_destroy_domain_step,
+    [TEARDOWN_MEMORY] = memory_destroy_step,
 };
 
 /* Takes a record out of the tree and gives its frame back. */

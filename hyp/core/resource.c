@@ -34,9 +34,7 @@ void resource_destroy(struct domain *d) {
         }
     }
     if (d->resources != NULL) {
-        BUG_ON(dma_in_use(d));
-        while (dma_reset_step(d)) {
-        }
+        BUG_ON(d->resources->dma != NULL);
         frame_free(d, frame_mfn_of(d->resources));
         d->resources = NULL;
     }

@@ -292,7 +292,7 @@ unsigned int machine_kill(struct domain *d)
 
 void machine_bury(struct domain *d)
 {
-    while (p2m_destroy_step(d)) {
+    while (p2m_destroy_step(d) || dma_reset_step(d)) {
     }
     resource_destroy(d);
     frame_reclaim_all();

@@ -393,6 +393,36 @@ START_TEST(test_reports_are_bounded)
 }
 END_TEST
 
+/* Records of pins that are none any more go in steps too: 128 at most with the last one. */
+START_TEST(test_many_pins_go_in_steps)
+{
+    struct hv_dma_run run[1];
+    uint32_t ever = 0;
+    struct domain *d;
+    uint64_t id;
+    int more = 1;
+
+    start();
+    d = host_domain(root, 4 * QUOTA, 1);
+    id = d->id;
+    ck_assert_int_eq(resource_assign(root, d, HV_ASSIGN_DEVICE, 0x18, 0), 0);
+    for (int i = 0; i < 512; i++) {
+        ck_assert_int_eq(dma_map(d, 0x18, (gfn_t){ 0 }, 1, run), 1);
+    }
+    ck_assert_uint_eq(d->resources->dma->pins.ever, 512);
+    while (dma_in_use(d)) {
+        ck_assert_int_eq(dma_unmap(d, 0x18, run[0].address, 1), 1);
+    }
+    while (more > 0) {
+        ever = d->resources->dma != NULL ? d->resources->dma->pins.ever : 0;
+        more = domain_destroy_step(d);
+    }
+    ck_assert_int_eq(more, 0);
+    ck_assert_uint_le(ever, 128);
+    ck_assert(domain_find(id) == NULL);
+}
+END_TEST
+
 /* A dead holder of a device: its number, its record and the charge for what the device may still
  * write to stay until its devices were reset, whichever of the two comes first. */
 START_TEST(test_a_dead_device_holder)
@@ -613,6 +643,7 @@ int main(void)
     tcase_add_test(tc, test_weight_comes_from_the_creator);
     tcase_add_test(tc, test_a_killed_domain_says_why);
     tcase_add_test(tc, test_reports_are_bounded);
+    tcase_add_test(tc, test_many_pins_go_in_steps);
     tcase_add_loop_test(tc, test_a_dead_device_holder, 0, 2);
     tcase_add_test(tc, test_root_ends_the_machine);
     tcase_add_test(tc, test_a_killed_root_ends_the_machine);
