@@ -355,6 +355,33 @@ static void check_pending(void)
     }
 }
 
+/* ---- a call that raises an event for its own caller: the upcall comes behind it ---- */
+
+static volatile unsigned ends;
+
+static void on_end(uint32_t p, void *arg)
+{
+    (void)p;
+    (void)arg;
+    ends++;
+}
+
+static void check_own_upcall(void)
+{
+    uint64_t listens =
+        (uint64_t)NEED(hv_event_listen(HV_BIND_VIRQ, HV_VIRQ_DOMAIN, 0, on_end, NULL));
+
+    for (unsigned i = 1; i <= 20; i++) {
+        uint64_t dom = (uint64_t)NEED(raw_small(16, 0));
+
+        CHECK_EQ(hv_domain_info(dom, hv_gpa(page)), 0);
+        CHECK_EQ(hv_domain_destroy(dom), 1);
+        CHECK_EQ(ends, i);
+        CHECK_EQ(hv_domain_end(dom), 0);
+    }
+    CHECK_EQ(hv_event_end(listens), 0);
+}
+
 /* ---- the one that preempts ---- */
 
 static void be_preemptor(void)
@@ -402,6 +429,7 @@ void test_main(void)
     for (uint64_t step = 0; step < STEPS; step++)
         round_at(step);
     check_pending();
+    check_own_upcall();
     check_destroyed_between();
 
     uint64_t preemptor = test_spawn("preemptor", 192), seen;
