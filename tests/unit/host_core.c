@@ -57,11 +57,11 @@ const uint64_t *hyp_root_table(void)
 
 bool boot_option(const struct boot_info *b, const char *name, char *value, size_t size)
 {
-    (void)b;
-    (void)name;
-    (void)value;
-    (void)size;
-    return false;
+    if (strcmp(name, "root-mem") != 0 || b->cmdline[0] == '\0') {
+        return false;
+    }
+    snprintf(value, size, "%s", b->cmdline);
+    return true;
 }
 
 int string_copy(char *to, size_t size, const char *from)
@@ -125,7 +125,7 @@ void vcpu_inject(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2)
 
 /* ---- the machine ---- */
 
-void host_core_start(uint64_t frames)
+struct boot_info *host_core_boot(uint64_t frames, uint64_t taken)
 {
     host_cpu_start();
     free(arena);
@@ -134,13 +134,19 @@ void host_core_start(uint64_t frames)
     memset(&boot, 0, sizeof(boot));
     boot.mem_count = boot.free_count = 1;
     boot.mem[0] = (struct boot_mem){ .start = 0, .end = frames << 12, .type = BOOT_MEM_RAM };
-    boot.free[0] = (struct boot_range){ 0, frames << 12 };
+    boot.free[0] = (struct boot_range){ 0, (frames - taken) << 12 };
     boot.ram_end = frames << 12;
     frame_direct = arena;
     host_faults = 0;
     frame_init(&boot);
     sched_init();
     timer_init();
+    return &boot;
+}
+
+void host_core_start(uint64_t frames)
+{
+    host_core_boot(frames, 0);
     domain_create_root(frames / 2, 64, 64);
     must(resource_give_all(domain_root) == 0);
     for (uint64_t done = 0; done < 64;) {

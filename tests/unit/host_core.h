@@ -15,6 +15,9 @@
  * audit audit_plant console counter dma domain epoch event frame grant guestmem ioemul p2m
  * portdecode resource sched space space_table timer trace, lib/lock. */
 
+/* A machine without root, of whose memory the last `taken` frames are the boot loader's. What its
+ * command line says, the test writes there, is the value of the option root-mem. */
+struct boot_info *host_core_boot(uint64_t frames, uint64_t taken);
 /* A machine with this much memory and root, made with half of it as quota. */
 void host_core_start(uint64_t frames);
 

@@ -18,7 +18,7 @@
 #include <string.h>
 
 uint64_t host_now, host_armed;
-struct cpu host_cpu0;
+struct host_stack host_stack;
 char host_log[16384];
 jmp_buf host_shutdown;
 unsigned int host_shutdown_reason;

@@ -13,7 +13,12 @@
 
 /* Simulated time, ns, and what the timer is armed for. */
 extern uint64_t host_now, host_armed;
-extern struct cpu host_cpu0;
+/* The pCPU, and below it on its stack what entry.S has saved of a hypercall's caller. */
+extern struct host_stack {
+    struct call_frame frame;
+    struct cpu cpu;
+} host_stack;
+#define host_cpu0 host_stack.cpu
 /* Lines that printk and console_write got, since the test last emptied it. */
 extern char host_log[16384];
 /* What machine_shutdown was called with: it comes back here. */
@@ -22,7 +27,7 @@ extern unsigned int host_shutdown_reason;
 /* Called when idle finds nothing armed, to bring some event; NULL: that is an error. */
 extern void (*host_idle_hook)(void);
 
-#define HOST_VECTORS 8
+#define HOST_VECTORS 24
 #define HOST_LINES   24
 /* Handlers of the vectors, masks and routes of the lines. */
 extern irq_handler_t *host_handler[HOST_VECTORS];

@@ -8,11 +8,18 @@
 #include <string.h>
 
 bool host_guard_gone;
-uint64_t host_guard_accesses;
+uint64_t host_guard_accesses, host_guard_turn;
+void (*host_guard_peer)(void);
+
+static void count_access(void)
+{
+    if (host_guard_accesses++ == host_guard_turn && host_guard_peer)
+        host_guard_peer();
+}
 
 int64_t hv_guard_copy(void *to, const void *from, size_t bytes)
 {
-    host_guard_accesses++;
+    count_access();
     if (host_guard_gone)
         return -HV_EDEAD;
     memcpy(to, from, bytes);
@@ -21,7 +28,7 @@ int64_t hv_guard_copy(void *to, const void *from, size_t bytes)
 
 int64_t hv_guard_fill(void *window, uint8_t value, size_t bytes)
 {
-    host_guard_accesses++;
+    count_access();
     if (host_guard_gone)
         return -HV_EDEAD;
     memset(window, value, bytes);
@@ -30,7 +37,7 @@ int64_t hv_guard_fill(void *window, uint8_t value, size_t bytes)
 
 int64_t hv_guard_read32(const volatile uint32_t *window, uint32_t *value)
 {
-    host_guard_accesses++;
+    count_access();
     if (host_guard_gone)
         return -HV_EDEAD;
     *value = *window;
@@ -39,7 +46,7 @@ int64_t hv_guard_read32(const volatile uint32_t *window, uint32_t *value)
 
 int64_t hv_guard_write32(volatile uint32_t *window, uint32_t value)
 {
-    host_guard_accesses++;
+    count_access();
     if (host_guard_gone)
         return -HV_EDEAD;
     *window = value;

@@ -12,5 +12,8 @@
 extern bool host_guard_gone;
 /** Accesses made. */
 extern uint64_t host_guard_accesses;
+/** Before access number host_guard_turn the peer has its turn, when there is one. */
+extern uint64_t host_guard_turn;
+extern void (*host_guard_peer)(void);
 
 #endif

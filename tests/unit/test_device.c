@@ -239,6 +239,41 @@ static void random_front(void)
     }
 }
 
+static void offer_again(void)
+{
+    struct hv_offer o = offer();
+
+    o.request_ref = 201;
+    o.region_pages[0] = 1;
+    page->front.generation++;
+    page->front.request_ref = o.request_ref;
+    memcpy(page->front.region_pages, o.region_pages, sizeof o.region_pages);
+}
+
+/* The front end offers again between two accesses of the back end, which takes one offer or the
+ * other, as a whole, or none. */
+START_TEST(test_offer_changes_meanwhile)
+{
+    for (uint64_t turn = 0; turn < 8; turn++) {
+        teardown();
+        setup();
+        make_offer();
+        uint32_t first = page->front.generation;
+
+        host_guard_turn = host_guard_accesses + turn;
+        host_guard_peer = offer_again;
+        int64_t state = hv_back_step(&b);
+
+        host_guard_peer = NULL;
+        if (state == HV_DEV_DEAD)
+            continue;
+        ck_assert_int_eq(state, HV_DEV_OFFER);
+        ck_assert_uint_eq(b.offer.request_ref, b.generation == first ? 101 : 201);
+        ck_assert_uint_eq(b.offer.region_pages[0], b.generation == first ? 512 : 1);
+    }
+}
+END_TEST
+
 START_TEST(test_hostile_page)
 {
     srand(1);
@@ -276,6 +311,7 @@ int main(void)
     tcase_add_test(tc, test_bad_offers);
     tcase_add_test(tc, test_bad_answers);
     tcase_add_test(tc, test_gone);
+    tcase_add_test(tc, test_offer_changes_meanwhile);
     tcase_add_test(tc, test_hostile_page);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -19,6 +19,8 @@
 
 #include "event.h"
 #include "frame.h"
+#include "hv_domain.h"
+#include "resource.h"
 #include "sched.h"
 
 #define FRAMES  8192u
@@ -358,6 +360,26 @@ START_TEST(test_message_interrupts)
 }
 END_TEST
 
+/* A domain with a device has as many vectors as it may, and leaves the others. */
+START_TEST(test_vectors_are_shared)
+{
+    struct hv_msi msi;
+    int64_t p, last = 0;
+    uint32_t n = 0;
+
+    start();
+    ck_assert_int_eq(resource_assign(domain_root, a, HV_ASSIGN_DEVICE, 0x18, 0), 0);
+    for (; (p = host_bind_msi(a, 0x18, &msi)) > 0; n++) {
+        last = p;
+    }
+    ck_assert_int_eq(p, -HV_ENOSPC);
+    ck_assert_uint_eq(n, 16);
+    ck_assert_int_gt(host_bind_msi(domain_root, 0x18, &msi), 0);
+    ck_assert_int_eq(event_close(a, (uint64_t)last), 0);
+    ck_assert_int_eq(host_bind_msi(a, 0x18, &msi), last);
+}
+END_TEST
+
 /* ---- random operations against a model ---- */
 
 struct model {
@@ -509,6 +531,7 @@ int main(void)
     tcase_add_test(tc, test_virtual_irqs);
     tcase_add_test(tc, test_interrupt_lines);
     tcase_add_test(tc, test_message_interrupts);
+    tcase_add_test(tc, test_vectors_are_shared);
     tcase_add_test(tc, test_random_operations);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);

@@ -56,8 +56,20 @@ int vcpu_set_context(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rdi, u
     return 0;
 }
 
-/* The handlers are called by name here. */
-hc_entry_t *const hc_table[HV_NR_LIMIT + 1];
+static int64_t six(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    return (int64_t)(a | b << 8 | c << 16 | d << 24 | e << 32 | f << 40);
+}
+
+static int64_t unknown(void)
+{
+    return -HV_ENOSYS;
+}
+
+/* The handlers are called by name here, but for those that are recorded. */
+hc_entry_t *const hc_table[HV_NR_LIMIT + 1] = {
+    [HV_NR_space_copy] = (hc_entry_t *)six, [HV_NR_LIMIT] = (hc_entry_t *)unknown
+};
 
 /* root - child - grandchild, root - stranger; the child runs. */
 static void setup(void)
@@ -298,14 +310,21 @@ END_TEST
 
 START_TEST(test_the_right_to_create)
 {
-    int64_t id = create(good);
+    struct hv_domain_create c = good;
+    int64_t id = create(c);
     struct domain *d = domain_find((uint64_t)id);
 
     ck_assert_ptr_ne(d, NULL);
     ck_assert_int_eq(p2m_populate(d, (gfn_t){ 0 }, 16), 16);
     host_run(d);
-    memcpy(host_ram(d, BUFFER / PAGE), &good, sizeof(good));
+    /* It could pay for one and has a number for it: but for the right. */
+    d->domains = 1;
+    c.weight = 1;
+    c.quota = 60;
+    memcpy(host_ram(d, BUFFER / PAGE), &c, sizeof(c));
     ck_assert_int_eq(hc_domain_create(BUFFER), -HV_EPERM);
+    d->flags = HV_CREATE_MAY_CREATE;
+    ck_assert_int_gt(hc_domain_create(BUFFER), 0);
 }
 END_TEST
 
@@ -494,6 +513,101 @@ START_TEST(test_poll)
     ck_assert_int_eq(hc_poll(BUFFER, 1, HV_POLL_FOREVER), 0);
     ck_assert_msg(v->wait == 0, "pending already");
     ck_assert_uint_eq(v->page->masked, 1);
+    /* A port that waits for its peer is closed by an ancestor: nothing would ever come. */
+    ports[0] = (uint32_t)hc_event_alloc(HV_SELF, root->id);
+    ck_assert_int_eq(hc_poll(BUFFER, 1, HV_POLL_FOREVER), 0);
+    ck_assert_uint_eq(v->wait, VCPU_POLLING);
+    ck_assert_int_eq(event_close(child, ports[0]), 0);
+    ck_assert_uint_eq(v->wait, 0);
+}
+END_TEST
+
+/* A hypercall of the running vCPU, by the way through its table. */
+static int64_t call(uint64_t nr)
+{
+    struct vcpu *v = host_cpu0.vcpu;
+    int64_t (*entry)(void) = (int64_t(*)(void))v->calls[nr < HV_NR_LIMIT ? nr : HV_NR_LIMIT];
+
+    v->counters.hypercalls++;
+    host_stack.frame = (struct call_frame){
+        .rax = nr, .rdi = 1, .rsi = 2, .rdx = 3, .r10 = 4, .r8 = 5, .r9 = 6, .rip = 0x1002
+    };
+    return entry();
+}
+
+/* The child's calls, recorded for root. */
+START_TEST(test_recorded_calls)
+{
+    const struct hv_call_entry *seen = host_ram(root, BUFFER / PAGE);
+    const uint64_t id = child->id;
+    const int64_t result = 0x060504030201;
+    struct vcpu *v = child->vcpu[0];
+
+    host_run(root);
+    ck_assert_int_eq(hc_call_trace(id, 0, HV_CALLS_ALL), 0);
+    host_run(child);
+    ck_assert_int_eq(call(HV_NR_space_copy), result);
+    ck_assert_int_eq(call(HV_NR_LIMIT), -HV_ENOSYS);
+    ck_assert_int_eq(call(~(uint64_t)0), -HV_ENOSYS);
+    for (uint64_t n = 3; n < HV_CALLS_KEPT; n++) {
+        ck_assert_int_eq(call(HV_NR_space_copy), result);
+    }
+    ck_assert_uint_eq(v->counters.hypercalls, HV_CALLS_KEPT);
+    /* The ring is full: the next one has not happened, and is made again when there is room. */
+    ck_assert_int_eq(call(HV_NR_space_copy), HV_NR_space_copy);
+    ck_assert_uint_eq(host_stack.frame.rip, 0x1000);
+    ck_assert_uint_eq(v->counters.hypercalls, HV_CALLS_KEPT);
+    ck_assert_uint_eq(v->wait, VCPU_TRACED);
+    host_cpu0.vcpu = root->vcpu[0];
+    ck_assert_int_eq(hc_call_trace_read(id, 0, 0, BUFFER, 3), 3);
+    ck_assert_uint_eq(v->wait, 0);
+    for (uint64_t n = 0; n < 3; n++) {
+        const uint64_t nr[] = { HV_NR_space_copy, HV_NR_LIMIT, ~(uint64_t)0 };
+
+        ck_assert(seen[n].seq == n && seen[n].nr == nr[n] && seen[n].rip == 0x1002);
+        ck_assert(seen[n].result == (n == 0 ? result : -HV_ENOSYS));
+        ck_assert(seen[n].arg[0] == 1 && seen[n].arg[1] == 2 && seen[n].arg[2] == 3);
+        ck_assert(seen[n].arg[3] == 4 && seen[n].arg[4] == 5 && seen[n].arg[5] == 6);
+    }
+    /* The newest ones: nobody waits, and what was lost is not told as if it were there. */
+    ck_assert_int_eq(hc_call_trace(id, 0, HV_CALLS_NEWEST), HV_CALLS_KEPT);
+    host_run(child);
+    for (uint64_t n = 0; n < HV_CALLS_KEPT + 5; n++) {
+        ck_assert_int_eq(call(HV_NR_space_copy), result);
+    }
+    host_run(root);
+    ck_assert_int_eq(hc_call_trace_read(id, 0, HV_CALLS_KEPT, BUFFER, 1), 1);
+    ck_assert_uint_eq(seen[0].seq, HV_CALLS_KEPT + 5);
+    ck_assert_int_eq(hc_call_trace_read(id, 0, ~(uint64_t)0, BUFFER, 1), 0);
+    ck_assert_int_eq(hc_call_trace(id, 0, HV_CALLS_OFF), 2 * HV_CALLS_KEPT + 5);
+    ck_assert_ptr_eq(v->calls, hc_table);
+}
+END_TEST
+
+/* Root reads what the hypervisor records about all. */
+START_TEST(test_trace)
+{
+    static struct trace_ring ring;
+    const struct hv_trace_entry *seen = host_ram(root, BUFFER / PAGE);
+
+    host_run(root);
+    host_cpu0.trace = &ring;
+    trace_record(HV_TRACE_timer, 1, 2, 3);
+    ck_assert_int_eq(hc_trace_read(0, BUFFER, 2), 1);
+    ck_assert(seen[0].seq == 0 && seen[0].event == HV_TRACE_timer && seen[0].domain == root->id);
+    ck_assert(seen[0].word[0] == 1 && seen[0].word[1] == 2 && seen[0].word[2] == 3);
+    for (uint64_t n = 1; n < TRACE_ENTRIES + 7; n++) {
+        trace_record(HV_TRACE_timer, n, 0, 0);
+    }
+    ck_assert_int_eq(hc_trace_read(0, BUFFER, 2), 2);
+    ck_assert(seen[0].seq == 7 && seen[0].word[0] == 7 && seen[1].seq == 8);
+    ck_assert_int_eq(hc_trace_read(TRACE_ENTRIES + 6, BUFFER, 2), 1);
+    ck_assert_int_eq(hc_trace_read(TRACE_ENTRIES + 7, BUFFER, 2), 0);
+    ck_assert_int_eq(hc_trace_read(~(uint64_t)0, BUFFER, 2), 0);
+    host_log[0] = 0;
+    trace_print(2);
+    ck_assert_ptr_ne(strstr(host_log, "timer"), NULL);
+    host_cpu0.trace = NULL;
 }
 END_TEST
 
@@ -574,6 +688,8 @@ int main(void)
     tcase_add_test(tc, test_console);
     tcase_add_test(tc, test_block_and_wake);
     tcase_add_test(tc, test_poll);
+    tcase_add_test(tc, test_recorded_calls);
+    tcase_add_test(tc, test_trace);
     tcase_add_test(tc, test_shutdown);
     tcase_add_test(tc, test_out_structures);
     tcase_add_test(tc, test_emulation);

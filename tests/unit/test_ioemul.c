@@ -342,6 +342,28 @@ START_TEST(test_operand_gone_meanwhile)
 }
 END_TEST
 
+/* It becomes read-only while the device works: the same, and nothing is written. */
+START_TEST(test_operand_read_only_meanwhile)
+{
+    const struct hv_map_run run = { .address = data, .count = 1, .rights = HV_MAP_READ };
+    uint8_t *there = host_ram(guest, DATA);
+
+    memset(there, 0x11, 4);
+    memset(host_ram(root, BUFFER), 0x22, 4);
+    v->regs.rcx = 4;
+    v->regs.rdi = data;
+    ck_assert(trap("\xf3\x6c"));
+    ck_assert_int_eq(space_protect(guest->spaces[0], &run, 1), 1);
+    ck_assert_int_eq(complete(4), 0);
+    ck_assert_uint_eq(v->wait, 0);
+    ck_assert_uint_eq(v->regs.rcx, 4);
+    ck_assert_uint_eq(there[0], 0x11);
+    ck_assert(trap("\xf3\x6c"));
+    ck_assert_uint_eq(host_fault_error, 7);
+    ck_assert_uint_eq(host_fault_address, data);
+}
+END_TEST
+
 START_TEST(test_only_its_model_completes)
 {
     struct domain *other = host_domain(root, 200, 0);
@@ -474,6 +496,7 @@ int main(void)
     tcase_add_test(tc, test_rep_of_nothing);
     tcase_add_test(tc, test_operand_faults);
     tcase_add_test(tc, test_operand_gone_meanwhile);
+    tcase_add_test(tc, test_operand_read_only_meanwhile);
     tcase_add_test(tc, test_only_its_model_completes);
     tcase_add_test(tc, test_routes);
     tcase_add_test(tc, test_no_quota_for_routes);

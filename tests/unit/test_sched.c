@@ -193,6 +193,26 @@ START_TEST(test_shares_follow_weights)
 }
 END_TEST
 
+/* What was run at one weight is charged at that one. */
+START_TEST(test_a_new_weight_is_for_later)
+{
+    struct vcpu *v;
+    uint64_t before;
+
+    start();
+    v = &add(0, 256, 0, 0)->v;
+    leave();
+    must(host_cpu0.vcpu == v);
+    before = v->vruntime;
+    host_advance(host_now + MS);
+    sched_set_weight(v, 1024);
+    must(v->vruntime == before + MS);
+    host_advance(host_now + MS);
+    sched_set_weight(v, 256);
+    must(v->vruntime == before + MS + MS / 4);
+}
+END_TEST
+
 /* Nine milliseconds of work, one of sleep, against one that only works: half each, within 2%. */
 START_TEST(test_sleeping_at_chosen_moments_gains_nothing)
 {
@@ -455,6 +475,7 @@ int main(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_shares_follow_weights);
+    tcase_add_test(tc, test_a_new_weight_is_for_later);
     tcase_add_test(tc, test_sleeping_at_chosen_moments_gains_nothing);
     tcase_add_test(tc, test_a_long_sleep_saves_up_nothing);
     tcase_add_test(tc, test_wake_up_latency_is_bounded);

@@ -22,6 +22,7 @@ CODE(code_privileged, "cli; ud2");
 CODE(code_port, "in $0x60, %al; ud2");
 CODE(code_breakpoint, "int3; ud2");
 CODE(code_divide, "xor %edx, %edx; xor %ecx, %ecx; div %ecx; ud2");
+CODE(code_push, "push $1; syscall; ud2");
 CODE(code_spin, "1: inc %rax; dec %rdi; jnz 1b; syscall");
 
 static void check_syscall(void)
@@ -117,6 +118,35 @@ static void check_event(void)
     CHECK_EQ(hv_event_end(timer), 0);
 }
 
+static unsigned served;
+static uint64_t pushed;
+
+static void on_first(uint32_t port, void *arg)
+{
+    (void)port;
+    (void)arg;
+    served++;
+    pushed = *(volatile uint64_t *)(TEST_USER_STACK - 8);
+}
+
+/* One that was pending before is served first: the user has not run an instruction. */
+static void check_event_first(void)
+{
+    uint64_t port = (uint64_t)NEED(hv_event_alloc(HV_SELF, HV_SELF));
+    uint64_t other = (uint64_t)NEED(hv_event_listen(HV_BIND_PEER, HV_SELF, port, on_first, NULL));
+    bool was = hv_mask();
+    struct hv_frame f;
+
+    NEED(hv_event_send(port));
+    CHECK_EQ(test_user(code_push, SIZE(code_push), 0, &f), HV_VECTOR_SYSCALL);
+    CHECK_EQ(f.rsp, TEST_USER_STACK - 8);
+    CHECK_EQ(served, 1);
+    CHECK_EQ(pushed, 0);
+    hv_restore(was);
+    CHECK_EQ(hv_event_end(other), 0);
+    CHECK_EQ(hv_event_end(port), 0);
+}
+
 void test_main(void)
 {
     check_syscall();
@@ -124,4 +154,5 @@ void test_main(void)
     check_kernel_half();
     check_refused();
     check_event();
+    check_event_first();
 }
