@@ -24,6 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FIELDS = "defect file test".split()
 MARKS = ("  ", "- ", "+ ", "-", "+", "")
 FUNCTION = re.compile(r"^(?!struct|union|enum|extern)\w[^\n;={]*?(\w+)\([^;={]*\)(?:\n| )\{", re.M)
+LABEL = re.compile(r"^([a-z]\w+):", re.M)
 
 Mutant = namedtuple("Mutant", "name defect file tests old new")
 
@@ -84,7 +85,8 @@ def apply(mutant, text):
 
 
 def function(mutant, text):
-    """The name of the function that the mutant changes, or "" outside of any."""
+    """The name of the function, or label, that the mutant changes; "" outside of any."""
+    name = LABEL if mutant.file.endswith(".S") else FUNCTION
     at = ("\n" + text).index("\n" + mutant.old)
-    names = [m.group(1) for m in FUNCTION.finditer(text, 0, at + len(mutant.old))]
+    names = [m.group(1) for m in name.finditer(text, 0, at + len(mutant.old))]
     return names[-1] if names else ""
