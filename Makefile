@@ -229,7 +229,7 @@ help:
 	@echo 'make bench   measure; results in build/bench/; B="trap.* block.read_4k*" picks some rows'
 	@echo 'make bench-profile  the functions that take the instructions of rows: B="block.read_4k*"'
 	@echo 'make bench-diff     compare two results: A=old.json B=new.json; status 1 when a row got worse'
-	@echo 'make proofs  search the Spin models (make deps-assurance first)'
+	@echo 'make proofs  search the Spin models, and all short lives of frames (make deps-assurance first)'
 	@echo 'make fuzz    random hypercalls by two hostile domains: N=10000000 calls, SEED='
 	@echo 'make fuzz-host   libFuzzer on the readers of bytes and the hypercall layer: SECONDS=600 F=ring'
 	@echo 'make mutants  defects in the real code that tests have to notice; M=PATTERN'
@@ -311,7 +311,7 @@ lint:
 
 # Campaigns: their tools come with `make deps-assurance`.
 proofs:
-	$(Q)$(PYTHON) tests/proof/run.py --out build/proof
+	$(Q)$(PYTHON) tests/proof/run.py --out build/proof --includes '$(UNIT_INCLUDES)'
 
 # A source that no unit test takes in is compiled all the same, and counts as not run.
 COVERED := hyp/core hyp/hc

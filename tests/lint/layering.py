@@ -25,10 +25,11 @@ RULES = {
     "tests/audit": [ABI, HYP],
     "tests/unit": [ABI, HYP, LIB, PVG, "tests/unit"],
     "tests/fuzz": [ABI, HYP, LIB, PVG, "tests/unit"],
+    "tests/proof": [ABI, HYP, "tests/unit"],
     "tests/bench/plugin": [],
     "tests": [ABI, LIB, "tests/harness/guest"],
 }
-HOSTED = {"tests/unit", "tests/fuzz", "tests/bench/plugin"}  # run on the host, with its C library
+HOSTED = {"tests/unit", "tests/fuzz", "tests/proof", "tests/bench/plugin"}  # run on the host, with its C library
 GENERATED = {"asm-offsets.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 
