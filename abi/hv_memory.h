@@ -18,7 +18,7 @@
 
 /** Largest RAM and window range of a domain, in pages. */
 #define HV_MAX_RAM_PAGES    ((uint64_t)1 << 22)
-#define HV_MAX_WINDOW_PAGES ((uint64_t)1 << 18)
+#define HV_MAX_WINDOW_PAGES ((uint64_t)1 << 14)
 
 /** User half: [0, HV_USER_END): the last page below the canonical hole cannot be mapped. */
 #define HV_USER_END ((uint64_t)0x00007ffffffff000)

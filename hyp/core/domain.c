@@ -201,7 +201,9 @@ static int64_t create(struct domain *parent, const struct hv_domain_create *c) {
     e = fill(d, c);
     trace(HV_TRACE_create, id, (uint64_t)(int64_t)e, 0);
     if (e < 0) {
-        /* As many steps as fill() made: bounded by the sizes asked for. */
+        /* As many steps as fill() made: bounded by the sizes asked for. Nothing was ever mapped
+         * into its windows: they are not looked at. */
+        d->window_pages = 0;
         while (destroy_step(d) > 0) {
         }
         return e;

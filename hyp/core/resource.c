@@ -52,21 +52,27 @@ static bool make_bitmap(struct domain *d) {
     return true;
 }
 
-static uint8_t *port_byte(const struct domain *d, uint64_t port) {
-    return &d->io_bitmap[(port / 8 / PAGE_SIZE) & 1][port / 8 % PAGE_SIZE];
+/* The word of the bitmap that holds a port's bit. */
+static uint64_t *port_word(const struct domain *d, uint64_t port) {
+    return (uint64_t *)(void *)d->io_bitmap[(port / 8 / PAGE_SIZE) & 1] + port / 64 % 512;
 }
 
-static void set_port(struct domain *d, uint64_t port, bool held) {
-    uint8_t bit = (uint8_t)(1u << port % 8), *byte = port_byte(d, port);
+/* The bits of the ports [*p, end) in the word that holds the first of them; *p goes behind them. */
+static uint64_t take_bits(uint64_t *p, uint64_t end) {
+    uint64_t from = *p;
 
-    *byte = held ? (uint8_t)(*byte & ~bit) : (uint8_t)(*byte | bit);
+    *p = (from | 63) < end ? (from | 63) + 1 : end;
+    return ~(uint64_t)0 << from % 64 & ~(uint64_t)0 >> (63 - (*p - 1) % 64);
 }
 
 bool resource_holds_ports(const struct domain *d, uint64_t first, uint64_t count) {
     /* The second half is made last: without it nothing was ever assigned. */
     if (d->io_bitmap[1] == NULL) return false;
-    for (uint64_t p = first; p < first + count; p++)
-        if (*port_byte(d, p) & 1u << p % 8) return false;
+    for (uint64_t p = first; p < first + count;) {
+        uint64_t word = *port_word(d, p);
+
+        if (word & take_bits(&p, first + count)) return false;
+    }
     return true;
 }
 
@@ -74,7 +80,11 @@ static int assign_ports(struct domain *from, struct domain *to, uint64_t first, 
     if (first >= PORTS || count == 0 || count > PORTS - first) return -HV_EINVAL;
     if (!resource_holds_ports(from, first, count)) return -HV_EPERM;
     if (!make_bitmap(to)) return -HV_ENOMEM;
-    for (uint64_t p = first; p < first + count; p++) set_port(to, p, true);
+    for (uint64_t p = first; p < first + count;) {
+        uint64_t *word = port_word(to, p);
+
+        *word &= ~take_bits(&p, first + count);
+    }
     to->io_version++;
     return 0;
 }
@@ -184,7 +194,8 @@ int resource_give_all(struct domain *root) {
     memset(root->io_bitmap[0], 0, PAGE_SIZE);
     memset(root->io_bitmap[1], 0, PAGE_SIZE);
     for (unsigned int i = 0; i < ARRAY_LEN(hyp_ports); i++)
-        for (uint32_t p = hyp_ports[i].first; p <= hyp_ports[i].last; p++) set_port(root, p, false);
+        for (uint32_t p = hyp_ports[i].first; p <= hyp_ports[i].last; p++)
+            *port_word(root, p) |= (uint64_t)1 << p % 64;
     root->io_version++;
     r->mmio[0].first = 0;
     r->mmio[0].count = (uint64_t)1 << (cpu_features.physical_bits - PAGE_SHIFT);

@@ -294,6 +294,7 @@ static void check_create(void)
     c = good;
     c.ram_pages = HV_MAX_RAM_PAGES;
     c.window_pages = HV_MAX_WINDOW_PAGES;
+    c.quota = HV_MAX_WINDOW_PAGES / 64;
     CHECK_EQ(create(&c), -HV_ENOMEM);
 }
 
