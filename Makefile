@@ -189,7 +189,8 @@ NATIVE := $(if $(and $(NATIVE_LDS),$(LHC),$(PVGUEST)),$(B)/native.elf)
 EXAMPLE_ELFS := $(if $(CAN_LINK_GUESTS),$(EXAMPLES:%=$(B)/%.elf))
 TEST_ELFS := $(if $(and $(CAN_LINK_GUESTS),$(HARNESS_SOURCES)),\
     $(patsubst %,$(B)/%.elf,$(GUEST_TESTS) $(ATTACKS)))
-BENCH_ELFS := $(if $(and $(CAN_LINK_GUESTS),$(HARNESS_SOURCES)),$(patsubst %,$(B)/%.elf,$(BENCHES)))
+# The guest that drives each hypercall to its bound is a test and a benchmark.
+BENCH_ELFS := $(if $(and $(CAN_LINK_GUESTS),$(HARNESS_SOURCES)),$(patsubst %,$(B)/%.elf,$(BENCHES) tests/guest/bounds))
 CONFIGURATION := $(firstword $(wildcard pvguest/root/paravane.conf pvguest/paravane.conf))
 ISO := $(if $(and $(HYP),$(ROOT),$(PVGUEST),$(CONFIGURATION)),$(B)/paravane.iso)
 

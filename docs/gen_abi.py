@@ -7,14 +7,18 @@ may call). abi/errors.def: HV_ERROR(number, NAME, "meaning"). The lint abi_docs 
 so that what the pages show is what was checked.
 """
 
+import glob
 import os
 import re
 import sys
 from dataclasses import dataclass, field
 
+import gen_bench
+
 REGISTERS = ("RDI", "RSI", "RDX", "R10", "R8", "R9")
 CALL = re.compile(r"(?:/\*\*((?:(?!\*/).)*)\*/\s*)?^HV_CALL(\d)\((\d+),\s*(\w+)((?:,[^)]*)?)\)", re.S | re.M)
 FAMILY = re.compile(r"^/\* -+ (.*?) -+ \*/$", re.M)
+DRIVER = re.compile(r'^BOUND(?:_PART)?\((\w+),\s*(\d+),\s*\w+(?:,\s*"((?:[^"\\]|\\.)*)")?\);', re.M)
 ERROR = re.compile(r'^HV_ERROR\((\d+),\s*(\w+),\s*"((?:[^"\\]|\\.)*)"\)', re.M)
 
 
@@ -87,6 +91,18 @@ def parse_errors(path="abi/errors.def"):
     return [(int(n), name, text) for n, name, text in ERROR.findall(read(path))]
 
 
+def parse_drivers():
+    """Name: (ceiling, why it falls short of the bound) of what tests/guest/bounds drives."""
+    found = [m for path in sorted(glob.glob("tests/guest/bounds/*.c")) for m in DRIVER.findall(read(path))]
+    return {name: (int(ceiling), why) for name, ceiling, why in found}
+
+
+def worst(call):
+    """The most instructions that the call was seen to take, for a table."""
+    seen = gen_bench.worst(call.name)
+    return "(not measured)" if seen is None else f"{seen:,}"
+
+
 def inline(text):
     """`x` as a literal; what reST would take for markup is escaped."""
     text = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"\0\1\0", text)
@@ -139,6 +155,9 @@ def call_section(call, meanings, structures):
         rows.append(("Arguments", ", ".join(f"``{n}`` in {r}" for (_, n), r in
                                             zip(call.arguments, REGISTERS))))
     rows.append(("Bound on work", inline(call.bound or "Constant.")))
+    ceiling, short = parse_drivers()[call.name]
+    rows.append(("Worst seen", f"{worst(call)} instructions{', ' + short if short else ''}; "
+                 f"a test fails above {ceiling:,}"))
     out += table(rows, (20, 80))
     if call.errors:
         out += table([(f":ref:`HV_E{name} <hv_e{name.lower()}>`",
@@ -166,13 +185,16 @@ def summary_page(calls):
     """All calls in one table, family by family."""
     out = heading("All calls on one page", "=")
     out += [f"{len(calls)} calls, with what each can return beside its value. Where a ``dom`` is among the arguments,",
-            "a domain may name itself or a descendant.", ""]
+            "a domain may name itself or a descendant. The last column is the largest number of instructions that",
+            "was seen, with the most expensive input that the bound beside it allows, from the guest's instruction",
+            "before the call to the one behind it (``make bench``, rows ``bound.*``).", ""]
     for family in dict.fromkeys(c.family for c in calls):
         rows = [(f"{c.number}", f":ref:`hv_{c.name} <hv_{c.name}>` ({', '.join(n for _, n in c.arguments)})",
-                 ", ".join(f":ref:`{name} <hv_e{name.lower()}>`" for name, _ in c.errors) or "never fails")
+                 ", ".join(f":ref:`{name} <hv_e{name.lower()}>`" for name, _ in c.errors) or "never fails",
+                 inline(c.bound or "constant"), worst(c))
                 for c in calls if c.family == family]
         out += heading(family[:1].upper() + family[1:], "-")
-        out += table(rows, (8, 52, 40))
+        out += table([("", "call", "errors", "bound", "worst seen"), *rows], (6, 34, 22, 26, 12))
     return "\n".join(out) + "\n"
 
 

@@ -2,7 +2,7 @@
 """The figures of the pages: `gen_bench.py FOLDER`.
 
 All of them come from build/bench/results.json; when nobody has run the benchmarks, the pages say how to
-get them. aims.inc: every row with its aim and what Xen takes, from tests/bench/targets.py. summary.inc:
+get them. latency.inc: the most expensive hypercall. aims.inc: every row with its aim and what Xen takes, from tests/bench/targets.py. summary.inc:
 the paths of a disk request beside each other. results.inc: all tables. pictures.inc: the drawings.
 
 `figure` is what the role :bench: shows in a sentence: `name mode`, `name mode part` with a layer or a
@@ -80,6 +80,25 @@ def figure(text):
     return f"{values[0] / values[1]:.1f}"
 
 
+def worst(call):
+    """The most instructions that a hypercall was seen to take (rows bound.*), or None."""
+    found = load()
+    return next((r["max"] for r in found["results"] if r["name"] == "bound." + call), None) if found else None
+
+
+def latency():
+    """The most expensive of all."""
+    found = load()
+    rows = [r for r in found["results"] if r["name"].startswith("bound.")] if found else []
+    if not rows:
+        return NOTHING
+    most = max(rows, key=lambda r: r["max"])
+    name = most["name"].split(".")[1]
+    return (f"The most expensive of all {len(rows)} calls is :ref:`hv_{name} <hv_{name}>` with "
+            f"**{most['max']:,} instructions**: for so long can a call keep a processor from an interrupt or "
+            "from another domain.\n")
+
+
 # --- tables -----------------------------------------------------------------------------------------
 
 def aims():
@@ -130,7 +149,7 @@ def pictures(folder):
 def write(folder):
     """Writes the files into folder."""
     found = load()
-    texts = {"aims": aims(), "summary": summary(found) if found else NOTHING,
+    texts = {"latency": latency(), "aims": aims(), "summary": summary(found) if found else NOTHING,
              "results": results(found) if found else NOTHING,
              "pictures": pictures(folder) if found else NOTHING}
     for name, text in texts.items():

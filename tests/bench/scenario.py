@@ -93,6 +93,13 @@ def micro(_, build, log, extra):
                         icount=True, timeout=120, extra=extra)
 
 
+def bounds(_, build, log, extra):
+    """Each hypercall at its bound: the guest test of that name, which also asserts the ceilings."""
+    image = "tests/guest/bounds.elf"
+    return qemu.Machine(build, log, initrd=qemu.modules(f"{image} root", f"{image} second"),
+                        icount=True, memory=512, timeout=120, extra=extra)
+
+
 def configuration(build, name, cmdline, *more):
     """Writes the configuration of one domain; returns the module that it is."""
     lines = ["[domain bench]", "image = pvguest.elf", "memory = 32M", "cmdline = " + cmdline, *more]
@@ -187,4 +194,5 @@ def none(patterns):
 
 MICRO = tuple("hypercall event trap memory grant time sched boot".split())
 SCENARIOS = [Scenario("micro", MICRO, micro, {"guest": "tests/bench/micro.elf", "hyp": "hyp.elf"}),
+             Scenario("bounds", ("bound",), bounds, {"guest": "tests/guest/bounds.elf", "hyp": "hyp.elf"}),
              *block_scenarios(), *console_scenarios()]

@@ -8,7 +8,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
-#include "mark.h"
+#include "measure.h"
 #include "test.h"
 
 #define RUNS  1000u
@@ -26,30 +26,6 @@ struct bench_family {
 
 /** What the runs of the row that is measured took, one word a run. */
 extern uint32_t bench_sample[RUNS];
-
-/*
- * The two ends of what is measured: the time stamp counter, which counts instructions (its low half
- * only: no operation is longer than 2^32 of them), and a no-operation that the counting plugin
- * knows (tests/bench/plugin). Nothing can come between the two.
- */
-static inline uint32_t bench_begin(void)
-{
-    uint32_t low;
-
-    __asm__ volatile("rdtsc\n\tmovl %%eax, %0\n\tnopl %c1(%%rax)"
-                     : "=r"(low)
-                     : "i"(BENCH_BEGIN)
-                     : "rax", "rdx", "memory");
-    return low;
-}
-
-static inline uint32_t bench_end(void)
-{
-    uint32_t low;
-
-    __asm__ volatile("nopl %c1(%%rax)\n\trdtsc" : "=a"(low) : "i"(BENCH_END) : "rdx", "memory");
-    return low;
-}
 
 /**
  * The row of the first `runs` samples: its line on the console. What an empty marker costs is taken

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a driver is written against. For each hypercall there is one: it makes the call with the
+ * most expensive input that the call's documented bound allows, in as many forms as may be the
+ * worst, each through TIMED. The list in main.c is made from hypercalls.def, so a call without
+ * driver does not link.
+ *
+ * BOUND(name, ceiling, driver) defines one: `ceiling` is what the call may take at most, in
+ * instructions of gcc's release build from the one before it in the guest to the one after it. It
+ * is written into the reference (docs/gen_abi.py reads this folder), and is the measured figure,
+ * rounded up, with some room for the next change.
+ * BOUND_PART(name, ceiling, driver, "why") is one that cannot be driven to its bound here.
+ */
+#ifndef BOUNDS_H
+#define BOUNDS_H
+
+#include "measure.h"
+#include "raw.h"
+#include "test.h"
+
+#define RW     (HV_MAP_READ | HV_MAP_WRITE)
+#define DEVICE 0x10u
+#define OTHER  0x18u
+
+struct bound {
+    uint32_t ceiling;
+    void (*drive)(void);
+};
+
+#define BOUND(name, ceiling, driver)           const struct bound bound_##name = { ceiling, driver }
+#define BOUND_PART(name, ceiling, driver, why) BOUND(name, ceiling, driver)
+
+#define HV_CALL0(nr, name)      extern const struct bound bound_##name;
+#define HV_CALL1(nr, name, ...) extern const struct bound bound_##name;
+#define HV_CALL2(nr, name, ...) extern const struct bound bound_##name;
+#define HV_CALL3(nr, name, ...) extern const struct bound bound_##name;
+#define HV_CALL4(nr, name, ...) extern const struct bound bound_##name;
+#define HV_CALL5(nr, name, ...) extern const struct bound bound_##name;
+#define HV_CALL6(nr, name, ...) extern const struct bound bound_##name;
+#include <hypercalls.def>
+#undef HV_CALL0
+#undef HV_CALL1
+#undef HV_CALL2
+#undef HV_CALL3
+#undef HV_CALL4
+#undef HV_CALL5
+#undef HV_CALL6
+
+/** A sample of the call that is driven. */
+void bound_note(uint32_t instructions);
+
+/** The result of a call, which is measured. */
+#define TIMED(call)                                                                                \
+    ({                                                                                             \
+        uint32_t from_ = bench_begin();                                                            \
+        int64_t result_ = (call);                                                                  \
+        uint32_t to_ = bench_end();                                                                \
+        bound_note(to_ - from_);                                                                   \
+        result_;                                                                                   \
+    })
+
+/** A page for the buffers of calls; what is in it is the driver's until it returns. */
+extern char bound_page[HV_PAGE_SIZE];
+
+/** 4,000 ports of root in use, 1,000 of them channels to a domain that does not run: its number,
+ * and root's port of a channel. Made once. */
+#define CHANNELS 1000u
+uint64_t bound_peer(void);
+extern uint32_t bound_port[CHANNELS];
+
+/** A domain without image: RAM of so many pages, populated, and windows. */
+uint64_t bound_domain(uint64_t ram_pages, uint64_t window_pages, uint64_t quota);
+/** Destroy it to the last step. */
+void bound_end(uint64_t dom);
+
+/** Use up the frames that are known to be zero: the next ones have to be zeroed. */
+void bound_dirty(void);
+
+/** What a child with a role of these does. */
+void bound_child_system(void);
+void bound_child_domains(void);
+
+#endif
