@@ -191,7 +191,10 @@ void sched_sleep(struct vcpu *v, uint32_t why) {
         /* It leaves at its next exit, which sets its state. */
         cpu_raise_work(c, CPU_WORK_RESCHED);
     } else {
-        if (v->queued) queue_remove(q, v);
+        if (v->queued) {
+            queue_remove(q, v);
+            if (q->head == NULL) q->slice_end = 0;
+        }
         run_state_set(v, waiting_state(v), clock_now_ns());
     }
     spin_unlock(&q->lock);
@@ -269,10 +272,9 @@ struct vcpu *sched_pick(struct cpu *c) {
     return v;
 }
 
-void sched_tick(struct cpu *c, uint64_t now) {
+void sched_tick(struct cpu *c) {
     struct run_queue *q = queue_of(c);
 
-    if (READ_ONCE(q->slice_end) - 1 >= now) return; /* 0, nobody waits, is never over */
     spin_lock(&q->lock);
     q->slice_end = 0;
     cpu_raise_work(c, CPU_WORK_RESCHED);

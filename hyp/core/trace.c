@@ -19,19 +19,18 @@ static const char *const event_names[HV_TRACE_LIMIT] = {
 };
 
 void trace_record(enum hv_trace_event event, uint64_t a, uint64_t b, uint64_t c) {
-    struct trace_ring *ring = this_cpu()->trace;
-    const struct vcpu *v = this_cpu()->vcpu;
+    const struct cpu *here = this_cpu();
+    struct trace_ring *ring = here->trace;
     struct trace_entry *entry;
 
     if (ring == NULL) return;
-    entry = &ring->entries[ring->next % TRACE_ENTRIES];
-    entry->tsc = arch_counter();
-    entry->event = event;
-    entry->domain = v != NULL ? (uint32_t)v->domain->id : ~(uint32_t)0;
-    entry->words[0] = a;
-    entry->words[1] = b;
-    entry->words[2] = c;
-    ring->next++;
+    entry = &ring->entries[ring->next++ % TRACE_ENTRIES];
+    *entry = (struct trace_entry){
+        .event = event,
+        .domain = here->vcpu != NULL ? (uint32_t)here->vcpu->domain->id : ~(uint32_t)0,
+        .words = { a, b, c },
+    };
+    entry->tsc = arch_counter(); /* last: so nothing has to be kept over a call */
 }
 
 void trace_print(unsigned int count) {

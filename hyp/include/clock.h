@@ -23,7 +23,8 @@ uint64_t arch_counter(void);
 
 /** Scales a counter difference to nanoseconds. */
 static inline uint64_t clock_scale(const struct clock *c, uint64_t delta) {
-    return (uint64_t)(((unsigned __int128)delta * c->mult) >> c->shift);
+    /* Told that it is below 64 the compiler shifts by two instructions. */
+    return (uint64_t)(((unsigned __int128)delta * c->mult) >> (c->shift & 63));
 }
 
 /** Nanoseconds since boot; never goes back on one CPU. */

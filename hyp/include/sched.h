@@ -20,8 +20,8 @@ void sched_pass(struct vcpu *v);
 void sched_charge(struct vcpu *v, uint64_t ns); /* for work that it causes at another time */
 /* Chooses the next vCPU, waiting for one when there is none (idle). Sets the slice. */
 struct vcpu *sched_pick(struct cpu *c);
-void sched_tick(struct cpu *c, uint64_t now); /* from the timer interrupt */
-uint64_t sched_cpu_ns(const struct vcpu *v);  /* up to now */
+void sched_tick(struct cpu *c);              /* the slice is over: from the timer interrupt */
+uint64_t sched_cpu_ns(const struct vcpu *v); /* up to now */
 
 /* timer.c: timers of vCPUs and the slice, over one hardware timer a pCPU. */
 void timer_init(void);

@@ -44,8 +44,10 @@ static volatile uint32_t *lapic;
 
 static struct {
     uint64_t hz;
-    uint64_t mult;   /* counts = ns * mult >> TIMER_SHIFT */
-    uint64_t max_ns; /* what the counter can hold */
+    uint64_t mult;    /* counts = ns * mult >> TIMER_SHIFT */
+    uint64_t max_ns;  /* what the counter can hold */
+    uint64_t per_tsc; /* counts = TSC ticks * per_tsc >> 32 */
+    irq_handler_t *handler;
 } timer;
 
 static uint32_t lapic_read(unsigned int reg) { return lapic[reg / sizeof(*lapic)]; }
@@ -97,20 +99,23 @@ void apic_timer_set_hz(uint64_t hz) {
     timer.mult = (hz << TIMER_SHIFT) / 1000000000;
     BUG_ON(timer.mult == 0);
     timer.max_ns = (uint64_t)(((unsigned __int128)TIMER_MAX << TIMER_SHIFT) / timer.mult) - 1;
+    timer.per_tsc = (hz << 32) / clock.hz;
 }
 
-void arch_timer_init(irq_handler_t *handler) { irq_vector_set(VECTOR_TIMER, handler, NULL); }
+void arch_timer_init(irq_handler_t *handler) { timer.handler = handler; }
+
+void irq_timer(void) {
+    apic_eoi(); /* interrupts are off: none comes before the way back */
+    timer.handler(NULL);
+}
 
 void arch_timer_set(uint64_t deadline_ns) {
-    uint64_t now = clock_now_ns(), ns = deadline_ns > now ? deadline_ns - now : 0, count;
+    uint64_t tsc = rdtsc(), now = clock_scale(&clock, tsc - clock.base), passed;
+    uint64_t ns = deadline_ns > now ? deadline_ns - now : 0, count = TIMER_MAX;
 
-    if (deadline_ns == UINT64_MAX) {
-        count = 0;
-    } else if (ns >= timer.max_ns) {
-        count = TIMER_MAX;
-    } else {
-        /* Rounded up: expiry before the deadline would only arm it again. */
-        count = ((ns * timer.mult) >> TIMER_SHIFT) + 1;
-    }
-    lapic_write(LAPIC_TIMER_INITIAL, (uint32_t)count);
+    /* Rounded up: expiry before the deadline would only arm it again. */
+    if (ns < timer.max_ns) count = ((ns * timer.mult) >> TIMER_SHIFT) + 1;
+    /* Less what it took to get here, rounded down. */
+    passed = (uint32_t)(rdtsc() - tsc) * timer.per_tsc >> 32;
+    lapic_write(LAPIC_TIMER_INITIAL, (uint32_t)(count > passed ? count - passed : 1));
 }

@@ -25,7 +25,7 @@
     X(ENTRY_EVENT_KERNEL, entry_event_kernel) X(KERNEL_GS_BASE, kernel_gs_base) \
     X(KERNEL_STACK, kernel_stack) X(GS_BASE, gs_base) X(HYPERCALLS, counters.hypercalls) \
     X(CALLS, calls) \
-    X(RETURN_FAST, return_fast) X(SYSCALLS, counters.syscalls) X(FAULTS, counters.faults) X(UPCALLS, counters.upcalls)
+    X(RETURN_FAST, return_fast) X(SYSCALLS, counters.syscalls) X(INTERRUPTS, counters.interrupts) X(FAULTS, counters.faults) X(UPCALLS, counters.upcalls)
 #define PAGE(X) X(MASKED, masked) X(BUSY, busy) X(PENDING_SEL, pending_sel)
 #define SAVE(X) \
     X(rip) X(rsp) X(rflags) X(rax) X(rcx) X(r11) X(gs_base) X(cr2) X(vector) X(error) \
@@ -59,5 +59,6 @@ void asm_offsets(void) {
     VALUE(RFLAGS_FIXED, RFLAGS_FIXED);
     VALUE(RFLAGS_USER_MASK, RFLAGS_USER_MASK);
     VALUE(CPU_WORK_UPCALL, CPU_WORK_UPCALL);
+    VALUE(VECTOR_TIMER, VECTOR_TIMER);
     VALUE(TSS_IOMAP_CLOSED, TSS_IOMAP_CLOSED);
 }

@@ -36,6 +36,9 @@
 /* A register into, or the top of the stack into its place in, the vCPU that R11 points to. */
 #define STORE(reg) movq %reg, REGS_##reg(%r11);
 #define POP(reg) popq REGS_##reg(%r11);
+/* And back; or into the save area that RAX points to, by way of RCX. */
+#define LOAD(reg) movq REGS_##reg(%r11), %reg;
+#define COPY(reg) movq REGS_##reg(%r11), %rcx; movq %rcx, SAVE_##reg(%rax);
 
     .text
 
@@ -242,6 +245,43 @@ leave:
     addq $16, %rsp
     iretq
     .size trap_slow, . - trap_slow
+
+    /*
+     * The timer's interrupt of a guest: RSP = &vcpu.regs.r11, the registers up to there are saved. What follows as a rule,
+     * an upcall to the very kernel that ran, stays here; the others get the registers that C has kept saved as well.
+     */
+    .globl timer_from_guest
+    .balign 64
+timer_from_guest:
+    movq VCPU_CPU - REGS_r11(%rsp), %rsp
+    call irq_timer
+    movq CPU_VCPU(%rsp), %r11
+    incq VCPU_INTERRUPTS(%r11)
+    movq VCPU_PAGE(%r11), %rax
+    cmpl $CPU_WORK_UPCALL, CPU_WORK(%rsp)
+    jne timer_leave
+    cmpl $0, CPU_USER_MODE(%rsp)
+    jne timer_leave
+    cmpq $0, PAGE_MASKED(%rax) /* masked and busy: one word, read once */
+    jne timer_leave
+    cmpq $0, VCPU_ENTRY_EVENT_KERNEL(%r11)
+    je timer_leave
+    lock andl $~CPU_WORK_UPCALL, CPU_WORK(%rsp)
+    incq VCPU_UPCALLS(%r11)
+    movl $1, PAGE_MASKED(%rax)
+    movl $1, PAGE_BUSY(%rax)
+    movq $HV_VECTOR_EVENT, SAVE_vector(%rax) /* and error 0 */
+    movq $0, SAVE_prev_masked(%rax)
+    COPY(rip) COPY(rflags) COPY(rsp) COPY(rax) COPY(rcx) COPY(r11)
+    movq %rcx, %rax /* nothing of ours in a guest's registers */
+    LOAD(r10) LOAD(r9) LOAD(r8) LOAD(rdx) LOAD(rsi) LOAD(rdi) LOAD(rsp)
+    movq VCPU_ENTRY_EVENT_KERNEL(%r11), %rcx
+    movl $RFLAGS_FIXED, %r11d
+    sysretq
+
+timer_leave:
+    STORE(r15) STORE(r14) STORE(r13) STORE(r12) STORE(rbp) STORE(rbx)
+    jmp leave
 
     /* _Noreturn void arch_run(struct cpu *c): forget this stack, run guests. */
     .globl arch_run

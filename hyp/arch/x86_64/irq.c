@@ -46,8 +46,7 @@ void irq_dispatch(unsigned int vector) {
 
     if (vector == VECTOR_SPURIOUS || (vector >= VECTOR_PIC && vector < VECTOR_PIC + 16))
         return; /* neither is in service: acknowledging would end somebody else's */
-    if (vector != VECTOR_TIMER)
-        trace(HV_TRACE_irq, vector, 0, 0); /* that has an event of its own */
+    trace(HV_TRACE_irq, vector, 0, 0);
     if (h->handler != NULL) h->handler(h->arg);
     apic_eoi();
 }

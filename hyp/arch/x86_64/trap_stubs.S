@@ -30,6 +30,8 @@ trap_stub_\vector:
     .endif
     .if (\vector == 1) || (\vector == 2) || (\vector == 8) || (\vector == 18)
     jmp trap_ist_entry
+    .elseif \vector == VECTOR_TIMER
+    jmp timer_entry
     .else
     jmp trap_entry
     .endif
@@ -58,6 +60,23 @@ trap_entry:
     clac
     jmp entry_from_guest
     .size trap_entry, . - trap_entry
+
+    /* The timer's interrupt, which keeps the registers that C may change, and no more. */
+    .balign 16
+timer_entry:
+    cld
+    clac
+    .irp reg, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11
+    pushq %\reg
+    .endr
+    testb $3, 96(%rsp)
+    jnz timer_from_guest
+    call irq_timer /* RSP is a multiple of 16: the processor saw to it, and 16 words are there */
+    .irp reg, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
+    popq %\reg
+    .endr
+    addq $16, %rsp
+    iretq
 
     /*
      * On an IST stack. A guest's trap moves to where RSP0 points, which holds nothing of use then:

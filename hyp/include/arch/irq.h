@@ -37,8 +37,8 @@ void irq_dispatch(unsigned int vector);
 
 /** Sets what timer expiry calls. */
 void arch_timer_init(irq_handler_t *handler);
-/** Arms this CPU's one-shot timer for a time of clock_now_ns(); UINT64_MAX disarms it. It may fire
- *  early (never late) when the deadline is beyond the hardware's range. */
+/** Arms this CPU's one-shot timer for a time of clock_now_ns(), in place of what it
+ *  was armed for. It may fire early when the deadline is beyond the hardware's range. */
 void arch_timer_set(uint64_t deadline_ns);
 
 /** Waits for an interrupt, takes it, returns with interrupts off. */

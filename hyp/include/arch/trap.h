@@ -37,6 +37,9 @@ enum ist {
 /* A trap, exception or interrupt, that found the pCPU in ring 0. */
 void trap_from_hyp(struct regs *regs);
 
+/* The timer's interrupt, of a guest or of hyp; trap_stubs.S takes it past the others. */
+void irq_timer(void);
+
 /* Stops with the registers of a trap instead of the caller's. */
 _Noreturn void panic_regs(const struct regs *regs, const char *format, ...)
     __attribute__((format(printf, 2, 3), cold));
