@@ -12,8 +12,9 @@
  * rq.least only grows: it is where the queue stands. A vCPU that slept comes back at most LAG_NS
  * behind it: sleeping saves up nothing beyond that, however long it lasted, and whoever ran is
  * charged to the nanosecond, so nothing is gained by sleeping at chosen moments either. Because a
- * sleeper comes back behind the others it preempts: its wake-up latency is bounded by WAKE_NS of
- * the running one's virtual time, or a slice when it had used up its share.
+ * sleeper comes back behind the others it preempts: its wake-up latency is bounded by RUN_NS, which
+ * everybody has once it runs, and WAKE_NS of the running one's virtual time, or by a slice when it
+ * had used up its share.
  *
  * Locking: rq.lock guards the queue, and the sched.c fields of the vCPUs whose cpu it is.
  */
@@ -30,6 +31,7 @@
 #define SLICE_NS   5000000u
 #define LAG_NS     3000000u
 #define WAKE_NS    500000u
+#define RUN_NS     50000u
 #define WEIGHT_PAR 256u
 
 struct run_queue {
@@ -131,6 +133,20 @@ static bool should_preempt(const struct run_queue *q) {
            q->head->vruntime + WAKE_NS < q->current->vruntime;
 }
 
+/*
+ * The running vCPU gives way, once it has run for RUN_NS. Being taken off and put back is charged
+ * to it: without that time of its own, others that sleep for less than a switch takes would leave
+ * it nothing but the cost of theirs.
+ */
+static void preempt(struct cpu *c, struct run_queue *q, uint64_t now) {
+    uint64_t until = q->current->run_since + RUN_NS;
+
+    if (now >= until)
+        cpu_raise_work(c, CPU_WORK_RESCHED);
+    else if (q->slice_end > until)
+        q->slice_end = until;
+}
+
 /* ---- vCPUs ---- */
 
 void sched_add(struct vcpu *v) {
@@ -173,7 +189,7 @@ void sched_wake(struct vcpu *v, uint32_t why) {
         queue_insert(q, v);
         run_state_set(v, HV_RUN_RUNNABLE, now);
         slice_update(q, now);
-        if (should_preempt(q)) cpu_raise_work(c, CPU_WORK_RESCHED);
+        if (should_preempt(q)) preempt(c, q, now);
     } else if (v->wait != 0 && v->run_state != waiting_state(v) && q->current != v) {
         run_state_set(v, waiting_state(v), now);
     }

@@ -78,11 +78,9 @@ struct window *p2m_window_find(struct domain *d, uint64_t n);
 /* NULL: no window GFN of d. Neighbours are used together: their frame is remembered. */
 static inline struct window *p2m_window(struct domain *d, gfn_t g) {
     uint64_t n = g.n - HV_GFN_WINDOW, near = n - d->window_first;
-    struct window *w = &d->window_frame[near & 63];
 
     if (__builtin_expect(near >= d->window_near, 0)) return p2m_window_find(d, n);
-    if (w == NULL) __builtin_unreachable();
-    return w;
+    return &d->window_frame[near & 63];
 }
 
 /* 0, -HV_EINVAL (names nothing), -HV_EPERM (MMIO not held), -HV_EFAULT (revoked window). */

@@ -138,7 +138,7 @@ static void drive_event_set_rate(void)
         CHECK_EQ(TIMED(hv_event_set_rate(peer, remote, i & 1 ? 1 : HV_RATE_MAX, 1)), 0);
     }
 }
-BOUND(event_set_rate, 730, drive_event_set_rate);
+BOUND(event_set_rate, 960, drive_event_set_rate);
 
 /* All ports that it takes: none is pending and the deadline has passed; the last one is pending. */
 static void drive_poll(void)
