@@ -1,23 +1,67 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The flush epoch, see epoch.h. Owns the counter; what each pCPU has passed is in its struct cpu.
- * memory_lock guards both. Invariant: cpu.epoch_seen is never above a counter value that the pCPU
- * has not flushed after.
+ * The flush epoch, see epoch.h. Owns the counter; what each pCPU has passed is in its struct cpu,
+ * which that pCPU alone writes. Invariant: cpu.epoch_seen is never above a counter value that the
+ * pCPU has not flushed after.
  */
 #include "epoch.h"
+#include "arch/cpu.h"
+#include "arch/irq.h"
+#include "barrier.h"
+#include "bug.h"
 
 uint32_t epoch_now = 1;
 
+static bool passed(const struct cpu *c, uint32_t stamp) {
+    return (int32_t)((uint32_t)load_acquire(&c->epoch_seen) - stamp) > 0 ||
+           load_acquire(&c->outside);
+}
+
 bool epoch_passed(uint32_t stamp) {
     for (uint32_t i = 0; i < cpu_count; i++)
-        if ((int32_t)((uint32_t)cpus[i]->epoch_seen - stamp) <= 0) return false;
+        if (!passed(cpus[i], stamp)) return false;
     return true;
 }
 
 /* The counter moves on before the flush: what is stamped from now on waits for the next one. */
 void epoch_flush(void) {
-    uint32_t next = ++epoch_now;
+    uint32_t next = __atomic_add_fetch(&epoch_now, 1, __ATOMIC_SEQ_CST);
 
     tlb_flush_all();
-    this_cpu()->epoch_seen = next;
+    store_release(&this_cpu()->epoch_seen, next);
+}
+
+void epoch_serve(void) {
+    if (__atomic_exchange_n(&this_cpu()->flush_asked, 0, __ATOMIC_SEQ_CST)) epoch_flush();
+}
+
+/* Those that have to be asked are asked at once; then each is waited for. Two that wait for each
+ * other serve each other here, since interrupts are off. */
+void epoch_wait(uint64_t cpu_mask) {
+    struct cpu *me = this_cpu();
+    uint32_t stamp;
+
+    if (HYP_DEBUG) BUG_ON(me->lock_ranks != 0);
+    full_barrier();
+    stamp = load_acquire(&epoch_now);
+    epoch_flush();
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if ((cpu_mask >> i & 1) == 0 || passed(cpus[i], stamp)) continue;
+        __atomic_store_n(&cpus[i]->flush_asked, 1, __ATOMIC_SEQ_CST);
+        cpu_kick(cpus[i]);
+    }
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        while ((cpu_mask >> i & 1) != 0 && !passed(cpus[i], stamp)) {
+            epoch_serve();
+            cpu_relax();
+        }
+    }
+}
+
+void epoch_idle(void) {
+    struct cpu *c = this_cpu();
+
+    __atomic_store_n(&c->outside, 1, __ATOMIC_SEQ_CST);
+    arch_idle();
+    epoch_enter(c);
 }

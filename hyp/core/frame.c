@@ -275,7 +275,8 @@ void frame_free(struct domain *d, mfn_t m) {
     BUG_ON(f->owner != owner_of(d));
     BUG_ON(f->maps != 0 || f->live != 0 || f->grants != 0 || f->pins != 0 || f->holds != 0);
     table_frames -= f->state == FRAME_TABLE;
-    if (epoch_passed(f->epoch)) {
+    /* With one pCPU nobody else can have a pointer to it. */
+    if (cpu_count == 1 && epoch_passed(f->epoch)) {
         uncharge(f);
         push_free((uint32_t)m.n);
     } else {

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "console.h"
 #include "frame.h"
+#include "machine.h"
 #include "printk.h"
 #include "root.h"
 #include "sched.h"
@@ -18,5 +19,6 @@ _Noreturn void hyp_main(const struct boot_info *boot) {
     console_init();
     root_build(boot);
     printk("boot: root starts at TSC %lu; zeroing its memory %lu", arch_counter(), root_zeroing);
+    smp_run();
     arch_run(this_cpu());
 }

@@ -27,6 +27,7 @@
 #include "frame.h"
 #include "lock.h"
 #include "trace.h"
+#include "vcpu.h"
 
 #define SLICE_NS   5000000u
 #define LAG_NS     3000000u
@@ -276,8 +277,9 @@ struct vcpu *sched_pick(struct cpu *c) {
     while ((v = take_next(c, q)) == NULL) {
         /* Nobody to run: interrupts alone can wake somebody. Until then frames are cleared, by
          * pieces, on nobody's account. */
+        arch_unload(c);
         while (q->head == NULL && frame_clear_step()) arch_poll();
-        if (q->head == NULL) arch_idle();
+        if (q->head == NULL) epoch_idle();
     }
     __atomic_fetch_and(&c->work, ~CPU_WORK_RESCHED, __ATOMIC_RELAXED);
     if (v != previous) {

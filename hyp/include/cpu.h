@@ -4,8 +4,8 @@
  * KERNEL_GS_BASE, C through this_cpu() from any of the pCPU's stacks: the last word of each points
  * to it.
  *
- * Only the pCPU itself writes its struct, with interrupts off, but for work, which others may set
- * with an atomic OR.
+ * Only the pCPU itself writes its struct, with interrupts off, but for work and flush_asked, which
+ * others may set, by atomic operations.
  */
 #pragma once
 
@@ -20,7 +20,7 @@
 #define CPU_STACK_SIZE STACK_SIZE
 
 struct cpu {
-    struct vcpu *vcpu; /* whose registers are loaded; idle: NULL */
+    struct vcpu *vcpu; /* whose registers are loaded; idle: NULL. Others read it */
     uint32_t work;
     uint32_t user_mode;          /* the loaded vCPU is in user mode */
     uint64_t scratch;            /* the guest's RSP in the first instructions of SYSCALL */
@@ -31,7 +31,11 @@ struct cpu {
     uint64_t *tss_rsp0; /* the TSS word RSP0, the end of the loaded vCPU's registers; not aligned */
     uint8_t *tss_iomap; /* the TSS port bitmap, 8,192 bytes */
     uint16_t *tss_iobase;     /* the TSS word that opens (TSS_IOMAP_OPEN) or closes the bitmap */
-    uint64_t epoch_seen;      /* last flush epoch that this pCPU has passed */
+    uint64_t epoch_seen;      /* last flush epoch that this pCPU has passed, see epoch.h */
+    uint32_t outside;         /* idle: no guest's translation, no pointer of ours to a frame */
+    uint32_t flush_asked;     /* somebody waits for this pCPU to pass the epoch */
+    struct vcpu *last;        /* whose extended state and bases the registers still have, if its
+                                 loaded_on says so, too; not to be followed */
     uint64_t lock_ranks;      /* bit r: a lock of rank r is held (debug builds) */
     struct trace_ring *trace; /* NULL: not recording */
     uint32_t panicking;
@@ -68,6 +72,10 @@ static inline struct cpu *this_cpu(void) {
     return *(struct cpu **)(here - 7);
 }
 #endif
+
+/* Interrupts another pCPU: it looks at its work, and at flush_asked, before it is in a guest again;
+ * an idle one wakes up. */
+void cpu_kick(const struct cpu *c);
 
 static inline void cpu_raise_work(struct cpu *c, uint32_t bits) {
     __atomic_fetch_or(&c->work, bits, __ATOMIC_RELAXED);

@@ -46,9 +46,10 @@ struct vcpu {
     uint32_t user_mode; /* while not loaded: what cpu.user_mode is to be */
     uint64_t fs_base, gs_base;
     struct space *space;
-    void *xsave;     /* extended state, a frame of its own */
-    uint32_t wait;   /* VCPU_… bits */
-    uint32_t traced; /* HV_CALLS_… */
+    void *xsave;           /* extended state, a frame of its own */
+    struct cpu *loaded_on; /* which loaded that, and the bases, last; NULL: load them again */
+    uint32_t wait;         /* VCPU_… bits */
+    uint32_t traced;       /* HV_CALLS_… */
 
     /* sched.c: guarded by the run queue's lock. */
     uint64_t vruntime, started; /* ns */

@@ -12,6 +12,12 @@ void *mmio_map(paddr_t start, uint64_t size);
 /** The top-level table with hyp's half (slots 256-503) filled in and all else empty. */
 const uint64_t *hyp_root_table(void);
 
+/** The root that shows it: what an idle CPU has loaded. */
+uint64_t hyp_root(void);
+
+/** Lets the other CPUs look for guests; they wait idle until then. */
+void smp_run(void);
+
 /** Ends the machine in good order; the reason's low 4 bits become the emulator's exit status. */
 _Noreturn void machine_shutdown(unsigned int reason);
 

@@ -6,6 +6,7 @@
 
 #include "arch/layout.h"
 
+#define PLATFORM_CPUS_MAX      64
 #define PLATFORM_IOAPICS_MAX   8
 #define PLATFORM_OVERRIDES_MAX 16
 
@@ -24,6 +25,7 @@ struct platform_override {
 struct platform {
     paddr_t lapic;
     uint32_t cpu_count, ioapic_count, override_count;
+    uint8_t apic_ids[PLATFORM_CPUS_MAX]; /**< of the enabled processors, in the firmware's order */
     struct platform_ioapic ioapics[PLATFORM_IOAPICS_MAX];
     struct platform_override overrides[PLATFORM_OVERRIDES_MAX];
     uint16_t pm_timer_port;       /**< 0 if none */

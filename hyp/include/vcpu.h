@@ -34,5 +34,7 @@ void trap_from_guest(struct vcpu *v);
 /* arch: loads the rest of a vCPU (extended state, FS, GS, CR3, RSP0, port bitmap), saves that of
  * the old one. */
 void arch_switch(struct cpu *c, struct vcpu *from, struct vcpu *to);
+/* Saves the loaded vCPU, if there is one; hyp's own root is loaded. */
+void arch_unload(struct cpu *c);
 /* Starts the first vCPU on this pCPU; does not return. */
 _Noreturn void arch_run(struct cpu *c);

@@ -109,7 +109,7 @@ def machine(args, image, scratch, interactive):
                         iso=os.path.join(args.build, "paravane.iso"), memory=args.memory,
                         drives=[qemu.drive(image, persist=args.persist),
                                 qemu.drive(scratch, persist=args.persist, name="scratch")],
-                        timeout=limit, extra=options, echo=Screen().show,
+                        cpus=int(os.environ.get("SMP") or 1), timeout=limit, extra=options, echo=Screen().show,
                         firmware="uefi" if args.uefi else "bios")
 
 

@@ -80,11 +80,12 @@ class Guest(Test):
 
     Its head comment may ask for more in lines ` * qemu: KEY=VALUE ...`: memory (MiB), timeout (s),
     drive (bytes of a fresh zeroed virtio disk, K and M understood), append (options of hyp), root
-    and second (command lines of the two modules), icount=1. `make test T=… ARGUMENTS=…` gives root more
+    and second (command lines of the two modules), icount=1, smp (processors; `make test SMP=N` gives
+    N to those that ask for none). `make test T=… ARGUMENTS=…` gives root more
     arguments.
     """
 
-    keys = {"memory", "timeout", "drive", "append", "root", "second", "icount"}
+    keys = {"memory", "timeout", "drive", "append", "root", "second", "icount", "smp"}
 
     def __init__(self, name, folder, build, debug):
         source = read(os.path.join(folder, "main.c"))
@@ -113,6 +114,7 @@ class Guest(Test):
         with qemu.Machine(self.build, self.log, initrd=initrd, drives=drives,
                           append=self.options.get("append", ""), timeout=self.timeout,
                           memory=int(self.options.get("memory", 256)),
+                          cpus=int(self.options.get("smp") or os.environ.get("SMP") or 1),
                           icount=self.options.get("icount") == "1") as machine:
             end = machine.wait()
         return self.judge(machine, end)

@@ -79,6 +79,7 @@ class System:
     def _machine(self, **options):
         number = len(self.machines)
         log = self.log if not number else f"{self.log[:-4]}.{number}.log"
+        options.setdefault("cpus", int(os.environ.get("SMP") or 1))
         machine = qemu.Machine(self.build, log, **options)
         self.machines.append(machine)
         return machine

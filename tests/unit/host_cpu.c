@@ -11,6 +11,7 @@
 #include "machine.h"
 #include "printk.h"
 #include "uart.h"
+#include "vcpu.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -97,6 +98,16 @@ void arch_idle(void)
     } else {
         panic("idle for ever");
     }
+}
+
+void cpu_kick(const struct cpu *c)
+{
+    panic("pCPU %u is not there to be kicked", c->id);
+}
+
+void arch_unload(struct cpu *c)
+{
+    c->vcpu = NULL;
 }
 
 void arch_poll(void)

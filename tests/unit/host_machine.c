@@ -47,6 +47,16 @@ struct platform platform = { .lapic = 0xfee00000,
                              .ioapic_count = 1,
                              .ioapics = { { .base = 0xfec00000 } } };
 
+void cpu_kick(const struct cpu *c)
+{
+    panic("pCPU %u is not there to be kicked", c->id);
+}
+
+void arch_idle(void)
+{
+    panic("idle for ever");
+}
+
 struct cpu *this_cpu(void)
 {
     return &cpu0;

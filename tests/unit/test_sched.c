@@ -12,6 +12,7 @@
 #include "host_cpu.h"
 
 #include "domain.h"
+#include "epoch.h"
 #include "event.h"
 #include "frame.h"
 #include "sched.h"
@@ -89,6 +90,12 @@ static struct guest *add(uint32_t n, uint32_t weight, uint64_t run, uint64_t sle
     g->woken = host_now;
     sched_wake(&g->v, VCPU_OFFLINE);
     return g;
+}
+
+/* No epoch here. */
+void epoch_idle(void)
+{
+    arch_idle();
 }
 
 /* What vcpu_leave does. */

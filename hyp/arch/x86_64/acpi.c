@@ -90,11 +90,17 @@ static void parse_ioapic(const struct sdt *madt, uint32_t at) {
     };
 }
 
+/* A processor's LAPIC; flag bit 0: enabled. */
+static void parse_lapic(const struct sdt *madt, uint32_t at) {
+    if ((field(madt, at + 4, 4) & 1) == 0 || platform.cpu_count == PLATFORM_CPUS_MAX) return;
+    platform.apic_ids[platform.cpu_count++] = (uint8_t)field(madt, at + 3, 1);
+}
+
 static void parse_madt_entry(const struct sdt *madt, uint32_t at) {
     uint64_t type = field(madt, at, 1);
 
-    if (type == 0) /* a processor's LAPIC; bit 0: enabled */
-        platform.cpu_count += (uint32_t)field(madt, at + 4, 4) & 1;
+    if (type == 0)
+        parse_lapic(madt, at);
     else if (type == 1)
         parse_ioapic(madt, at);
     else if (type == 2)

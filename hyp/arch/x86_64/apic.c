@@ -5,12 +5,14 @@
  * Owns the LAPIC's registers; each CPU sees its own at the same address. The timer counts down at
  * a frequency that clock.c measures and is armed with clock_now_ns() deadlines.
  */
+#include "arch/cpu.h"
 #include "arch/insn.h"
 #include "arch/trap.h"
 #include "boot_arch.h"
 #include "bug.h"
 #include "clock.h"
 #include "cpu.h"
+#include "epoch.h"
 #include "machine.h"
 #include "platform.h"
 
@@ -20,6 +22,8 @@ enum {
     LAPIC_EOI = 0xb0,
     LAPIC_SPURIOUS = 0xf0,
     LAPIC_ESR = 0x280,
+    LAPIC_COMMAND = 0x300,
+    LAPIC_COMMAND_TO = 0x310,
     LAPIC_LVT_TIMER = 0x320,
     LAPIC_LVT_THERMAL = 0x330,
     LAPIC_LVT_PERFORMANCE = 0x340,
@@ -31,14 +35,20 @@ enum {
     LAPIC_TIMER_DIVIDE = 0x3e0
 };
 
-#define LVT_MASKED   0x10000u
-#define LVT_NMI      0x400u
-#define SPURIOUS_ON  0x100u
-#define DIVIDE_BY_1  0xbu
-#define APIC_BASE_ON 0x800u
-#define APIC_BASE_X2 0x400u
-#define TIMER_SHIFT  31
-#define TIMER_MAX    0xffffffffu
+#define LVT_MASKED     0x10000u
+#define LVT_NMI        0x400u
+#define SPURIOUS_ON    0x100u
+#define DIVIDE_BY_1    0xbu
+#define COMMAND_NMI    0x4400u /* level: assert */
+#define COMMAND_INIT   0x4500u
+#define COMMAND_START  0x4600u
+#define COMMAND_FIXED  0x4000u
+#define COMMAND_BUSY   0x1000u
+#define COMMAND_OTHERS 0xc0000u
+#define APIC_BASE_ON   0x800u
+#define APIC_BASE_X2   0x400u
+#define TIMER_SHIFT    31
+#define TIMER_MAX      0xffffffffu
 
 static volatile uint32_t *lapic;
 
@@ -86,6 +96,25 @@ void apic_init(struct cpu *cpu) {
     lapic_write(LAPIC_SPURIOUS, SPURIOUS_ON | VECTOR_SPURIOUS);
 }
 
+/* Interrupts are off, but for a panic's NMI, which takes the other half of a command no more. */
+static void send(uint32_t apic_id, uint32_t command) {
+    while (lapic_read(LAPIC_COMMAND) & COMMAND_BUSY) cpu_relax();
+    lapic_write(LAPIC_COMMAND_TO, apic_id << 24);
+    lapic_write(LAPIC_COMMAND, command);
+}
+
+void apic_send_init(uint32_t apic_id) { send(apic_id, COMMAND_INIT); }
+
+void apic_send_start(uint32_t apic_id, paddr_t page) {
+    send(apic_id, COMMAND_START | (uint32_t)(page >> PAGE_SHIFT));
+}
+
+void apic_send(uint32_t apic_id, unsigned int vector) { send(apic_id, COMMAND_FIXED | vector); }
+
+void apic_send_nmi_to_others(void) {
+    if (cpu_count > 1) send(0, COMMAND_OTHERS | COMMAND_NMI);
+}
+
 void apic_eoi(void) { lapic_write(LAPIC_EOI, 0); }
 
 uint32_t apic_timer_read(void) { return lapic_read(LAPIC_TIMER_CURRENT); }
@@ -107,6 +136,11 @@ void arch_timer_init(irq_handler_t *handler) { timer.handler = handler; }
 void irq_timer(void) {
     apic_eoi(); /* interrupts are off: none comes before the way back */
     timer.handler(NULL);
+}
+
+void irq_timer_idle(void) {
+    epoch_enter(this_cpu());
+    irq_timer();
 }
 
 void arch_timer_set(uint64_t deadline_ns) {

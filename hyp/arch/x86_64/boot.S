@@ -138,7 +138,53 @@ boot_entry64:
     movabsq $boot_high, %rax
     jmp *%rax
 
+    /* Another processor, on the boot tables, from the trampoline. */
+ap_entry64:
+    movl $ASM_SEL_HYP_DATA, %eax
+    movl %eax, %ds
+    movl %eax, %es
+    movl %eax, %ss
+    xorl %eax, %eax
+    movl %eax, %fs
+    movl %eax, %gs
+    movabsq $ap_high, %rax
+    jmp *%rax
+
     .text
+    /*
+     * It takes the stack that is laid out for it, by its APIC number in the word's top byte. One that comes too late, when
+     * the word is gone or meant for another one, stops here, and nobody hears of it again.
+     */
+    .type ap_high, @function
+ap_high:
+    movl $1, %eax
+    cpuid
+    shrl $24, %ebx
+    movq ap_stack(%rip), %rax
+    testq %rax, %rax
+    jz ap_stop
+    movq %rax, %rcx
+    shrq $56, %rcx
+    cmpl %ecx, %ebx
+    jne ap_stop
+    xorl %edx, %edx
+    lock cmpxchgq %rdx, ap_stack(%rip)
+    jne ap_stop
+    movabsq $0xff00000000000000, %rcx
+    orq %rcx, %rax
+    movq ap_root(%rip), %rcx
+    movq %rcx, %cr3
+    movq %rax, %rsp
+    movq %rax, %rdi
+    xorl %ebp, %ebp
+    call ap_start
+    ud2
+ap_stop:
+    cli
+    hlt
+    jmp ap_stop
+    .size ap_high, . - ap_high
+
     .type boot_high, @function
 boot_high:
     leaq boot_stack_end - SIZEOF_CPU(%rip), %rsp
@@ -149,6 +195,37 @@ boot_high:
     call boot_start
     ud2
     .size boot_high, . - boot_high
+
+    /*
+     * What runs in a page below 1 MiB, in real mode, CS:IP = page:0. With long mode enabled, protection and paging are
+     * switched on together; NX has to be known before the final tables are loaded.
+     */
+    .section .rodata
+    .globl ap_trampoline, ap_trampoline_end
+    .code16
+ap_trampoline:
+    cli
+    cld
+    movw %cs, %ax
+    movw %ax, %ds
+    lgdtl ap_gdtr - ap_trampoline
+    movl $0x20, %eax /* PAE */
+    movl %eax, %cr4
+    movl $PHYS(boot_pml4), %eax
+    movl %eax, %cr3
+    movl $0xc0000080, %ecx
+    movl $0x900, %eax /* EFER.LME, NXE */
+    xorl %edx, %edx
+    wrmsr
+    movl $0x80010011, %eax /* PG, WP, ET, PE */
+    movl %eax, %cr0
+    ljmpl $ASM_SEL_HYP_CODE, $ap_entry64
+    .balign 4
+ap_gdtr:
+    .short 3 * 8 - 1
+    .long boot_gdt
+ap_trampoline_end:
+    .code64
 
     .section .bss.stack, "aw", @nobits
     .balign 16384

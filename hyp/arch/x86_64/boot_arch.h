@@ -50,13 +50,27 @@ void paging_switch(void);
 void paging_check(void);
 bool paging_in_guard(uint64_t va);
 
+/* A page below 640 KiB that nobody owns; 0: there is none. */
+paddr_t bootmem_low_page(const struct boot_info *boot);
+
 /* GDT, TSS, IST stacks, IDT. */
 void idt_init(void);
+void idt_load(void);
 struct cpu *cpu_area_create(uint32_t id);
 void desc_load(struct cpu *cpu);
 
+/* boot.S: the code of other processors' first instructions; smp.c. */
+extern const char ap_trampoline[], ap_trampoline_end[];
+void smp_start(const struct boot_info *boot);
+
 void pic_init(void);
 void apic_init(struct cpu *cpu);
+/* Interrupt commands, to one processor by its APIC number: the first steps of a start, and an
+ * interrupt. To all others: an NMI. */
+void apic_send_init(uint32_t apic_id);
+void apic_send_start(uint32_t apic_id, paddr_t page);
+void apic_send(uint32_t apic_id, unsigned int vector);
+void apic_send_nmi_to_others(void);
 void ioapic_init(void);
 uint32_t apic_timer_read(void);
 void apic_timer_start(uint32_t count);

@@ -12,6 +12,7 @@
 #include "bug.h"
 
 #define LOW_MEMORY_END UINT64_C(0x100000)
+#define SIPI_END       UINT64_C(0xa0000)
 #define BOOT_MAP_END   UINT64_C(0x100000000)
 
 static struct boot_info *info;
@@ -57,6 +58,31 @@ static void find_free(struct boot_info *boot) {
     reserve(boot, boot->image_start, boot->image_end);
     for (uint32_t i = 0; i < boot->module_count; i++)
         reserve(boot, boot->modules[i].start, boot->modules[i].end);
+}
+
+/* Does something of the loader's or the firmware's overlap the page at `a`? */
+static bool low_page_used(const struct boot_info *boot, paddr_t a) {
+    bool ram = false;
+
+    for (uint32_t i = 0; i < boot->mem_count; i++) {
+        const struct boot_mem *m = &boot->mem[i];
+
+        if (m->type == BOOT_MEM_RAM)
+            ram |= a >= m->start && a + PAGE_SIZE <= m->end;
+        else if (a < m->end && a + PAGE_SIZE > m->start)
+            return true;
+    }
+    for (uint32_t i = 0; i < boot->module_count; i++)
+        if (a < boot->modules[i].end && a + PAGE_SIZE > boot->modules[i].start) return true;
+    return !ram;
+}
+
+/* From the top down, and never the first page: firmware keeps its own there. */
+paddr_t bootmem_low_page(const struct boot_info *boot) {
+    paddr_t a = SIPI_END - PAGE_SIZE;
+
+    while (a != 0 && low_page_used(boot, a)) a -= PAGE_SIZE;
+    return a;
 }
 
 static paddr_t clip(paddr_t a) { return a < BOOT_MAP_END ? a : BOOT_MAP_END; }

@@ -62,10 +62,14 @@ static const uint8_t vector_ist[256] = {
     [VECTOR_NMI] = IST_NMI, [VECTOR_DB] = IST_DB, [VECTOR_DF] = IST_DF, [VECTOR_MC] = IST_MC
 };
 
-/* Until desc_load() there is no TSS: gates without IST, on the boot stack. */
-void idt_init(void) {
+void idt_load(void) {
     struct table_register idtr = { sizeof(idt) - 1, (uintptr_t)idt };
 
+    __asm__ volatile("lidt %0" : : "m"(idtr));
+}
+
+/* Until desc_load() there is no TSS: gates without IST, on the boot stack. */
+void idt_init(void) {
     for (unsigned int v = 0; v < 256; v++) {
         uintptr_t stub = (uintptr_t)trap_stubs + v * STUB_SIZE;
         bool user = v == VECTOR_BP || v == VECTOR_OF;
@@ -75,7 +79,7 @@ void idt_init(void) {
             (uint16_t)(stub >> 16), (uint32_t)(stub >> 32), 0
         };
     }
-    __asm__ volatile("lidt %0" : : "m"(idtr));
+    idt_load();
 }
 
 static void gdt_fill(struct arch_cpu *arch) {
@@ -103,7 +107,6 @@ struct cpu *cpu_area_create(uint32_t id) {
     struct arch_cpu *arch = bootmem_alloc((sizeof(*arch) + PAGE_MASK) / PAGE_SIZE);
 
     arch_cpus[id] = arch;
-    gdt_fill(arch);
     arch->tss.iomap_base = TSS_IOMAP_CLOSED;
     memset(arch->tss.iomap, 0xff, sizeof(arch->tss.iomap));
     map_stack(id, 0, STACK_SIZE / PAGE_SIZE);
@@ -133,7 +136,7 @@ static void load_gdt(struct arch_cpu *arch) {
                      : "rax", "memory");
 }
 
-/* On the new page tables, still on the boot stack. */
+/* On the final page tables; the boot CPU still on the boot stack. */
 void desc_load(struct cpu *cpu) {
     uint32_t id = (uint32_t)(((uintptr_t)cpu - HYP_STACK_BASE) / AREA_SIZE);
     struct arch_cpu *arch = arch_cpus[id];
@@ -147,6 +150,8 @@ void desc_load(struct cpu *cpu) {
     *cpu->tss_rsp0 = (uintptr_t)cpu;
     for (unsigned int ist = 1; ist < IST_COUNT; ist++)
         *(struct cpu **)(arch->tss.ist[ist - 1] + 8) = cpu;
+    gdt_fill(arch);
     load_gdt(arch);
+    if (id != 0) return;
     for (unsigned int v = 0; v < 256; v++) idt[v].ist = vector_ist[v];
 }

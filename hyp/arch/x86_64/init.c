@@ -17,8 +17,9 @@
 #include "uart.h"
 #include "version.h"
 
+#define TRACE_PAGES ((sizeof(struct trace_ring) + PAGE_MASK) / PAGE_SIZE)
+
 static struct boot_info boot;
-static struct trace_ring boot_cpu_trace;
 
 static void report_memory(void) {
     uint64_t free_bytes = 0;
@@ -36,13 +37,14 @@ static void boot_finish(void) {
 
     cpus[0] = cpu;
     cpu_count = 1;
-    cpu->trace = &boot_cpu_trace;
     cpu_syscall_init(cpu);
     pic_init();
     apic_init(cpu);
     ioapic_init();
     clock_init(&boot);
     rtc_read(&boot);
+    smp_start(&boot);
+    for (uint32_t i = 0; i < cpu_count; i++) cpus[i]->trace = bootmem_alloc(TRACE_PAGES);
     bootmem_finish(&boot);
     paging_check();
     cpu_report();

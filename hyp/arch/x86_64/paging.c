@@ -123,7 +123,7 @@ void paging_check(void) {
     if (HYP_DEBUG) check_table(root, 4);
 }
 
-void paging_switch(void) { write_cr3(virt_to_phys(root)); }
+void paging_switch(void) { write_cr3(hyp_root()); }
 
 void *mmio_map(paddr_t start, uint64_t size) {
     paddr_t first = page_down(start), end = page_up(start + size);
@@ -133,5 +133,7 @@ void *mmio_map(paddr_t start, uint64_t size) {
     mmio_next += end - first;
     return (void *)(va + (start - first));
 }
+
+uint64_t hyp_root(void) { return virt_to_phys(root); }
 
 const uint64_t *hyp_root_table(void) { return root; }

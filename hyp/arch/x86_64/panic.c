@@ -11,6 +11,7 @@
 #include "boot_arch.h"
 #include "bug.h"
 #include "cpu.h"
+#include "epoch.h"
 #include "machine.h"
 #include "printk.h"
 #include "trace.h"
@@ -32,13 +33,20 @@ static void print_regs(const struct regs *r) {
     printk("cr0 %lx cr2 %lx cr3 %lx cr4 %lx", read_cr0(), read_cr2(), read_cr3(), read_cr4());
 }
 
-/* A CPU that panics while it panics stops at once. */
+static struct cpu *panicked; /* the first one */
+
+/* The first CPU to panic stops the others, wherever they are; one that panics while it panics ends
+ * the machine at once, without another word. */
 static _Noreturn void stop(const struct regs *regs, const char *format, va_list args) {
-    struct cpu *cpu = this_cpu();
+    struct cpu *cpu = this_cpu(), *none = NULL;
     char reason[256];
 
     if (cpu->panicking) machine_halt();
     cpu->panicking = 1;
+    if (!__atomic_compare_exchange_n(&panicked, &none, cpu, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST))
+        cpu_stop();
+    apic_send_nmi_to_others();
     vsnprintf(reason, sizeof(reason), format, args);
     printk("PANIC: %s", reason);
     printk("version " HYP_VERSION " (" HYP_COMPILER ", " HYP_BUILD ") build %s, cpu %u", build_id(),
@@ -81,14 +89,21 @@ static _Noreturn void fatal_trap(const struct regs *regs) {
     panic_regs(regs, "%s in hyp: vector %lu, error %lx", name, regs->vector, regs->error);
 }
 
+void panic_nmi(void) {
+    if (load_acquire(&panicked) != NULL) cpu_stop();
+}
+
 void trap_from_hyp(struct regs *regs) {
     if (regs->vector >= VECTOR_PIC) {
+        epoch_enter(this_cpu()); /* it was idle */
         irq_dispatch((unsigned int)regs->vector);
         return;
     }
     /* A guest's breakpoint on an operand of an instruction that entered hyp: not for us. */
     if (regs->vector == VECTOR_DB)
         write_dr6(0xffff0ff0);
-    else if (regs->vector != VECTOR_NMI)
+    else if (regs->vector == VECTOR_NMI)
+        panic_nmi();
+    else
         fatal_trap(regs);
 }

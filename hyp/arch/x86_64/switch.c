@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Loading a vCPU on a pCPU: extended state, selectors, bases, address space, RSP0 and the port
- * bitmap; eagerly, so that nothing of one domain is ever in a register while another runs.
+ * bitmap; eagerly, so that nothing of one domain is ever in a register while another runs. An idle
+ * pCPU has none loaded.
  */
 #include "arch/cpu.h"
 #include "domain.h"
 #include "epoch.h"
+#include "machine.h"
 #include "string.h"
 #include "vcpu.h"
 
@@ -25,7 +27,9 @@ static void state_load(struct cpu *c, struct vcpu *v) {
     xrstor(v->xsave, cpu_features.xcr0);
     wrfsbase(v->fs_base);
     wrgsbase(v->gs_base);
-    c->user_mode = v->user_mode;
+    c->last = v;
+    v->loaded_on = c;
+    v->counters.switches++;
 }
 
 /* The bitmap in the TSS is copied only when another one is in it: ports are rare, the copy is two
@@ -44,13 +48,23 @@ static void ports_load(struct cpu *c, struct vcpu *v) {
     }
 }
 
+/* c->vcpu is written before the root: whoever removes a translation, or makes an event pending, and
+ * then finds another vCPU here has done so before this one looks at tables and pending words. */
 void arch_switch(struct cpu *c, struct vcpu *from, struct vcpu *to) {
     if (from) state_save(c, from);
     to->cpu = c;
-    to->counters.switches++;
-    state_load(c, to);
+    if (c->last != to || to->loaded_on != c) state_load(c, to);
+    c->user_mode = to->user_mode;
     ports_load(c, to);
-    epoch_load_root(c, to->user_mode ? to->root_user : to->root_kernel);
     *c->tss_rsp0 = (uint64_t)(uintptr_t)(&to->regs + 1);
-    c->vcpu = to;
+    __atomic_store_n(&c->vcpu, to, __ATOMIC_RELAXED);
+    epoch_load_root(c, to->user_mode ? to->root_user : to->root_kernel);
+}
+
+/* Its registers stay what they are: when nobody has it loaded elsewhere meanwhile, they need not be
+ * loaded again. */
+void arch_unload(struct cpu *c) {
+    if (c->vcpu != NULL) state_save(c, c->vcpu);
+    __atomic_store_n(&c->vcpu, NULL, __ATOMIC_RELAXED);
+    tlb_load_root(hyp_root());
 }

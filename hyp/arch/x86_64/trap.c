@@ -18,7 +18,10 @@ void trap_from_guest(struct vcpu *v) {
     /* An NMI is the machine's own; guests get none. */
     if (vector >= 32 || vector == VECTOR_NMI) {
         v->counters.interrupts++;
-        if (vector != VECTOR_NMI) irq_dispatch(vector);
+        if (vector == VECTOR_NMI)
+            panic_nmi();
+        else
+            irq_dispatch(vector);
         return;
     }
     if (vector == VECTOR_MC) panic_regs(&v->regs, "machine check");

@@ -71,7 +71,7 @@ timer_entry:
     .endr
     testb $3, 96(%rsp)
     jnz timer_from_guest
-    call irq_timer /* RSP is a multiple of 16: the processor saw to it, and 16 words are there */
+    call irq_timer_idle /* RSP is a multiple of 16: the processor saw to it, and 16 words are there */
     .irp reg, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
     popq %\reg
     .endr

@@ -105,6 +105,9 @@ static inline uint64_t rdmsr(uint32_t msr) { WIDE_READ_INSN("rdmsr", "c"(msr)); 
 
 static inline uint64_t rdtsc(void) { WIDE_READ_INSN("rdtsc", ); }
 
+/* Not before what comes before it has been read. */
+static inline uint64_t rdtsc_ordered(void) { WIDE_READ_INSN("lfence; rdtsc", : "memory"); }
+
 static inline void wrmsr(uint32_t msr, uint64_t value) { WIDE_INSN("wrmsr", value, "c"(msr)); }
 
 static inline void xsetbv(uint32_t n, uint64_t value) { WIDE_INSN("xsetbv", value, "c"(n)); }

@@ -22,6 +22,7 @@
 #define VECTOR_IRQ      0x30u /* first of those that irq_vector_alloc() gives out */
 #define VECTOR_IRQ_END  0xe0u
 #define VECTOR_TIMER    0xf0u
+#define VECTOR_KICK     0xf1u
 #define VECTOR_ERROR    0xfeu
 #define VECTOR_SPURIOUS 0xffu
 
@@ -37,8 +38,12 @@ enum ist {
 /* A trap, exception or interrupt, that found the pCPU in ring 0. */
 void trap_from_hyp(struct regs *regs);
 
-/* The timer's interrupt, of a guest or of hyp; trap_stubs.S takes it past the others. */
+/* The timer's interrupt, of a guest or of an idle hyp; trap_stubs.S takes it past the others. */
 void irq_timer(void);
+void irq_timer_idle(void);
+
+/* An NMI: another CPU's panic stops this one; nothing else of the machine's sends them. */
+void panic_nmi(void);
 
 /* Stops with the registers of a trap instead of the caller's. */
 _Noreturn void panic_regs(const struct regs *regs, const char *format, ...)
