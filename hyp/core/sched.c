@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The scheduler: weighted fair sharing by virtual time.
+ * The scheduler's mechanism: run queues, run-states, wake-ups across pCPUs. What is decided by them
+ * is sched_policy.h's.
  *
- * Each pCPU has a run queue: a list of runnable vCPUs sorted by virtual time, which is the CPU time
- * that a vCPU has had, in nanoseconds, divided by its weight (256 counts at par). The one with the
- * least runs. A queue holds at most one entry a vCPU, so that an insertion is bounded by the number
- * of domains.
+ * vcpu.cpu names the queue that a vCPU belongs to. It changes under the lock of the queue that it
+ * leaves, while the vCPU is neither queued there nor runs. A vCPU is in one of four places: in the
+ * queue, its current, waiting for something (wait != 0), or on its way between two queues, where
+ * nobody else touches it but by setting wait; who moves it looks at that when it arrives.
  *
- *   rq.head -> [vruntime 10] -> [12] -> [40]          rq.current runs and is not in the list
+ * No wake-up is lost between a pCPU that becomes idle and one that queues a vCPU: the first sets
+ * its bit of idle_mask, then looks at the queues of the others; the second queues, then reads
+ * idle_mask. Each does so with a full barrier between, so that one of them sees the other.
  *
- * rq.least only grows: it is where the queue stands. A vCPU that slept comes back at most LAG_NS
- * behind it: sleeping saves up nothing beyond that, however long it lasted, and whoever ran is
- * charged to the nanosecond, so nothing is gained by sleeping at chosen moments either. Because a
- * sleeper comes back behind the others it preempts: its wake-up latency is bounded by RUN_NS, which
- * everybody has once it runs, and WAKE_NS of the running one's virtual time, or by a slice when it
- * had used up its share.
+ * vcpu.loaded_on is the pCPU whose registers hold the vCPU's state. One that was put back can be
+ * taken by another pCPU at once, which waits in arch_switch until it is saved; each saves what it
+ * has before it waits, so that no two wait for each other.
  *
- * Locking: rq.lock guards the queue, and the sched.c fields of the vCPUs whose cpu it is.
+ * Locking: run_queue.lock guards the queue, and the sched.c fields of the vCPUs whose cpu it is.
+ * vcpu.wait is changed under it, or set by the running vCPU itself; always atomically.
  */
 #include "sched.h"
 #include "arch/irq.h"
@@ -24,35 +25,47 @@
 #include "clock.h"
 #include "cpu.h"
 #include "domain.h"
+#include "epoch.h"
 #include "frame.h"
 #include "lock.h"
 #include "trace.h"
 #include "vcpu.h"
 
-#define SLICE_NS   5000000u
-#define LAG_NS     3000000u
-#define WAKE_NS    500000u
-#define RUN_NS     50000u
-#define WEIGHT_PAR 256u
-
 struct run_queue {
     struct spinlock lock;
-    struct vcpu *head;
-    struct vcpu *current; /* charged since current->started; NULL: idle */
-    uint64_t least;
-    uint64_t slice_end; /* ns, 0: nobody waits */
+    uint32_t balance_at; /* the pCPU that the next slice's end looks at */
+    struct cpu *cpu;
+    struct sched_queue s;
 };
 
 static struct run_queue queues[CPU_MAX];
+static uint64_t idle_mask; /* bit n: pCPU n has nothing to run, and nothing was sent to it */
 
 static struct run_queue *queue_of(const struct cpu *c) { return c->queue; }
 
+static struct vcpu *vcpu_of(struct sched_entity *e) {
+    return (struct vcpu *)(void *)((char *)e - offsetof(struct vcpu, sched));
+}
+
 void sched_init(void) {
     for (uint32_t i = 0; i < cpu_count; i++) {
-        queues[i] = (struct run_queue){ .head = NULL };
+        queues[i] = (struct run_queue){ .cpu = cpus[i] };
+        queues[i].s.waiting.random = arch_counter() + i;
         spin_lock_init(&queues[i].lock, LOCK_SCHED);
         cpus[i]->queue = &queues[i];
-        cpus[i]->slice_end = &queues[i].slice_end;
+        cpus[i]->slice_end = &queues[i].s.slice_end;
+    }
+    idle_mask = 0;
+}
+
+/* Locks the queue that a vCPU belongs to. */
+static struct run_queue *queue_lock(const struct vcpu *v) {
+    for (;;) {
+        struct run_queue *q = queue_of(READ_ONCE(v->cpu));
+
+        spin_lock(&q->lock);
+        if (__builtin_expect(v->cpu == q->cpu, 1)) return q;
+        spin_unlock(&q->lock);
     }
 }
 
@@ -64,229 +77,421 @@ void sched_init(void) {
  */
 static void run_state_set(struct vcpu *v, uint32_t state, uint64_t now) {
     struct hv_runstate *r = &v->page->run;
+    uint32_t was = v->run_state;
+    uint64_t total = v->run_time[was] += now - v->run_since;
 
-    v->run_time[v->run_state] += now - v->run_since;
     v->run_state = state;
     v->run_since = now;
     WRITE_ONCE(r->version, v->run_version + 1);
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    for (uint32_t i = 0; i < ARRAY_LEN(v->run_time); i++) WRITE_ONCE(r->time[i], v->run_time[i]);
+    WRITE_ONCE(r->time[was], total);
     WRITE_ONCE(r->state, state);
     WRITE_ONCE(r->since, now);
-    WRITE_ONCE(r->weight, v->weight);
-    WRITE_ONCE(r->cap, 0);
     v->run_version += 2;
     store_release(&r->version, v->run_version);
 }
 
-/* What the wait bits mean for the record. */
+/* The rest of the record, which changes seldom. */
+static void share_show(struct vcpu *v) {
+    struct hv_runstate *r = &v->page->run;
+
+    WRITE_ONCE(r->version, v->run_version + 1);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    WRITE_ONCE(r->weight, v->sched.weight);
+    WRITE_ONCE(r->cap, v->cap);
+    v->run_version += 2;
+    store_release(&r->version, v->run_version);
+}
+
+/* What the wait bits mean for the record; without one it wants the CPU. */
 static uint32_t waiting_state(const struct vcpu *v) {
-    return v->wait & (VCPU_PAUSED | VCPU_OFFLINE) ? HV_RUN_OFFLINE : HV_RUN_BLOCKED;
+    uint32_t wait = READ_ONCE(v->wait) & ~VCPU_CAPPED;
+
+    if (wait == 0) return HV_RUN_RUNNABLE;
+    return wait & (VCPU_PAUSED | VCPU_OFFLINE) ? HV_RUN_OFFLINE : HV_RUN_BLOCKED;
 }
 
-/* ---- the queue; all with its lock held ---- */
-
-static void queue_insert(struct run_queue *q, struct vcpu *v) {
-    struct vcpu **at = &q->head;
-
-    /* Behind its equals: who waited longer goes first. */
-    while (*at != NULL && (*at)->vruntime <= v->vruntime) at = &(*at)->rq_next;
-    v->rq_next = *at;
-    *at = v;
-    v->queued = 1;
+static void wait_set(struct vcpu *v, uint32_t why) {
+    __atomic_fetch_or(&v->wait, why, __ATOMIC_SEQ_CST);
 }
 
-static void queue_remove(struct run_queue *q, struct vcpu *v) {
-    struct vcpu **at = &q->head;
+/* ---- pCPUs telling each other ---- */
 
-    while (*at != v) at = &(*at)->rq_next;
-    *at = v->rq_next;
-    v->queued = 0;
-}
-
-/* Charges the running vCPU up to now, and moves the queue's standing. */
-static void queue_charge(struct run_queue *q, uint64_t now) {
-    struct vcpu *v = q->current;
-    uint64_t least = q->head != NULL ? q->head->vruntime : UINT64_MAX;
-
-    if (v != NULL) {
-        uint64_t ran = now - v->started;
-
-        v->cpu_ns += ran;
-        v->vruntime += ran * WEIGHT_PAR / v->weight;
-        v->started = now;
-        if (v->vruntime < least) least = v->vruntime;
+/* The queue of `c` has changed: its timer and, with `resched`, who runs are looked at anew. */
+static void queue_changed(struct cpu *c, bool resched, bool slice) {
+    if (resched) cpu_raise_work(c, CPU_WORK_RESCHED);
+    if (c == this_cpu()) {
+        if (slice) timer_slice(c);
+    } else if (resched || slice) {
+        cpu_kick(c);
     }
-    if (least != UINT64_MAX && least > q->least) q->least = least;
 }
 
-/* With somebody waiting the running vCPU has a slice; alone it runs without a tick. */
-static void slice_update(struct run_queue *q, uint64_t now) {
-    if (q->head == NULL || q->current == NULL)
-        q->slice_end = 0;
-    else if (q->slice_end == 0)
-        q->slice_end = now + SLICE_NS;
+/* Claims the idle pCPU, which nobody else sends anything to then. */
+static bool idle_claim(uint32_t n) {
+    uint64_t bit = (uint64_t)1 << n;
+
+    return (__atomic_fetch_and(&idle_mask, ~bit, __ATOMIC_SEQ_CST) & bit) != 0;
 }
 
-/* Is the head so far behind that it is to run at once? */
-static bool should_preempt(const struct run_queue *q) {
-    return q->current != NULL && q->head != NULL &&
-           q->head->vruntime + WAKE_NS < q->current->vruntime;
+/* Where the least is that a running queue stands at; 0: none runs. */
+static uint64_t least_of_all(void) {
+    uint64_t least = UINT64_MAX;
+
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        const struct sched_queue *s = &queues[i].s;
+
+        if (READ_ONCE(s->current) != NULL && READ_ONCE(s->least) < least) least = s->least;
+    }
+    return least == UINT64_MAX ? 0 : least;
 }
 
-/*
- * The running vCPU gives way, once it has run for RUN_NS. Being taken off and put back is charged
- * to it: without that time of its own, others that sleep for less than a switch takes would leave
- * it nothing but the cost of theirs.
- */
-static void preempt(struct cpu *c, struct run_queue *q, uint64_t now) {
-    uint64_t until = q->current->run_since + RUN_NS;
+/* Queues a vCPU that is ready. `q` is locked, and unlocked afterwards. */
+static void queue_ready(struct run_queue *q, struct vcpu *v, uint64_t now) {
+    struct sched_queue *s = &q->s;
+    uint64_t slice = s->slice_end;
+    bool resched;
 
-    if (now >= until)
-        cpu_raise_work(c, CPU_WORK_RESCHED);
-    else if (q->slice_end > until)
-        q->slice_end = until;
+    policy_charge(s, now);
+    policy_wake(s, &v->sched);
+    run_state_set(v, HV_RUN_RUNNABLE, now);
+    policy_slice(s, now);
+    resched = policy_preempts(s) && policy_give_way(s, vcpu_of(s->current)->run_since, now);
+    if (s->current == NULL) resched = true;
+    slice = s->slice_end != slice;
+    spin_unlock(&q->lock);
+    queue_changed(q->cpu, resched, slice);
 }
 
 /* ---- vCPUs ---- */
 
 void sched_add(struct vcpu *v) {
-    v->wait |= VCPU_OFFLINE;
-    v->weight = v->domain->weight;
+    v->wait = VCPU_OFFLINE;
     v->cpu = cpus[0];
-    v->vruntime = queue_of(v->cpu)->least;
+    v->sched.node.key = queue_of(v->cpu)->s.least;
+    v->sched.affinity = UINT64_MAX;
+    policy_set_weight(&v->sched, v->domain->weight);
     v->run_state = HV_RUN_OFFLINE;
     v->run_since = clock_now_ns();
     run_state_set(v, HV_RUN_OFFLINE, v->run_since);
+    share_show(v);
+    timer_add(v);
 }
 
 void sched_set_weight(struct vcpu *v, uint32_t weight) {
-    struct run_queue *q = queue_of(v->cpu);
+    struct run_queue *q = queue_lock(v);
 
-    spin_lock(&q->lock);
     /* What it ran so far it ran at the old weight. */
-    if (q->current == v) queue_charge(q, clock_now_ns());
-    v->weight = weight;
+    if (q->s.current == &v->sched) policy_charge(&q->s, clock_now_ns());
+    policy_set_weight(&v->sched, weight);
+    share_show(v);
     spin_unlock(&q->lock);
+}
+
+void sched_set_cap(struct vcpu *v, uint32_t percent, uint32_t parts) {
+    struct run_queue *q = queue_lock(v);
+    bool runs = q->s.current == &v->sched;
+
+    policy_set_cap(&v->sched, (uint64_t)percent * (POLICY_CAP_PERIOD_NS / 100) / parts);
+    v->cap = percent;
+    share_show(v);
+    spin_unlock(&q->lock);
+    /* It is picked again, with a new limit. */
+    if (runs) queue_changed(q->cpu, true, false);
+}
+
+bool sched_stopped(const struct vcpu *v) {
+    const struct run_queue *q = queue_of(READ_ONCE(v->cpu));
+
+    return READ_ONCE(q->s.current) != &v->sched;
 }
 
 void sched_remove(struct vcpu *v) {
     if (v->cpu == NULL) return;
     sched_sleep(v, VCPU_OFFLINE);
     timer_stop(v);
-    BUG_ON(queue_of(v->cpu)->current == v);
+    BUG_ON(!sched_stopped(v));
+}
+
+/* The pCPU whose queue a vCPU of `home` that becomes ready is put into: its own or another that is
+ * idle, else its own. */
+static struct cpu *place(const struct vcpu *v, struct cpu *home) {
+    uint64_t idle = READ_ONCE(idle_mask), may = v->sched.affinity;
+
+    if (may >> home->id & 1) {
+        if ((idle & may) == 0 || (idle >> home->id & 1)) {
+            (void)idle_claim(home->id);
+            return home;
+        }
+    }
+    for (uint32_t i = 0; i < cpu_count; i++)
+        if (idle >> i & may >> i & 1 && idle_claim(i)) return cpus[i];
+    for (uint32_t i = home->id; (may >> home->id & 1) == 0; i = (i + 1) % cpu_count)
+        if (may >> i & 1) return cpus[i];
+    return home;
+}
+
+/* Ready, in no queue, and not running? Its queue is locked. */
+static bool is_ready(const struct run_queue *q, const struct vcpu *v) {
+    return v->wait == 0 && !tree_has(&v->sched.node) && q->s.current != &v->sched;
+}
+
+/* Moves a vCPU that is ready to the queue where it is best off; true when it still has to be put
+ * there, under the lock of *q. */
+static __attribute__((noinline)) bool move_ready(struct run_queue **q, struct vcpu *v) {
+    struct cpu *to = place(v, (*q)->cpu);
+    uint64_t least;
+
+    if (to == (*q)->cpu) return true;
+    __atomic_store_n(&v->cpu, to, __ATOMIC_RELAXED);
+    spin_unlock(&(*q)->lock);
+    least = least_of_all();
+    *q = queue_lock(v);
+    if (!is_ready(*q, v)) return false;
+    policy_resume(&(*q)->s, least);
+    policy_move(&(*q)->s, &v->sched);
+    return true;
 }
 
 void sched_wake(struct vcpu *v, uint32_t why) {
-    struct cpu *c = v->cpu;
-    struct run_queue *q = queue_of(c);
+    struct run_queue *q = queue_lock(v);
     uint64_t now = clock_now_ns();
 
-    spin_lock(&q->lock);
-    v->wait &= ~why;
-    if (v->wait == 0 && !v->queued && q->current != v) {
-        queue_charge(q, now);
-        if (v->vruntime + LAG_NS < q->least) v->vruntime = q->least - LAG_NS;
-        queue_insert(q, v);
-        run_state_set(v, HV_RUN_RUNNABLE, now);
-        slice_update(q, now);
-        if (should_preempt(q)) preempt(c, q, now);
-    } else if (v->wait != 0 && v->run_state != waiting_state(v) && q->current != v) {
-        run_state_set(v, waiting_state(v), now);
+    __atomic_fetch_and(&v->wait, ~why, __ATOMIC_SEQ_CST);
+    if (is_ready(q, v) && (cpu_count == 1 || move_ready(&q, v))) {
+        queue_ready(q, v, now);
+        return;
     }
+    if (v->wait != 0 && v->run_state != waiting_state(v) && q->s.current != &v->sched)
+        run_state_set(v, waiting_state(v), now);
     spin_unlock(&q->lock);
-    timer_program(c);
+}
+
+void sched_wait(struct vcpu *v, uint32_t why) {
+    wait_set(v, why);
+    cpu_raise_work(this_cpu(), CPU_WORK_RESCHED);
 }
 
 void sched_sleep(struct vcpu *v, uint32_t why) {
-    struct cpu *c = v->cpu;
-    struct run_queue *q = queue_of(c);
+    struct run_queue *q = queue_lock(v);
+    bool runs = q->s.current == &v->sched;
 
-    spin_lock(&q->lock);
-    v->wait |= why;
-    if (q->current == v) {
-        /* It leaves at its next exit, which sets its state. */
-        cpu_raise_work(c, CPU_WORK_RESCHED);
-    } else {
-        if (v->queued) {
-            queue_remove(q, v);
-            if (q->head == NULL) q->slice_end = 0;
+    wait_set(v, why);
+    if (!runs) {
+        if (tree_has(&v->sched.node)) {
+            tree_remove(&q->s.waiting, &v->sched.node);
+            policy_slice(&q->s, 0);
         }
         run_state_set(v, waiting_state(v), clock_now_ns());
     }
     spin_unlock(&q->lock);
+    /* It leaves at its next exit, which sets its state. */
+    if (runs) queue_changed(q->cpu, true, false);
+}
+
+bool sched_set_affinity(struct vcpu *v, uint64_t mask) {
+    uint64_t there = cpu_count < CPU_MAX ? ((uint64_t)1 << cpu_count) - 1 : UINT64_MAX;
+    struct run_queue *q;
+    bool runs, queued;
+
+    if ((mask & there) == 0) return false;
+    q = queue_lock(v);
+    v->sched.affinity = mask;
+    runs = q->s.current == &v->sched;
+    if (runs) v->sched.flags |= POLICY_LEAVES;
+    queued = tree_has(&v->sched.node);
+    if (queued && (mask >> q->cpu->id & 1) == 0) tree_remove(&q->s.waiting, &v->sched.node);
+    spin_unlock(&q->lock);
+    /* Where it may not be any more it leaves: now, or at its next exit. */
+    if (queued) sched_wake(v, 0);
+    if (runs) queue_changed(q->cpu, true, false);
+    return true;
 }
 
 void sched_pass(struct vcpu *v) {
-    struct run_queue *q = queue_of(v->cpu);
-
-    spin_lock(&q->lock);
-    if (q->head != NULL) {
-        /* Behind the first that waits; what it gives up is not given back. */
-        queue_charge(q, clock_now_ns());
-        if (v->vruntime < q->head->vruntime) v->vruntime = q->head->vruntime;
-        cpu_raise_work(v->cpu, CPU_WORK_RESCHED);
-    }
-    spin_unlock(&q->lock);
+    if (READ_ONCE(queue_of(v->cpu)->s.waiting.first) == NULL) return;
+    v->sched.flags |= POLICY_PASSES;
+    cpu_raise_work(this_cpu(), CPU_WORK_RESCHED);
 }
 
 void sched_charge(struct vcpu *v, uint64_t ns) {
-    struct run_queue *q = queue_of(v->cpu);
+    struct run_queue *q = queue_lock(v);
 
-    spin_lock(&q->lock);
-    v->vruntime += ns * WEIGHT_PAR / v->weight;
+    policy_add(&q->s, &v->sched, ns);
     spin_unlock(&q->lock);
 }
 
-/* Puts the vCPU that ran where it belongs now. */
-static void put_previous(struct run_queue *q, uint64_t now) {
-    struct vcpu *v = q->current;
+/* ---- between queues ---- */
 
-    queue_charge(q, now);
-    q->current = NULL;
-    if (v == NULL) return;
-    if (v->wait == 0) queue_insert(q, v);
-    run_state_set(v, v->wait == 0 ? HV_RUN_RUNNABLE : waiting_state(v), now);
+/* Takes a waiting vCPU from one queue to another; both are locked. */
+static void migrate(struct run_queue *from, struct run_queue *to, struct sched_entity *e,
+                    uint64_t now) {
+    tree_remove(&from->s.waiting, &e->node);
+    policy_slice(&from->s, now);
+    __atomic_store_n(&vcpu_of(e)->cpu, to->cpu, __ATOMIC_RELAXED);
+    policy_move(&to->s, e);
+    tree_insert(&to->s.waiting, &e->node);
+    policy_slice(&to->s, now);
 }
 
-/* Takes the head, if there is one, and lets it run. */
+/* An idle pCPU looks for one that waits elsewhere. */
+static __attribute__((noinline)) bool steal(struct run_queue *q, uint64_t now) {
+    uint64_t least = least_of_all();
+    bool found = false;
+
+    for (uint32_t i = 1; i < cpu_count && !found; i++) {
+        struct run_queue *from = &queues[(q->cpu->id + i) % cpu_count];
+        struct sched_entity *e;
+
+        if (READ_ONCE(from->s.waiting.first) == NULL) continue;
+        spin_lock_pair(&q->lock, &from->lock);
+        policy_resume(&q->s, least);
+        e = policy_steal(&from->s, q->cpu->id);
+        if (e != NULL) migrate(from, q, e, now);
+        found = q->s.waiting.first != NULL;
+        spin_unlock_pair(&q->lock, &from->lock);
+    }
+    return found;
+}
+
+/* At the end of a slice: the first goes where it is further behind, if it is so at the one other
+ * pCPU that is looked at. */
+static void balance(struct run_queue *q, uint64_t now) {
+    struct run_queue *to;
+    struct sched_entity *e;
+    bool resched = false;
+
+    q->balance_at = (q->balance_at + 1) % cpu_count;
+    to = &queues[q->balance_at];
+    if (to == q) return;
+    spin_lock_pair(&q->lock, &to->lock);
+    policy_charge(&q->s, now);
+    policy_charge(&to->s, now);
+    e = policy_balance(&q->s, &to->s, to->cpu->id);
+    if (e != NULL) {
+        migrate(q, to, e, now);
+        resched = policy_preempts(&to->s);
+    }
+    spin_unlock_pair(&q->lock, &to->lock);
+    if (e != NULL) queue_changed(to->cpu, resched, true);
+}
+
+/* Somebody waits here while another pCPU has nothing to do: it may come and take it. */
+static __attribute__((noinline)) void call_idle(struct run_queue *q) {
+    bool any;
+
+    full_barrier();
+    for (uint32_t i = 0; READ_ONCE(idle_mask) != 0 && i < cpu_count; i++) {
+        if ((READ_ONCE(idle_mask) >> i & 1) == 0) continue;
+        spin_lock(&q->lock);
+        any = policy_steal(&q->s, i) != NULL;
+        spin_unlock(&q->lock);
+        if (any && idle_claim(i)) {
+            cpu_kick(cpus[i]);
+            return;
+        }
+    }
+}
+
+void sched_yield_to(struct vcpu *v, struct vcpu *to) {
+    struct run_queue *q = queue_of(v->cpu), *far = queue_of(READ_ONCE(to->cpu));
+    uint64_t now = clock_now_ns();
+
+    spin_lock_pair(&q->lock, &far->lock);
+    if (to != v && to->cpu == far->cpu && tree_has(&to->sched.node)) {
+        policy_charge(&q->s, now);
+        if (far != q && to->sched.affinity >> q->cpu->id & 1) migrate(far, q, &to->sched, now);
+        if (to->cpu == q->cpu) policy_give(&q->s, &to->sched);
+    }
+    spin_unlock_pair(&q->lock, &far->lock);
+    sched_pass(v);
+}
+
+/* ---- choosing ---- */
+
+/* What is special about the vCPU that ran; true: it waits, or may not run here any more. */
+static __attribute__((noinline)) bool special(const struct run_queue *q, struct vcpu *v) {
+    struct sched_entity *e = &v->sched;
+
+    if (policy_spent(e)) wait_set(v, VCPU_CAPPED);
+    e->flags &= ~POLICY_LEAVES;
+    return v->wait != 0 || (e->affinity >> q->cpu->id & 1) == 0;
+}
+
+/* What is left to do for it, without the lock. */
+static __attribute__((noinline)) void special_done(struct vcpu *v) {
+    if (v->wait & VCPU_CAPPED)
+        timer_set(v, TIMER_CAP, v->sched.cap_end);
+    else if (v->wait == 0)
+        sched_wake(v, 0);
+}
+
+/* Takes the first, if there is one, and lets it run. */
 static struct vcpu *take_next(struct cpu *c, struct run_queue *q) {
-    struct vcpu *v;
+    struct sched_queue *s = &q->s;
+    struct sched_entity *was, *next;
+    bool stays, is_special = false;
     uint64_t now = clock_now_ns();
 
     spin_lock(&q->lock);
-    put_previous(q, now);
-    v = q->head;
-    if (v != NULL) {
-        queue_remove(q, v);
-        q->current = v;
-        q->slice_end = 0;
-        v->started = now;
-        run_state_set(v, HV_RUN_RUNNING, now);
-        slice_update(q, now);
+    policy_charge(s, now);
+    was = s->current;
+    stays = was != NULL && vcpu_of(was)->wait == 0;
+    if (was != NULL && was->flags != 0) {
+        if (was->flags & POLICY_PASSES) policy_pass(s, was);
+        if (was->flags != 0 && special(q, vcpu_of(was))) stays = false, is_special = true;
+    }
+    next = policy_pick(s, stays ? was : NULL, now);
+    if (next != was) {
+        if (was != NULL) run_state_set(vcpu_of(was), waiting_state(vcpu_of(was)), now);
+        if (next != NULL) run_state_set(vcpu_of(next), HV_RUN_RUNNING, now);
     }
     spin_unlock(&q->lock);
-    timer_program(c);
-    return v;
+    if (s->slice_end - 1 < c->timer_armed - 1) timer_slice(c);
+    if (is_special) special_done(vcpu_of(was));
+    if (READ_ONCE(idle_mask) != 0 && s->waiting.first != NULL) call_idle(q);
+    return next != NULL ? vcpu_of(next) : NULL;
+}
+
+void sched_refill(struct vcpu *v, uint64_t now) {
+    struct run_queue *q = queue_lock(v);
+    uint64_t end = now + POLICY_CAP_PERIOD_NS;
+    bool spent;
+
+    policy_refill(&v->sched, end);
+    spent = policy_spent(&v->sched);
+    spin_unlock(&q->lock);
+    if (spent)
+        timer_set(v, TIMER_CAP, end);
+    else
+        sched_wake(v, VCPU_CAPPED);
+}
+
+/* Nobody to run: interrupts alone, and other pCPUs by them, can bring somebody. Until then frames
+ * are cleared, by pieces, on nobody's account. */
+static __attribute__((noinline)) void idle(struct cpu *c, struct run_queue *q) {
+    uint64_t bit = (uint64_t)1 << c->id;
+
+    if (cpu_count > 1) {
+        __atomic_fetch_or(&idle_mask, bit, __ATOMIC_SEQ_CST);
+        if (steal(q, clock_now_ns())) {
+            __atomic_fetch_and(&idle_mask, ~bit, __ATOMIC_SEQ_CST);
+            return;
+        }
+    }
+    if (c->vcpu != NULL) arch_unload(c);
+    while (q->s.waiting.first == NULL && frame_clear_step()) arch_poll();
+    if (READ_ONCE(q->s.waiting.first) == NULL) epoch_idle();
+    if (cpu_count > 1) __atomic_fetch_and(&idle_mask, ~bit, __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(&c->work, ~CPU_WORK_RESCHED, __ATOMIC_RELAXED);
 }
 
 struct vcpu *sched_pick(struct cpu *c) {
     struct run_queue *q = queue_of(c);
-    struct vcpu *previous = q->current, *v;
+    struct vcpu *v;
 
-    while ((v = take_next(c, q)) == NULL) {
-        /* Nobody to run: interrupts alone can wake somebody. Until then frames are cleared, by
-         * pieces, on nobody's account. */
-        arch_unload(c);
-        while (q->head == NULL && frame_clear_step()) arch_poll();
-        if (q->head == NULL) epoch_idle();
-    }
-    __atomic_fetch_and(&c->work, ~CPU_WORK_RESCHED, __ATOMIC_RELAXED);
-    if (v != previous) {
-        trace(HV_TRACE_switch, v->domain->id, v->id, 0);
-        /* What was raised while it was not loaded. */
-        cpu_raise_work(c, CPU_WORK_UPCALL);
-    }
+    while ((v = take_next(c, q)) == NULL) idle(c, q);
+    if (v != c->vcpu) trace(HV_TRACE_switch, v->domain->id, v->id, 0);
     return v;
 }
 
@@ -294,14 +499,17 @@ void sched_tick(struct cpu *c) {
     struct run_queue *q = queue_of(c);
 
     spin_lock(&q->lock);
-    q->slice_end = 0;
-    cpu_raise_work(c, CPU_WORK_RESCHED);
+    q->s.slice_end = 0;
     spin_unlock(&q->lock);
+    cpu_raise_work(c, CPU_WORK_RESCHED);
+    if (cpu_count > 1) balance(q, clock_now_ns());
 }
 
 uint64_t sched_cpu_ns(const struct vcpu *v) {
-    const struct run_queue *q = queue_of(v->cpu);
-    uint64_t ran = q->current == v ? clock_now_ns() - v->started : 0;
+    struct run_queue *q = queue_lock(v);
+    uint64_t ran = v->run_state == HV_RUN_RUNNING ? clock_now_ns() - v->run_since : 0;
 
-    return v->cpu_ns + ran;
+    ran += v->run_time[HV_RUN_RUNNING];
+    spin_unlock(&q->lock);
+    return ran;
 }

@@ -2,106 +2,126 @@
 /*
  * Timers of vCPUs and the end of the slice, over one hardware timer a pCPU.
  *
- * A vCPU has a timer of each kind: the guest's one-shot, the end of its poll, and the next token of
- * its domain's throttled ports. Each pCPU has a heap of vCPUs by the earliest of these: the root is
- * due first, a vCPU knows its place (timer_slot, from 1; 0: no timer). The hardware is armed for
- * the earlier of the root and the slice's end, or for something that came before these and was put
- * off or called off since: what goes on changing is then not worth a write to the hardware each
- * time, but one interrupt, for which nothing is due, and which arms it again. So it fires early at
- * most, never late; who is not due stays.
+ * A vCPU has a timer of each kind: the guest's one-shot, the end of its poll, the next token of its
+ * domain's throttled ports, and the end of the period of its cap. Each pCPU has a tree of vCPUs by
+ * the earliest of these; a vCPU's timers are all with the pCPU where one of them was set last. The
+ * hardware is armed for the earlier of the first and the slice's end, or for something that came
+ * before these and was put off or called off since: what goes on changing is then not worth a write
+ * to the hardware each time, but one interrupt, for which nothing is due, and which arms it again.
+ * So it fires early at most, never late; who is not due stays.
  *
- * Locking: heap.lock guards the heap, and the timer.c fields of the vCPUs whose cpu it is.
+ * Locking: timers.lock guards the tree, and the timer.c fields of the vCPUs that name it. Only the
+ * pCPU itself arms its hardware, with what it is armed for in cpu.timer_armed.
  */
 #include "arch/irq.h"
-#include "bug.h"
 #include "clock.h"
 #include "cpu.h"
 #include "domain.h"
 #include "event.h"
-#include "heap.h"
 #include "lock.h"
 #include "sched.h"
 #include "trace.h"
 
-/* One vCPU a domain in this version. */
-#define HEAP_MAX HV_MAX_DOMAINS
-#define NEVER    UINT64_MAX
+#define NEVER UINT64_MAX
 
-struct timer_heap {
+struct timers {
     struct spinlock lock;
-    uint32_t used;
-    uint64_t armed;                /* what the hardware will fire for; NEVER: for nothing */
-    struct vcpu *at[HEAP_MAX + 1]; /* from 1: children of n are 2n and 2n + 1 */
+    struct tree tree; /* vcpu.timer, by when the first of the vCPU's timers is due */
 };
 
-static struct timer_heap heaps[CPU_MAX];
+static struct timers all_timers[CPU_MAX];
 
-static uint64_t slot_key(void *h, uint32_t slot) {
-    return ((struct timer_heap *)h)->at[slot]->deadline;
+static struct vcpu *vcpu_of(struct tree_node *n) {
+    return (struct vcpu *)(void *)((char *)n - offsetof(struct vcpu, timer));
 }
 
-static void slot_swap(void *h, uint32_t a, uint32_t b) {
-    struct vcpu **at = ((struct timer_heap *)h)->at, *v = at[a];
-
-    at[a] = at[b];
-    at[b] = v;
-    at[a]->timer_slot = a;
-    v->timer_slot = b;
+/* Is at most the guest's own timer set? */
+static inline bool guest_alone(const struct vcpu *v) {
+    return (v->due[TIMER_POLL] | v->due[TIMER_TOKEN] | v->due[TIMER_CAP]) == 0;
 }
 
-/* Puts a vCPU where the earliest of its timers belongs: into the heap, elsewhere in it, or out. */
-static void place(struct timer_heap *h, struct vcpu *v) {
-    uint64_t before = NEVER; /* the instant before the deadline: 0, for off, becomes the last */
+/* Puts a vCPU where the earliest of its timers belongs: into the tree, elsewhere in it, or out. */
+static inline void place(struct timers *t, struct vcpu *v) {
+    uint64_t before =
+        v->due[TIMER_GUEST] - 1; /* the instant before: 0, for off, becomes the last */
 
-    for (uint32_t i = 0; i < TIMER_KINDS; i++)
+    for (uint32_t i = TIMER_POLL; !guest_alone(v) && i < TIMER_KINDS; i++)
         if (v->due[i] - 1 < before) before = v->due[i] - 1;
-    v->deadline = before + 1;
-    if (before != NEVER) {
-        if (v->timer_slot == 0) {
-            BUG_ON(h->used == HEAP_MAX);
-            v->timer_slot = ++h->used;
-            h->at[h->used] = v;
+    if (tree_has(&v->timer)) {
+        if (before != NEVER && t->tree.root == NULL) {
+            v->timer.key = before + 1;
+            return;
         }
-        if (h->used > 1) heap_settle(h, h->used, v->timer_slot, slot_key, slot_swap);
-    } else if (v->timer_slot != 0) {
-        heap_remove(h, &h->used, v->timer_slot, slot_key, slot_swap);
-        v->timer_slot = 0;
+        tree_remove(&t->tree, &v->timer);
     }
+    v->timer.key = before + 1;
+    if (before != NEVER) tree_insert(&t->tree, &v->timer);
 }
 
-/* Arms the hardware for what comes first, unless it fires before that anyway. */
-static inline void arm(struct timer_heap *h, uint64_t slice) {
-    uint64_t first = h->used > 0 ? h->at[1]->deadline : NEVER;
+/* Arms the hardware of `c`, which runs this, for what comes first, unless it fires before that
+ * anyway. */
+static inline void arm(struct cpu *c, const struct timers *t) {
+    uint64_t first = t->tree.first != NULL ? t->tree.first->key : NEVER;
+    uint64_t slice = READ_ONCE(*c->slice_end);
 
     if (slice - 1 < first - 1) first = slice; /* 0 is none */
-    if (first < h->armed) {
-        h->armed = first;
+    if (first < c->timer_armed) {
+        c->timer_armed = first;
         arch_timer_set(first);
     }
 }
 
-void timer_set(struct vcpu *v, enum timer_kind kind, uint64_t deadline_ns) {
-    const struct cpu *c = v->cpu;
-    struct timer_heap *h = c->timers;
+/* Moves a vCPU's timers to this pCPU. */
+static __attribute__((noinline)) void follow(struct vcpu *v, struct timers *here) {
+    struct timers *t = READ_ONCE(v->timers);
 
-    spin_lock(&h->lock);
+    spin_lock_pair(&t->lock, &here->lock);
+    if (v->timers == t) {
+        __atomic_store_n(&v->timers, here, __ATOMIC_RELAXED);
+        if (tree_has(&v->timer)) {
+            tree_remove(&t->tree, &v->timer);
+            tree_insert(&here->tree, &v->timer);
+        }
+    }
+    spin_unlock_pair(&t->lock, &here->lock);
+}
+
+void timer_set(struct vcpu *v, enum timer_kind kind, uint64_t deadline_ns) {
+    struct cpu *c = this_cpu();
+    struct timers *t = c->timers;
+
+    spin_lock(&t->lock);
+    while (v->timers != t) {
+        spin_unlock(&t->lock);
+        follow(v, t);
+        spin_lock(&t->lock);
+    }
     v->due[kind] = deadline_ns;
-    place(h, v);
-    if (deadline_ns != 0) arm(h, READ_ONCE(*c->slice_end));
-    spin_unlock(&h->lock);
+    place(t, v);
+    arm(c, t);
+    spin_unlock(&t->lock);
 }
 
 void timer_stop(struct vcpu *v) {
-    for (enum timer_kind kind = 0; kind < TIMER_KINDS; kind++) timer_set(v, kind, 0);
+    struct timers *t;
+
+    /* They may move meanwhile. */
+    for (; t = READ_ONCE(v->timers), spin_lock(&t->lock), t != v->timers;) spin_unlock(&t->lock);
+    for (uint32_t i = 0; i < TIMER_KINDS; i++) v->due[i] = 0;
+    place(t, v);
+    spin_unlock(&t->lock);
 }
 
-/* Takes the timers of the first vCPU that are due: bits of their kinds. */
-static inline uint32_t take(struct timer_heap *h, struct vcpu *v, uint64_t now) {
+/* Takes those timers of the first vCPU that are due: bits of their kinds. */
+static inline uint32_t take(struct timers *t, struct vcpu *v, uint64_t now) {
     uint32_t due = 0;
 
-    if (h->used == 1 && (v->due[TIMER_POLL] | v->due[TIMER_TOKEN]) == 0) {
+    if (t->tree.root == NULL && guest_alone(v)) {
         /* The only one there is. */
-        v->due[TIMER_GUEST] = v->deadline = v->timer_slot = h->used = 0;
+        v->due[TIMER_GUEST] = 0;
+        t->tree.first = NULL;
+        t->tree.count = 0;
+        v->timer.order = 0;
         return 1u << TIMER_GUEST;
     }
     for (uint32_t i = 0; i < TIMER_KINDS; i++) {
@@ -109,49 +129,61 @@ static inline uint32_t take(struct timer_heap *h, struct vcpu *v, uint64_t now) 
         v->due[i] = 0;
         due |= 1u << i;
     }
-    place(h, v);
+    place(t, v);
     return due;
+}
+
+/* What they are for. */
+static void expire(struct vcpu *v, uint32_t due, uint64_t now) {
+    if (due & 1u << TIMER_GUEST) event_raise_timer(v);
+    if (due == 1u << TIMER_GUEST) return;
+    if (due & 1u << TIMER_POLL) sched_wake(v, VCPU_POLLING);
+    if (due & 1u << TIMER_TOKEN) event_release(v->domain, now);
+    if (due & 1u << TIMER_CAP) sched_refill(v, now);
 }
 
 static void timer_handler(void *arg) {
     struct cpu *c = this_cpu();
-    struct timer_heap *h = c->timers;
+    struct timers *t = c->timers;
     uint64_t now = clock_now_ns();
     uint32_t due;
 
     (void)arg;
-    trace(HV_TRACE_timer, h->armed, h->used, 0);
+    trace(HV_TRACE_timer, c->timer_armed, t->tree.count, 0);
     if (READ_ONCE(*c->slice_end) - 1 < now) sched_tick(c); /* 0, nobody waits, is never over */
     /* Once for each vCPU: what it is armed for again is later than now. */
     do {
-        struct vcpu *v;
+        struct vcpu *v = NULL;
 
-        spin_lock(&h->lock);
-        v = h->at[1];
-        due = h->used > 0 && v->deadline <= now ? take(h, v, now) : 0;
-        h->armed = NEVER;
-        arm(h, READ_ONCE(*c->slice_end));
-        spin_unlock(&h->lock);
-        /* What they are for, without the lock. */
-        if (due & 1u << TIMER_GUEST) event_raise_timer(v);
-        if (due & 1u << TIMER_POLL) sched_wake(v, VCPU_POLLING);
-        if (due & 1u << TIMER_TOKEN) event_release(v->domain, now);
-    } while (h->armed <= now);
+        spin_lock(&t->lock);
+        due = 0;
+        if (t->tree.first != NULL && t->tree.first->key <= now) {
+            v = vcpu_of(t->tree.first);
+            due = take(t, v, now);
+        }
+        c->timer_armed = NEVER;
+        arm(c, t);
+        spin_unlock(&t->lock);
+        if (due != 0) expire(v, due, now);
+    } while (c->timer_armed <= now);
 }
 
-void timer_program(struct cpu *c) {
-    struct timer_heap *h = c->timers;
+void timer_add(struct vcpu *v) { v->timers = this_cpu()->timers; }
 
-    spin_lock(&h->lock);
-    arm(h, READ_ONCE(*c->slice_end));
-    spin_unlock(&h->lock);
+void timer_slice(struct cpu *c) {
+    uint64_t slice = READ_ONCE(*c->slice_end);
+
+    if (slice - 1 >= c->timer_armed - 1) return;
+    c->timer_armed = slice;
+    arch_timer_set(slice);
 }
 
 void timer_init(void) {
     for (uint32_t i = 0; i < cpu_count; i++) {
-        cpus[i]->timers = &heaps[i];
-        spin_lock_init(&heaps[i].lock, LOCK_SCHED);
-        heaps[i].armed = NEVER;
+        all_timers[i].tree = (struct tree){ .random = arch_counter() + i };
+        cpus[i]->timers = &all_timers[i];
+        cpus[i]->timer_armed = NEVER;
+        spin_lock_init(&all_timers[i].lock, LOCK_SCHED);
     }
     arch_timer_init(timer_handler);
 }

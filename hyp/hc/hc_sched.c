@@ -26,8 +26,7 @@ int64_t hc_block(void) {
      * and then look at pending. One of both sees the other.
      */
     WRITE_ONCE(v->page->masked, 0);
-    sched_sleep(v, VCPU_BLOCKED);
-    full_barrier();
+    sched_wait(v, VCPU_BLOCKED);
     if (event_pending(v)) {
         sched_wake(v, VCPU_BLOCKED);
         cpu_raise_work(c, CPU_WORK_UPCALL);
@@ -53,8 +52,7 @@ int64_t hc_poll(uint64_t gpa, uint64_t count, uint64_t deadline) {
     /* 3. Is each one in use, and delivered to this vCPU? From here on they wake it. */
     if (!event_poll(v, ports, (uint32_t)count)) return HC_FAIL(-HV_EINVAL, "port");
     /* As in hc_block: wait, then look. */
-    sched_sleep(v, VCPU_POLLING);
-    full_barrier();
+    sched_wait(v, VCPU_POLLING);
     if (event_polled(v) || event_upcall_due(v) || deadline <= clock_now_ns()) {
         sched_wake(v, VCPU_POLLING);
         cpu_raise_work(c, CPU_WORK_UPCALL);

@@ -42,7 +42,9 @@ struct cpu {
     uint32_t iobase_kernel; /* what *tss_iobase is in kernel mode of the loaded vCPU */
     uint64_t iomap_domain;  /* whose bitmap, and which version of it, is in the TSS */
     uint64_t iomap_version;
-    struct timer_heap *timers; /* timer.c */
+    struct timers *timers; /* timer.c */
+    uint64_t timer_armed;  /* what the hardware will fire for, ns; all ones: for nothing */
+    uint64_t rsvd;
     struct run_queue *queue;   /* sched.c */
     const uint64_t *slice_end; /* ns, when the slice of who runs is over; 0: it has no rival */
     struct cpu *self;          /* the stack's last word, see this_cpu() */

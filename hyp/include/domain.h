@@ -16,6 +16,7 @@
 #include "hv_vcpu.h"
 #include "ratelimit.h"
 #include "sched.h"
+#include "sched_policy.h"
 
 /* Why a vCPU does not run. 0: it can. */
 #define VCPU_BLOCKED 1u  /* in block */
@@ -24,6 +25,7 @@
 #define VCPU_OFFLINE 8u  /* not started, or its domain ended */
 #define VCPU_TRACED  16u /* its recorded calls have to be read first */
 #define VCPU_POLLING 32u /* in poll */
+#define VCPU_CAPPED  64u /* its cap's budget is used up */
 
 struct vcpu {
     /* What the hot paths in entry.S use, by generated offset. */
@@ -52,17 +54,16 @@ struct vcpu {
     uint32_t traced;       /* HV_CALLS_… */
 
     /* sched.c: guarded by the run queue's lock. */
-    uint64_t vruntime, started; /* ns */
-    struct vcpu *rq_next;
-    uint32_t queued, weight;
-    uint64_t cpu_ns;
+    struct sched_entity sched;
+    uint32_t cap;                    /* as the record shows it */
     uint32_t run_state, run_version; /* HV_RUN_…; what the shared page's record is written from */
     uint64_t run_since, run_time[4];
 
     /* timer.c */
-    uint64_t deadline, due[TIMER_KINDS]; /* ns, 0: none; deadline is the earliest of due */
-    uint32_t timer_slot;
-    struct port *timer_port; /* HV_VIRQ_TIMER of this vCPU; NULL: not bound */
+    struct tree_node timer; /* in timers->tree while one is set; the key is the earliest of due */
+    struct timers *timers;
+    uint64_t due[TIMER_KINDS]; /* ns, 0: none */
+    struct port *timer_port;   /* HV_VIRQ_TIMER of this vCPU; NULL: not bound */
 
     /* event.c: the ports of its last poll, which are marked. */
     uint32_t polled_count;

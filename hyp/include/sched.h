@@ -12,12 +12,21 @@ struct vcpu;
 void sched_init(void);
 void sched_add(struct vcpu *v);                         /* a new vCPU, offline */
 void sched_set_weight(struct vcpu *v, uint32_t weight); /* 1.. */
-void sched_remove(struct vcpu *v);                      /* its domain goes */
+/* An equal part of `percent` of a pCPU at most; 0: no cap. */
+void sched_set_cap(struct vcpu *v, uint32_t percent, uint32_t parts);
+/* The pCPUs that it may run on; false: the machine has none of them. */
+bool sched_set_affinity(struct vcpu *v, uint64_t mask);
+void sched_remove(struct vcpu *v);             /* its domain goes */
+bool sched_stopped(const struct vcpu *v);      /* it waits: has its pCPU let go of it? */
 void sched_wake(struct vcpu *v, uint32_t why); /* clears VCPU_… bits; runnable when none is left */
-void sched_sleep(struct vcpu *v,
-                 uint32_t why); /* sets VCPU_… bits; the current vCPU leaves at the next exit */
-void sched_pass(struct vcpu *v);
-void sched_charge(struct vcpu *v, uint64_t ns); /* for work that it causes at another time */
+/* Sets VCPU_… bits; one that runs leaves at its next exit, to which its pCPU is made. */
+void sched_sleep(struct vcpu *v, uint32_t why);
+/* The same for the vCPU that is running here, and a full barrier. */
+void sched_wait(struct vcpu *v, uint32_t why);
+void sched_pass(struct vcpu *v);                      /* the running one yields */
+void sched_yield_to(struct vcpu *v, struct vcpu *to); /* to one of its own domain */
+void sched_charge(struct vcpu *v, uint64_t ns);       /* for work that it causes at another time */
+void sched_refill(struct vcpu *v, uint64_t now);      /* the period of its cap is over */
 /* Chooses the next vCPU, waiting for one when there is none (idle). Sets the slice. */
 struct vcpu *sched_pick(struct cpu *c);
 void sched_tick(struct cpu *c);              /* the slice is over: from the timer interrupt */
@@ -25,7 +34,9 @@ uint64_t sched_cpu_ns(const struct vcpu *v); /* up to now */
 
 /* timer.c: timers of vCPUs and the slice, over one hardware timer a pCPU. */
 void timer_init(void);
-enum timer_kind { TIMER_GUEST, TIMER_POLL, TIMER_TOKEN, TIMER_KINDS };
+enum timer_kind { TIMER_GUEST, TIMER_POLL, TIMER_TOKEN, TIMER_CAP, TIMER_KINDS };
+void timer_add(struct vcpu *v);                                             /* a new vCPU */
 void timer_set(struct vcpu *v, enum timer_kind kind, uint64_t deadline_ns); /* 0: off */
 void timer_stop(struct vcpu *v);                                            /* all of them */
-void timer_program(struct cpu *c); /* the earliest of slice and timers into the hardware */
+/* The slice's end of this pCPU into its hardware, if that does not fire before. */
+void timer_slice(struct cpu *c);

@@ -248,15 +248,15 @@ START_TEST(test_states)
     d->vcpu[0]->regs.rip = HV_KERNEL_IMAGE;
     ck_assert_int_eq(domain_start(d), 0);
     ck_assert_int_eq(domain_start(d), -HV_EINVAL);
-    ck_assert(d->vcpu[0]->queued);
+    ck_assert(tree_has(&d->vcpu[0]->sched.node));
     ck_assert_int_eq(domain_unpause(d), -HV_EINVAL);
     ck_assert_int_eq(domain_pause(d), 0);
-    ck_assert(!d->vcpu[0]->queued);
+    ck_assert(!tree_has(&d->vcpu[0]->sched.node));
     ck_assert_int_eq(domain_pause(d), -HV_EINVAL);
     ck_assert_int_eq(domain_unpause(d), 0);
-    ck_assert(d->vcpu[0]->queued);
+    ck_assert(tree_has(&d->vcpu[0]->sched.node));
     domain_shutdown(d, 5);
-    ck_assert(!d->vcpu[0]->queued);
+    ck_assert(!tree_has(&d->vcpu[0]->sched.node));
     ck_assert_int_eq(domain_start(d), -HV_EDEAD);
     ck_assert_int_eq(domain_pause(d), -HV_EDEAD);
     ck_assert_int_eq(domain_unpause(d), -HV_EDEAD);
@@ -283,7 +283,7 @@ START_TEST(test_timers_of_who_does_not_run)
     ck_assert_int_eq(domain_unpause(d), 0);
     timer_set(d->vcpu[0], TIMER_GUEST, host_now + 1000);
     domain_shutdown(d, 0);
-    ck_assert_uint_eq(d->vcpu[0]->timer_slot, 0);
+    ck_assert(!tree_has(&d->vcpu[0]->timer));
     ck_assert_int_eq(host_destroy(d), 0);
     check_all_back();
 }
@@ -317,11 +317,11 @@ START_TEST(test_weight_comes_from_the_creator)
     b = host_domain(a, QUOTA, 0); /* with half of its parent's */
     ck_assert_uint_eq(b->weight, 128);
     ck_assert_uint_eq(a->weight, 128);
-    ck_assert_uint_eq(a->vcpu[0]->weight, 128);
+    ck_assert_uint_eq(a->vcpu[0]->sched.weight, 128);
     ck_assert_uint_eq(root->weight, 256);
     ck_assert_int_eq(host_destroy(b), 0);
     ck_assert_uint_eq(a->weight, 256);
-    ck_assert_uint_eq(a->vcpu[0]->weight, 256);
+    ck_assert_uint_eq(a->vcpu[0]->sched.weight, 256);
     c.weight = 256;
     ck_assert_int_eq(domain_create(a, &c), -HV_EPERM);
     c.weight = 255;

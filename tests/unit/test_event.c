@@ -161,7 +161,7 @@ START_TEST(test_a_blocked_vcpu_is_woken)
     ck_assert_uint_eq(b->vcpu[0]->wait, VCPU_BLOCKED);
     event_send(a->vcpu[0], (uint64_t)pa);
     ck_assert_uint_eq(b->vcpu[0]->wait, 0);
-    ck_assert(b->vcpu[0]->queued);
+    ck_assert(tree_has(&b->vcpu[0]->sched.node));
 }
 END_TEST
 

@@ -478,7 +478,7 @@ START_TEST(test_block_and_wake)
     ck_assert_int_eq(hc_set_timer(host_now + 5), 0);
     ck_assert_uint_eq(host_armed <= host_now + 5, 1);
     ck_assert_int_eq(hc_set_timer(0), 0);
-    ck_assert_uint_eq(v->timer_slot, 0);
+    ck_assert(!tree_has(&v->timer));
 }
 END_TEST
 
@@ -507,7 +507,7 @@ START_TEST(test_poll)
     ck_assert_uint_eq(v->wait, 0);
     ports[0] = 1;
     ck_assert_int_eq(hc_poll(BUFFER, 1, HV_POLL_FOREVER), 0);
-    ck_assert_uint_eq(v->timer_slot, 0);
+    ck_assert(!tree_has(&v->timer));
     event_raise(child, 1);
     ck_assert_uint_eq(v->wait, 0);
     ck_assert_int_eq(hc_poll(BUFFER, 1, HV_POLL_FOREVER), 0);

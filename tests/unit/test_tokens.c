@@ -250,14 +250,14 @@ START_TEST(test_the_sender_pays)
 
     start();
     set(0, 1, 1);
-    before = a->vcpu[0]->vruntime;
+    before = a->vcpu[0]->sched.node.key;
     must(send(0));
-    ck_assert_uint_eq(a->vcpu[0]->vruntime, before);
+    ck_assert_uint_eq(a->vcpu[0]->sched.node.key, before);
     must(!send(0));
-    ck_assert_uint_gt(a->vcpu[0]->vruntime, before);
-    before = a->vcpu[0]->vruntime;
+    ck_assert_uint_gt(a->vcpu[0]->sched.node.key, before);
+    before = a->vcpu[0]->sched.node.key;
     must(!send(0));
-    ck_assert_msg(a->vcpu[0]->vruntime == before, "it waits already: no more work");
+    ck_assert_msg(a->vcpu[0]->sched.node.key == before, "it waits already: no more work");
 }
 END_TEST
 

@@ -19,6 +19,7 @@
 #include "machine.h"
 #include "platform.h"
 #include "printk.h"
+#include "sched.h"
 #include "string.h"
 #include "vcpu.h"
 
@@ -52,6 +53,7 @@ void cpu_kick(const struct cpu *c) { apic_send(c->apic_id, VECTOR_KICK); }
 static void kick_handler(void *arg) {
     (void)arg;
     epoch_serve();
+    timer_slice(this_cpu()); /* its queue may have changed */
 }
 
 /* ---- TSCs ---- */

@@ -48,11 +48,19 @@ static void ports_load(struct cpu *c, struct vcpu *v) {
     }
 }
 
+/* From here on another pCPU may load it. */
+static void save(struct cpu *c, struct vcpu *v) {
+    state_save(c, v);
+    store_release(&c->vcpu, NULL);
+}
+
 /* c->vcpu is written before the root: whoever removes a translation, or makes an event pending, and
  * then finds another vCPU here has done so before this one looks at tables and pending words. */
 void arch_switch(struct cpu *c, struct vcpu *from, struct vcpu *to) {
-    if (from) state_save(c, from);
-    to->cpu = c;
+    if (from) save(c, from);
+    /* Another one that has put it back is about to save it; it waits for nobody before it has. */
+    while (to->loaded_on != NULL && to->loaded_on != c && load_acquire(&to->loaded_on->vcpu) == to)
+        cpu_relax();
     if (c->last != to || to->loaded_on != c) state_load(c, to);
     c->user_mode = to->user_mode;
     ports_load(c, to);
@@ -64,7 +72,6 @@ void arch_switch(struct cpu *c, struct vcpu *from, struct vcpu *to) {
 /* Its registers stay what they are: when nobody has it loaded elsewhere meanwhile, they need not be
  * loaded again. */
 void arch_unload(struct cpu *c) {
-    if (c->vcpu != NULL) state_save(c, c->vcpu);
-    __atomic_store_n(&c->vcpu, NULL, __ATOMIC_RELAXED);
+    if (c->vcpu != NULL) save(c, c->vcpu);
     tlb_load_root(hyp_root());
 }

@@ -183,6 +183,7 @@ struct vcpu *vcpu_leave(struct cpu *c) {
            c->vcpu->wait) {
         struct vcpu *next = sched_pick(c);
 
+        /* What was raised while it was not loaded is looked at below. */
         if (next != c->vcpu) arch_switch(c, c->vcpu, next);
     }
     v = c->vcpu;

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The policy of the scheduler: who runs, for how long, and where. Pure functions on the queue of a
+ * pCPU and on what takes part in it; locks, clocks and hardware are core/sched.c's.
+ *
+ * Weighted fair sharing by virtual time: the CPU time that an entity has had, in nanoseconds,
+ * divided by its weight (256 counts at par). A queue is sorted by it, and the first one runs.
+ *
+ *   waiting: [10] [12] [40]        current runs and is not among them
+ *
+ * Virtual time is one axis for all queues. `least` is where a queue stands on it, and only grows.
+ * Who slept comes back at most POLICY_LAG_NS behind it: sleeping saves up nothing beyond that,
+ * however long it lasted, and whoever ran is charged to the nanosecond, so nothing is gained by
+ * sleeping at chosen moments either.
+ *
+ * Because a sleeper comes back behind the others it preempts: its wake-up latency is bounded by
+ * POLICY_RUN_NS, which everybody has once it runs, and POLICY_WAKE_NS of the running one's virtual
+ * time, or by a slice when it had used up its share.
+ *
+ * A cap is a budget of CPU time in a period, which begins when the entity first runs after the last
+ * one was over. Who has used it up waits for the end of the period; what it ran beyond it, before
+ * the clock was looked at, is taken from the next one.
+ *
+ * Between queues: an idle pCPU takes whoever has waited longest elsewhere. One that has somebody
+ * waiting looks at one other at the end of each slice, in turn, and gives its first away when that
+ * one's running entity is more than POLICY_APART_NS ahead of it.
+ */
+#pragma once
+
+#include "tree.h"
+
+#define POLICY_SLICE_NS      5000000u
+#define POLICY_LAG_NS        3000000u
+#define POLICY_WAKE_NS       500000u
+#define POLICY_RUN_NS        50000u
+#define POLICY_APART_NS      5000000u
+#define POLICY_MOVE_LAG_NS   50000000u
+#define POLICY_CAP_PERIOD_NS 10000000u
+#define POLICY_WEIGHT_PAR    256u
+#define POLICY_LOOK          16u /* how many of those that wait a thief looks at */
+
+struct sched_entity {
+    struct tree_node node; /* in a queue while it waits for the CPU; the key is its virtual time */
+    uint64_t started;      /* charged up to here, while it runs */
+    uint64_t scale;        /* virtual time of 2^32 ns */
+    uint64_t affinity;     /* bit n: may run on pCPU n */
+    uint64_t cap_budget;   /* ns a period; 0: no cap */
+    uint64_t cap_used, cap_end; /* of the period that ends then */
+    uint32_t weight;
+    uint32_t flags; /* POLICY_… */
+};
+
+/* What makes an entity different from most. */
+#define POLICY_CAPPED 1u /* it has a budget */
+#define POLICY_PASSES 2u /* it has yielded: others go first, once */
+#define POLICY_LEAVES 4u /* the pCPUs that it may run on have changed while it ran */
+
+struct sched_queue {
+    struct tree waiting;
+    struct sched_entity *current; /* NULL: nobody runs */
+    uint64_t least;
+    uint64_t limit;     /* when the current one's budget is used up; 0: never */
+    uint64_t slice_end; /* ns, 0: nobody waits and there is no limit */
+};
+
+static inline struct sched_entity *policy_entity(struct tree_node *n) {
+    return (struct sched_entity *)(void *)n; /* the first member */
+}
+
+static inline struct sched_entity *policy_first(const struct sched_queue *q) {
+    return policy_entity(q->waiting.first);
+}
+
+static inline void policy_set_weight(struct sched_entity *e, uint32_t weight) {
+    e->weight = weight;
+    e->scale = (((uint64_t)POLICY_WEIGHT_PAR << 32) + weight - 1) / weight;
+}
+
+/* Rounded up: no run is so short that it is free. */
+static inline uint64_t policy_virtual(const struct sched_entity *e, uint64_t ns) {
+    return (uint64_t)(((unsigned __int128)ns * e->scale + UINT32_MAX) >> 32);
+}
+
+/* Charges the running one up to now, and moves the queue's standing. */
+static inline void policy_charge(struct sched_queue *q, uint64_t now) {
+    struct sched_entity *e = q->current;
+    uint64_t least = q->waiting.first != NULL ? q->waiting.first->key : UINT64_MAX;
+
+    if (e != NULL) {
+        e->cap_used += now - e->started;
+        e->node.key += policy_virtual(e, now - e->started);
+        e->started = now;
+        if (e->node.key < least) least = e->node.key;
+    } else if (least == UINT64_MAX) {
+        return;
+    }
+    if (least > q->least) q->least = least;
+}
+
+/* Charges for work that it causes at another time. */
+static inline void policy_add(struct sched_queue *q, struct sched_entity *e, uint64_t ns) {
+    bool waits = tree_has(&e->node);
+
+    if (waits) tree_remove(&q->waiting, &e->node);
+    e->node.key += policy_virtual(e, ns);
+    if (waits) tree_insert(&q->waiting, &e->node);
+}
+
+/* Queues one that has become runnable; `q` is charged up to now. */
+static inline void policy_wake(struct sched_queue *q, struct sched_entity *e) {
+    if (e->node.key + POLICY_LAG_NS < q->least) e->node.key = q->least - POLICY_LAG_NS;
+    tree_insert(&q->waiting, &e->node);
+}
+
+/*
+ * One comes from another queue. Where the weights cannot be had (one that is due more than a whole
+ * pCPU) queues drift apart, without bound; so it comes back no further behind than what the rule
+ * above leaves between two queues that do not, and no further ahead than a slice of its own.
+ */
+static inline void policy_move(const struct sched_queue *to, struct sched_entity *e) {
+    uint64_t ahead = to->least + policy_virtual(e, POLICY_SLICE_NS);
+
+    if (e->node.key + POLICY_MOVE_LAG_NS < to->least) e->node.key = to->least - POLICY_MOVE_LAG_NS;
+    if ((to->current != NULL || to->waiting.first != NULL) && e->node.key > ahead)
+        e->node.key = ahead;
+}
+
+/* A queue where nothing ran has stood still: it goes on from where another one stands. */
+static inline void policy_resume(struct sched_queue *q, uint64_t least) {
+    if (q->current == NULL && q->waiting.first == NULL && q->least < least) q->least = least;
+}
+
+/* Is the first so far behind that it is to run at once? */
+static inline bool policy_preempts(const struct sched_queue *q) {
+    return q->current != NULL && q->waiting.first != NULL &&
+           q->waiting.first->key + POLICY_WAKE_NS < q->current->node.key;
+}
+
+/*
+ * When the running one gives way to one that preempts it: once it has run for POLICY_RUN_NS. Being
+ * taken off and put back is charged to it: without that time of its own, others that sleep for less
+ * than a switch takes would leave it nothing but the cost of theirs. True: at once.
+ */
+static inline bool policy_give_way(struct sched_queue *q, uint64_t since, uint64_t now) {
+    uint64_t until = since + POLICY_RUN_NS;
+
+    if (now >= until) return true;
+    if (q->slice_end > until) q->slice_end = until;
+    return false;
+}
+
+/* With somebody waiting the running one has a slice; alone it runs without a tick, to its limit. */
+static inline void policy_slice(struct sched_queue *q, uint64_t now) {
+    if (q->current == NULL || q->waiting.first == NULL) {
+        q->slice_end = q->limit;
+    } else if (q->slice_end == q->limit) {
+        q->slice_end = now + POLICY_SLICE_NS;
+        if (q->limit - 1 < q->slice_end) q->slice_end = q->limit;
+    }
+}
+
+/* Has it used up its budget? */
+static inline bool policy_spent(const struct sched_entity *e) {
+    return e->flags & POLICY_CAPPED && e->cap_used >= e->cap_budget;
+}
+
+/* The end of a period; what was used beyond the budget stays used. */
+static inline void policy_refill(struct sched_entity *e, uint64_t end) {
+    e->cap_used = e->cap_used > e->cap_budget ? e->cap_used - e->cap_budget : 0;
+    e->cap_end = end;
+}
+
+/* Another budget; what was used counts in proportion, so that nothing is gained by changes. */
+static inline void policy_set_cap(struct sched_entity *e, uint64_t budget) {
+    if (e->cap_budget != 0 && budget != 0) e->cap_used = e->cap_used * budget / e->cap_budget;
+    e->cap_budget = budget;
+    e->flags = (e->flags & ~POLICY_CAPPED) | (budget != 0 ? POLICY_CAPPED : 0);
+}
+
+/* The one that ran waits again, behind the first when it has yielded: what it gives up is not given
+ * back. */
+static inline void policy_pass(const struct sched_queue *q, struct sched_entity *e) {
+    if (q->waiting.first != NULL && e->node.key < q->waiting.first->key)
+        e->node.key = q->waiting.first->key;
+    e->flags &= ~POLICY_PASSES;
+}
+
+/* Chooses among `e`, which may go on and may be NULL, and those that wait, and lets it run. The
+ * queue is charged up to now. */
+static inline struct sched_entity *policy_pick(struct sched_queue *q, struct sched_entity *e,
+                                               uint64_t now) {
+    struct tree_node *first = q->waiting.first;
+
+    if (first != NULL) {
+        if (e == NULL)
+            tree_remove(&q->waiting, first);
+        else if (first->key <= e->node.key)
+            tree_exchange(&q->waiting, &e->node);
+        else
+            first = &e->node;
+        e = policy_entity(first);
+    }
+    q->current = e;
+    q->limit = 0;
+    q->slice_end = q->waiting.first != NULL ? now + POLICY_SLICE_NS : 0;
+    if (e == NULL) {
+        q->slice_end = 0;
+        return NULL;
+    }
+    e->started = now;
+    if (__builtin_expect(e->flags & POLICY_CAPPED, 0)) {
+        if (now >= e->cap_end) policy_refill(e, now + POLICY_CAP_PERIOD_NS);
+        q->limit = now + e->cap_budget - e->cap_used;
+        if (q->limit - 1 < q->slice_end - 1) q->slice_end = q->limit;
+    }
+    return e;
+}
+
+/*
+ * The running one, charged up to now, gives its place to one of its owner's that waits: what CPU
+ * time the other is brought forward by, a slice at most, it is put back by itself, so that the
+ * owner gains nothing.
+ */
+static inline void policy_give(struct sched_queue *q, struct sched_entity *to) {
+    struct sched_entity *from = q->current;
+    uint64_t ahead = to->node.key - from->node.key, most = policy_virtual(to, POLICY_SLICE_NS);
+
+    from->flags |= POLICY_PASSES;
+    if (to->node.key <= from->node.key) return;
+    if (ahead > most) ahead = most;
+    tree_remove(&q->waiting, &to->node);
+    to->node.key -= ahead;
+    from->node.key += ahead * to->weight / from->weight + 1;
+    tree_insert(&q->waiting, &to->node);
+}
+
+/* Which of those that wait may run on pCPU `n`: the one that waits longest; NULL: none of the first
+ * POLICY_LOOK. */
+static inline struct sched_entity *policy_steal(const struct sched_queue *q, uint32_t n) {
+    struct tree_node *at = q->waiting.first;
+
+    for (uint32_t i = 0; i < POLICY_LOOK && at != NULL; i++, at = tree_next(&q->waiting, at))
+        if (policy_entity(at)->affinity >> n & 1) return policy_entity(at);
+    return NULL;
+}
+
+/* Whom a queue gives to that of pCPU `n`, both charged up to now; NULL: nobody. */
+static inline struct sched_entity *policy_balance(const struct sched_queue *from,
+                                                  const struct sched_queue *to, uint32_t n) {
+    struct sched_entity *e = policy_steal(from, n);
+
+    if (e == NULL || to->current == NULL) return NULL;
+    return e->node.key + POLICY_APART_NS < to->current->node.key ? e : NULL;
+}
