@@ -221,7 +221,7 @@ help:
 	@echo 'make deps    install the Debian packages that are missing (as root)'
 	@echo 'make         build hyp, the library, the guests and the examples (target: all)'
 	@echo 'make run     boot the demonstration: DISK=image, PERSIST=1 to write to it, UEFI=1'
-	@echo 'make run-native  the same kernel on the bare machine, without a hypervisor: DISK=image'
+	@echo 'make run-native  the same kernel on the bare machine, without a hypervisor: DISK=image, SMP=4'
 	@echo 'make debug   the same, stopped at the start; prints how to attach gdb, with the commands pv ...'
 	@echo 'make example E=hello   boot one of libhypercall/examples/ alone'
 	@echo 'make iso     the bootable GRUB image'
@@ -262,7 +262,7 @@ example: $(HYP) $(EXAMPLE_ELFS)
 	    -kernel hyp.elf -initrd '$(E).elf,$(E).elf'; [ $$? = 33 ]
 
 run-native: $(NATIVE)
-	$(Q)$(PYTHON) tests/harness/native.py --build $(B) $(if $(DISK),--disk "$$DISK")
+	$(Q)$(PYTHON) tests/harness/native.py --build $(B) $(if $(DISK),--disk "$$DISK") $(if $(SMP),--cpus "$$SMP")
 
 .PHONY: missing-iso
 missing-iso:

@@ -26,18 +26,18 @@ OPERATIONS = {
         f"{NATIVE}/boot.S",
         f"{NATIVE}/start.c: physical copy_text take_modules take_region take_map native_start "
         "free_start give_memory arch_init arch_start",
-        f"{NATIVE}/cpu.c: need bit leaf_or_none set_features load_gdt native_cpu_init"],
+        f"{NATIVE}/cpu.c: need bit leaf_or_none set_features set_tss native_cpu_load native_cpu_init"],
         [f"{PV}/start.c: guest_main arch_init arch_start"],
         [f"{LIB}/arch/x86_64/start.S", f"{LIB}/src/init.c", f"{LIB}/src/start.c"]),
     "memory": ("page tables", [
         f"{NATIVE}/memory.c: arch_page_address arch_frame_of table_alloc table_at slot walk kernel_map "
         "image_map direct_rights direct_map native_memory_init arch_space_create tables_free "
-        "arch_space_destroy arch_space_switch space_set arch_space_map arch_space_unmap",
+        "arch_space_destroy load arch_space_switch space_set arch_space_map arch_space_unmap",
         f"{NATIVE}/cpu.c: native_set_stack"],
         [f"{PV}/memory.c"],
         [f"{LIB}/src/memory.c: run_all hv_map_range hv_unmap_range hv_space_end"]),
     "traps": ("faults", [
-        f"{NATIVE}/entry.S: trap native_stubs", f"{NATIVE}/cpu.c: load_idt",
+        f"{NATIVE}/entry.S: trap native_stubs", f"{NATIVE}/cpu.c: set_idt",
         f"{NATIVE}/trap.c: name_of is_text line show_trail show_registers kernel_fault native_trap"],
         [f"{PV}/entry.S: hv_entry_user", f"{PV}/user.c: user_event"],
         [f"{LIB}/arch/x86_64/entry.S", f"{LIB}/src/trap.c"]),
@@ -49,14 +49,14 @@ OPERATIONS = {
     "interrupts": ("interrupts", [
         f"{NATIVE}/entry.S: interrupt",
         f"{NATIVE}/irq.c: apic_read apic_write ioapic_read ioapic_write pin_set ioapic_init "
-        "native_irq_init native_interrupt arch_irq_save arch_irq_restore arch_irq_attach "
+        "native_apic_enable native_irq_init serve native_interrupt arch_irq_save arch_irq_restore arch_irq_attach "
         "arch_irq_detach arch_irq_isa_line"],
-        [f"{PV}/start.c: arch_irq_save arch_irq_restore dispatch arch_irq_attach arch_irq_detach "
+        [f"{PV}/start.c: arch_irq_save arch_irq_restore serve dispatch arch_irq_attach arch_irq_detach "
          "arch_irq_isa_line"],
         [f"{LIB}/src/event.c"]),
     "timer": ("timer and time", [
         f"{NATIVE}/clock.c", f"{NATIVE}/irq.c: native_apic_timer native_apic_timer_left"],
-        [f"{PV}/clock.c", f"{PV}/start.c: timer_event"], [f"{LIB}/src/clock.c"]),
+        [f"{PV}/clock.c", f"{PV}/start.c: on_timer timer_event"], [f"{LIB}/src/clock.c"]),
     "console": ("console", [
         f"{NATIVE}/console.c: native_console_init put arch_early_write", f"{DRIVERS}/hw/uart.c"],
         [f"{PV}/start.c: arch_early_write", f"{DRIVERS}/front/console.c"],

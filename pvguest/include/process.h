@@ -20,7 +20,7 @@ struct process_result {
 };
 
 /** Run a static ELF program to its end in a thread and a space of its own. Returns 0, or negative
- * when it could not be started. One program runs at a time. */
+ * when it could not be started. Programs that several threads run go on side by side. */
 int process_run(const char *name, const void *elf, size_t bytes, struct process_result *result);
 
 /* For the system calls, on the thread of the process. */

@@ -2,10 +2,11 @@
 /*
  * Threads, wait queues, mutexes and sleeping.
  *
- * Kernel threads are cooperative: one runs until it blocks, sleeps or yields. Interrupt handlers
- * run on top of whatever thread runs, with interrupts off, and never block; they wake threads. A
- * user program is preempted: an interrupt that comes in user mode ends with a look at the run
- * queue. Data shared between threads and handlers is touched with interrupts off (irq.h).
+ * Kernel threads are cooperative: one runs until it blocks, sleeps or yields, and while it runs no
+ * other does, on whatever CPU (cpu.h). Interrupt handlers run on top of whatever thread runs, with
+ * interrupts off, and never block; they wake threads. A user program is preempted: an interrupt
+ * that comes in user mode ends with a look at the run queue. Data shared between threads and
+ * handlers is touched with interrupts off (irq.h).
  */
 #ifndef PVGUEST_THREAD_H
 #define PVGUEST_THREAD_H
@@ -28,6 +29,8 @@ struct mutex {
     struct thread *owner;
     struct wait_queue waiters;
 };
+
+#define THREAD_STACK_BYTES 16384u
 
 /** Start a thread that runs fn(arg); panics without memory (threads are made at start). */
 struct thread *thread_create(const char *name, thread_fn fn, void *arg);
@@ -64,15 +67,20 @@ void mutex_unlock(struct mutex *m);
 /** Turn the boot's flow of control into the first thread. */
 void thread_init(void);
 
-/* For the arch layer and the process code. */
+/* For the arch layer, CPUs and the process code. */
 
-/** Called on the way back to user mode: run others if something was woken or the slice is over. */
-void thread_preempt(void);
-/** Is a thread runnable besides the one that runs? Read by entry code. */
-extern struct wait_queue thread_run_queue;
+/** The last thing before user mode, interrupts off: run others if something was woken or the slice
+ * is over, and let go of the kernel. */
+void user_return(void);
+/** A thread that was not made runnable, and its stack of THREAD_STACK_BYTES; panics without memory.
+ */
+struct thread *thread_prepare(const char *name, void **stack);
+/** Load `space` (0: none) on this CPU, for the calling thread. Interrupts are off. */
+void thread_load(uint64_t space);
 /** The process of the calling thread, or NULL. */
 struct process *thread_process(void);
-/** Tie the calling thread to a process and its space (NULL and 0: untie it) and load the space. */
-void thread_set_process(struct process *p, uint64_t space);
+/** Tie the calling thread to a process and its space (NULL and 0: untie it) and load the space.
+ * False: no memory. */
+bool thread_set_process(struct process *p, uint64_t space);
 
 #endif

@@ -1,24 +1,40 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Time and timers. Owns the list of armed timers, sorted by deadline; the architecture's one-shot
- * timer is always set to the first of them or earlier, so that a timeout armed and cancelled with
- * each request of a driver sets it once in a while, not every time. Touched with interrupts off
- * only.
+ * Time and timers. Owns the list of armed timers, sorted by deadline and one for all CPUs; some
+ * CPU's one-shot timer is always set to the first of them or earlier, so that a timeout armed and
+ * cancelled with each request of a driver sets it once in a while, not every time. Touched with the
+ * kernel lock held and interrupts off only.
  */
 #include "clock.h"
 
 #include "arch/cpu.h"
+#include "cpu.h"
 #include "irq.h"
 
 #include <stddef.h>
 
 static struct timer *armed;
-static uint64_t programmed = UINT64_MAX; /* what the one-shot timer is set to; MAX: it is off */
 
+#define NEVER UINT64_MAX
+
+static uint64_t earliest = NEVER; /* of what the CPUs' timers are set to */
+
+/* On the CPU that runs this. */
 static void program(uint64_t deadline)
 {
-    programmed = deadline;
+    cpu_this()->expiry = deadline;
+    earliest = deadline;
     arch_timer_set(deadline);
+}
+
+/* This CPU's timer is off now. */
+static void expired(void)
+{
+    cpu_this()->expiry = 0;
+    earliest = NEVER;
+    for (unsigned i = 0; cpus_share && i < cpu_count(); i++) {
+        earliest = cpus[i].expiry && cpus[i].expiry < earliest ? cpus[i].expiry : earliest;
+    }
 }
 
 uint64_t clock_ns(void)
@@ -65,7 +81,7 @@ void timer_set(struct timer *t, uint64_t deadline, void (*fn)(void *arg), void *
     t->fn = fn;
     t->arg = arg;
     list_insert(t);
-    if (deadline < programmed) {
+    if (deadline < earliest) {
         program(deadline);
     }
     irq_restore(flags);
@@ -85,14 +101,14 @@ void timer_cancel(struct timer *t)
 
 void timer_interrupt(void)
 {
-    programmed = UINT64_MAX;
+    expired();
     while (armed && armed->deadline <= clock_ns()) {
         struct timer *t = armed;
 
         list_remove(t);
         t->fn(t->arg);
     }
-    if (armed && armed->deadline < programmed) {
+    if (armed && armed->deadline < earliest) {
         program(armed->deadline);
     }
 }

@@ -6,6 +6,7 @@
 #include "kernel.h"
 
 #include "arch/cpu.h"
+#include "cpu.h"
 #include "printk.h"
 #include "thread.h"
 
@@ -14,6 +15,7 @@ void kernel_main(void)
     arch_init();
     thread_init();
     arch_start();
+    cpus_start();
     shutdown(image_main());
 }
 

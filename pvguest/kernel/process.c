@@ -9,6 +9,7 @@
 
 #include "arch/memory.h"
 #include "arch/user.h"
+#include "cpu.h"
 #include "irq.h"
 #include "kstring.h"
 #include "mem.h"
@@ -43,8 +44,6 @@ struct process {
     struct wait_queue waiters;
     struct process_result result;
 };
-
-static struct mutex one_at_a_time;
 
 static uint64_t page_down(uint64_t a)
 {
@@ -176,7 +175,11 @@ static void process_thread(void *arg)
 {
     struct process *p = arg;
 
-    thread_set_process(p, p->space);
+    if (!thread_set_process(p, p->space)) {
+        panic("no memory for the registers of %s", p->name);
+    }
+    (void)irq_save();
+    user_return();
     /* The stack holds argc = 0 and the ends of argv, environment and auxiliary vector. */
     arch_user_start(elf_entry(p->elf), STACK_TOP - 64);
 }
@@ -186,6 +189,7 @@ static void process_free(struct process *p)
     while (p->region_count > 0) {
         region_drop(p, &p->regions[p->region_count - 1]);
     }
+    cpus_unload(p->space);
     arch_space_destroy(p->space);
     kfree(p);
 }
@@ -217,16 +221,15 @@ int process_run(const char *name, const void *elf, size_t bytes, struct process_
 {
     struct process *p;
 
-    mutex_lock(&one_at_a_time);
     p = process_create(name, elf, bytes);
-    if (p) {
-        (void)thread_create(name, process_thread, p);
-        wait_event(&p->waiters, p->ended);
-        *result = p->result;
-        process_free(p);
+    if (!p) {
+        return -1;
     }
-    mutex_unlock(&one_at_a_time);
-    return p ? 0 : -1;
+    (void)thread_create(name, process_thread, p);
+    wait_event(&p->waiters, p->ended);
+    *result = p->result;
+    process_free(p);
+    return 0;
 }
 
 void process_called(void)
@@ -241,7 +244,7 @@ void process_exit(int status)
 
     (void)irq_save();
     p->result.status = status;
-    thread_set_process(NULL, 0);
+    (void)thread_set_process(NULL, 0);
     p->ended = true;
     wait_wake_all(&p->waiters);
     thread_exit();
@@ -260,9 +263,9 @@ static void tell_fault(const struct process *p, const struct user_fault *f)
         printk("%s: killed by fault %u, rip %lx\n", p->name, f->vector, (unsigned long)f->rip);
 }
 
-void process_fault(const struct user_fault *f)
+/* Memory that comes at its first touch, or the end. */
+static void take_fault(struct process *p, const struct user_fault *f)
 {
-    struct process *p = thread_process();
     struct region *r = f->kind == USER_FAULT_PAGE ? region_find(p, f->address) : NULL;
     bool allowed = r && (!f->write || (r->rights & ARCH_MAP_WRITE)) &&
                    (!f->exec || (r->rights & ARCH_MAP_EXEC));
@@ -273,6 +276,13 @@ void process_fault(const struct user_fault *f)
     }
     tell_fault(p, f);
     process_exit(KILLED);
+}
+
+void process_fault(const struct user_fault *f)
+{
+    kernel_enter_user();
+    take_fault(thread_process(), f);
+    user_return();
 }
 
 /* Kernel address of one byte of user memory, with the rest of its page behind it; NULL: none. */

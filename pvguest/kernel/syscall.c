@@ -6,6 +6,7 @@
  */
 #include "arch/user.h"
 #include "clock.h"
+#include "cpu.h"
 #include "printk.h"
 #include "process.h"
 #include "thread.h"
@@ -144,9 +145,13 @@ static const syscall_fn table[] = {
 int64_t syscall_dispatch(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
                          uint64_t a5, uint64_t nr)
 {
+    int64_t result = -ENOSYS;
+
+    kernel_enter_user();
     process_called();
-    if (nr >= sizeof(table) / sizeof(table[0]) || !table[nr]) {
-        return -ENOSYS;
+    if (nr < sizeof(table) / sizeof(table[0]) && table[nr]) {
+        result = table[nr](a0, a1, a2, a3, a4, a5);
     }
-    return table[nr](a0, a1, a2, a3, a4, a5);
+    user_return();
+    return result;
 }

@@ -1,25 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Threads and the run queue. Owns the list of runnable threads and the thread that runs; both are
- * touched with interrupts off only. Invariant: a thread is in exactly one place: running, in the
- * run queue, in one wait queue, or dead.
+ * Threads and the run queue. Owns the list of runnable threads, which is one for all CPUs, and the
+ * thread that runs on each; they are touched with the kernel lock held and interrupts off only.
+ * Invariant: a thread is in exactly one place: running, in the run queue, in one wait queue, or
+ * dead.
  *
  * The lowest word of a stack holds a mark; a thread that overran its stack is found at its next
  * switch, before anything that it ran over is used by a thread that does not expect it.
  *
  * There is no idle thread: a thread that blocks while nobody is runnable waits for an interrupt on
- * its own stack, and simply goes on when that interrupt wakes it.
+ * its own stack, and simply goes on when that interrupt wakes it. Meanwhile its CPU is out of the
+ * kernel: no other CPU may run that thread, since its registers were not saved and its stack is
+ * used.
  */
 #include "thread.h"
 
 #include "arch/cpu.h"
 #include "arch/memory.h"
 #include "clock.h"
+#include "cpu.h"
 #include "irq.h"
 #include "mem.h"
 #include "printk.h"
 
-#define STACK_PAGES 4u
+#define STACK_PAGES (THREAD_STACK_BYTES / PAGE_SIZE)
 #define SLICE_NS    (10 * NS_PER_MS)
 #define STACK_MARK  ((uint64_t)0x57ac4e4dc0ffee11)
 
@@ -28,7 +32,9 @@ struct thread {
     struct thread *next; /* in the run queue or a wait queue */
     struct wait_queue *waiting;
     struct process *process;
-    uint64_t space; /* 0: none, whatever is loaded stays loaded */
+    struct cpu *stood; /* the CPU that idles on its stack, which alone may run it */
+    uint64_t space;    /* of its process; without one whatever is loaded stays loaded */
+    void *state;       /* the program's extended registers while it does not run */
     void *stack;
     uint64_t stack_top;
     thread_fn fn;
@@ -39,10 +45,7 @@ struct thread {
 };
 
 static struct thread boot_thread;
-static struct thread *current = &boot_thread;
-struct wait_queue thread_run_queue;
-static struct thread *dead; /* ended; its stack is freed by whoever runs next */
-static struct timer slice;
+static struct wait_queue run_queue;
 
 static void queue_add(struct wait_queue *q, struct thread *t)
 {
@@ -86,34 +89,78 @@ static void queue_remove(struct wait_queue *q, struct thread *t)
 /* The thread that ended last can only be freed once nobody stands on its stack. */
 static void reap(void)
 {
-    struct thread *t = dead;
+    struct cpu *c = cpu_this();
+    struct thread *t = c->dead;
 
-    dead = NULL;
+    c->dead = NULL;
     if (t) {
         page_free(t->stack, STACK_PAGES);
+        kfree(t->state);
         kfree(t);
     }
 }
 
-/* Run the next runnable thread; the caller has put `current` where it belongs. */
+/* The first in the run queue that this CPU may run. */
+static struct thread *runnable(const struct cpu *c)
+{
+    struct thread *t = run_queue.first;
+
+    while (t && t->stood && t->stood != c) {
+        t = t->next;
+    }
+    return t;
+}
+
+/* Idle until there is a thread to run; `from`, on whose stack it is, may be it. */
+static struct thread *next_thread(struct thread *from)
+{
+    struct cpu *c = cpu_this();
+    struct thread *to = runnable(c);
+
+    if (!to) {
+        from->stood = c;
+        do {
+            cpu_idle(from);
+        } while (!(to = runnable(c)));
+        from->stood = NULL;
+    }
+    if (to == run_queue.first) {
+        return queue_take(&run_queue);
+    }
+    queue_remove(&run_queue, to);
+    return to;
+}
+
+static void load_user(struct cpu *c, const struct thread *to)
+{
+    c->space = to->space;
+    arch_space_switch(to->space, to->stack_top);
+    arch_state_load(to->state);
+}
+
+/* Run the next runnable thread; the caller has put the current one where it belongs. */
 static void schedule(void)
 {
-    struct thread *from = current;
-    struct thread *to;
+    struct cpu *c = cpu_this();
+    struct thread *from = c->current;
+    struct thread *to = next_thread(from);
 
-    while (!thread_run_queue.first) {
-        arch_idle();
-    }
     if (from->stack && *(uint64_t *)from->stack != STACK_MARK) {
         panic("thread %s overran its stack", from->name);
     }
-    to = queue_take(&thread_run_queue);
     if (to == from) {
         return;
     }
-    current = to;
-    if (to->space != 0) {
-        arch_space_switch(to->space, to->stack_top);
+    /* `from` was this CPU's alone while it idled there, and may have been woken then. */
+    if (run_queue.first) {
+        cpu_tell(run_queue.first);
+    }
+    if (from->process) {
+        arch_state_save(from->state);
+    }
+    c->current = to;
+    if (to->process) {
+        load_user(c, to);
     }
     arch_context_switch(&from->context, &to->context);
     reap();
@@ -132,31 +179,47 @@ static void thread_entry(void *arg)
 void thread_init(void)
 {
     boot_thread.name = "main";
+    cpu_this()->current = &boot_thread;
 }
 
-struct thread *thread_create(const char *name, thread_fn fn, void *arg)
+struct thread *thread_prepare(const char *name, void **stack)
 {
     struct thread *t = kmalloc(sizeof(*t));
-    uint64_t flags;
 
     if (!t || !(t->stack = page_alloc(STACK_PAGES))) {
         panic("no memory for thread %s", name);
     }
     *(uint64_t *)t->stack = STACK_MARK;
-    t->stack_top = (uint64_t)t->stack + STACK_PAGES * PAGE_SIZE;
+    t->stack_top = (uint64_t)t->stack + THREAD_STACK_BYTES;
     t->name = name;
+    *stack = t->stack;
+    return t;
+}
+
+static void make_runnable(struct thread *t)
+{
+    queue_add(&run_queue, t);
+    cpu_tell(t);
+}
+
+struct thread *thread_create(const char *name, thread_fn fn, void *arg)
+{
+    void *stack;
+    struct thread *t = thread_prepare(name, &stack);
+    uint64_t flags;
+
     t->fn = fn;
     t->arg = arg;
     arch_context_init(&t->context, t->stack_top, thread_entry, t);
     flags = irq_save();
-    queue_add(&thread_run_queue, t);
+    make_runnable(t);
     irq_restore(flags);
     return t;
 }
 
 struct thread *thread_current(void)
 {
-    return current;
+    return cpu_this()->current;
 }
 
 const char *thread_name(const struct thread *t)
@@ -168,8 +231,8 @@ void thread_yield(void)
 {
     uint64_t flags = irq_save();
 
-    if (thread_run_queue.first) {
-        queue_add(&thread_run_queue, current);
+    if (run_queue.first) {
+        queue_add(&run_queue, thread_current());
         schedule();
     }
     irq_restore(flags);
@@ -178,22 +241,24 @@ void thread_yield(void)
 void thread_exit(void)
 {
     (void)irq_save();
-    dead = current;
+    cpu_this()->dead = thread_current();
     schedule();
     panic("a dead thread runs");
 }
 
 void wait_block(struct wait_queue *q)
 {
-    current->waiting = q;
-    queue_add(q, current);
+    struct thread *t = thread_current();
+
+    t->waiting = q;
+    queue_add(q, t);
     schedule();
 }
 
 static void wake(struct thread *t)
 {
     t->waiting = NULL;
-    queue_add(&thread_run_queue, t);
+    make_runnable(t);
 }
 
 void wait_wake_one(struct wait_queue *q)
@@ -231,7 +296,7 @@ static void wait_timeout(void *arg)
 
 bool wait_block_until(struct wait_queue *q, uint64_t deadline)
 {
-    struct thread *t = current;
+    struct thread *t = thread_current();
 
     t->timed_out = false;
     timer_set(&t->timeout, deadline, wait_timeout, t);
@@ -256,7 +321,7 @@ void mutex_lock(struct mutex *m)
     if (m->owner) {
         wait_block(&m->waiters); /* mutex_unlock hands it over */
     } else {
-        m->owner = current;
+        m->owner = thread_current();
     }
     irq_restore(flags);
 }
@@ -270,33 +335,65 @@ void mutex_unlock(struct mutex *m)
     irq_restore(flags);
 }
 
+/* That the interrupt came is enough: user_return() runs behind it. It came to the CPU that armed
+ * the timer, or to the one whose own was due earlier. */
 static void slice_over(void *arg)
 {
-    (void)arg; /* that the interrupt came is enough: thread_preempt runs behind it */
+    struct cpu *c = arg;
+
+    if (c != cpu_this()) {
+        arch_cpu_kick(c->number);
+    }
 }
 
-void thread_preempt(void)
+static void preempt(void)
 {
-    if (!thread_run_queue.first) {
-        return;
-    }
+    struct cpu *c;
+
     thread_yield();
-    if (thread_run_queue.first) {
-        timer_set(&slice, clock_ns() + SLICE_NS, slice_over, NULL);
+    c = cpu_this();
+    if (run_queue.first) {
+        timer_set(&c->slice, clock_ns() + SLICE_NS, slice_over, c);
     }
+}
+
+void user_return(void)
+{
+    if (run_queue.first) {
+        preempt();
+    }
+    kernel_leave_user();
 }
 
 struct process *thread_process(void)
 {
-    return current->process;
+    return thread_current()->process;
 }
 
-void thread_set_process(struct process *p, uint64_t space)
+void thread_load(uint64_t space)
 {
-    uint64_t flags = irq_save();
+    struct cpu *c = cpu_this();
 
-    current->process = p;
-    current->space = space;
-    arch_space_switch(space, current->stack_top);
+    c->space = space;
+    arch_space_switch(space, c->current->stack_top);
+}
+
+bool thread_set_process(struct process *p, uint64_t space)
+{
+    struct thread *t = thread_current();
+    uint64_t flags;
+
+    if (p && !t->state && !(t->state = kmalloc(arch_state_bytes()))) {
+        return false;
+    }
+    flags = irq_save();
+    t->process = p;
+    t->space = space;
+    thread_load(space);
+    if (p) {
+        arch_state_init(t->state);
+        arch_state_load(t->state);
+    }
     irq_restore(flags);
+    return true;
 }

@@ -19,7 +19,7 @@ def machine(args, image):
     return qemu.Machine(args.build, os.path.join(args.build, "log", "native.log"),
                         kernel="native.elf", append="role=diskbench console=uart", kind="pc",
                         memory=args.memory, drives=[qemu.ide_drive(image)], timeout=limit,
-                        echo=demo.Screen().show)
+                        cpus=args.cpus, echo=demo.Screen().show)
 
 
 def judge(end, text, expected, image):
@@ -39,6 +39,7 @@ def main():
     parser.add_argument("--build", required=True, help="build/CONF")
     parser.add_argument("--disk", help="image to read instead of the default one")
     parser.add_argument("--memory", type=int, default=256, help="MiB")
+    parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--timeout", type=float, help="seconds")
     args = parser.parse_args()
     args.build = os.path.abspath(args.build)

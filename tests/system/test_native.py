@@ -58,7 +58,7 @@ def test_every_request_traps_as_it_accesses(system):
     image = system.write("rows.img", bytes(2 << 20))
     native = run(system, f"{options} console=uart", drives=[qemu.ide_drive(image)])
     with system.boot_demo(conf.domain("a", options[len("role="):], disks=("vda ide rw",)), root="poweroff=a",
-                          drives=[qemu.drive(image)]) as machine:
+                          drives=[qemu.drive(image)], timeout=120) as machine:
         machine.wait()
     there, here = counts_of(native, "port_accesses"), counts_of(machine.text, "port_accesses")
     system.check(len(here) == 22 and all(here.values()), f"eleven rows each way: {here}")
@@ -75,6 +75,30 @@ def test_no_disk(system):
 def test_threads_time_memory(system):
     "threads, mutexes, timers and memory do what they promise"
     system.check("SELFTEST ok" in run(system, "role=selftest"), "the self test")
+
+
+def test_storm(system):
+    "threads and programs on all CPUs at once lose no count, no wake-up, no memory and no register"
+    for cpus in (1, 2, 4, 8):
+        text = run(system, "role=storm", cpus=cpus, timeout=120)
+        system.check(f"STORM cpus={cpus} ok" in text, f"{cpus} CPUs: {text[-300:]}")
+        system.check(f"storm: {cpus} of {cpus} CPUs met" in text, f"{cpus} CPUs at the same time")
+
+
+def test_fewer_cpus(system):
+    "the command line may ask for fewer CPUs than there are, not for more"
+    for asked, found in ((1, 1), (3, 3), (9, 4)):
+        text = run(system, f"role=storm rounds=20 cpus={asked}", cpus=4, timeout=60)
+        system.check(f"STORM cpus={found} ok" in text, f"cpus={asked}: {found} of 4")
+
+
+def test_all_on_four_cpus(system):
+    "disk, threads, time, memory and programs on four CPUs as on one"
+    image = system.random_image((2 << 20) + SECTOR, seed=11)
+    text = run(system, "role=diskbench console=uart", cpus=4, drives=[qemu.ide_drive(image)])
+    for way, of in conf.results(text).items():
+        system.check(of["sha256"] == system.sha256(image), f"the sum by {way}")
+    system.check("SELFTEST ok" in run(system, "role=selftest", cpus=4), "the self test")
 
 
 def test_user_programs(system):

@@ -7,6 +7,7 @@
 
 #include "arch/cpu.h"
 #include "arch/memory.h"
+#include "cpu.h"
 #include "printk.h"
 
 #include <stdio.h>
@@ -38,6 +39,19 @@ uint64_t arch_irq_save(void)
 void arch_irq_restore(uint64_t flags)
 {
     host_irqs_off = flags != 0;
+}
+
+unsigned arch_cpu(void)
+{
+    return 0;
+}
+
+struct cpu cpus[MAX_CPUS];
+bool cpus_share;
+
+unsigned cpu_count(void)
+{
+    return 1;
 }
 
 uint64_t arch_clock_ns(void)

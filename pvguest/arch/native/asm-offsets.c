@@ -10,7 +10,8 @@ void asm_offsets(void);
 
 void asm_offsets(void)
 {
-    DEFINE(TRAP_CS, offsetof(struct trap_frame, cs));
+    DEFINE(AREA_KERNEL_STACK, offsetof(struct native_cpu_area, kernel_stack));
+    DEFINE(AREA_USER_STACK, offsetof(struct native_cpu_area, user_stack));
     DEFINE(INTERRUPT_VECTOR, offsetof(struct interrupt_frame, vector));
     DEFINE(INTERRUPT_CS, offsetof(struct interrupt_frame, cs));
 }

@@ -122,6 +122,83 @@ boot_high:
         ud2
         .size   boot_high, . - boot_high
 
+/*
+ * Another CPU, in real mode at NATIVE_AP_START, where a copy of this lies: position by hand. The
+ * boot's page tables show it both where it is and where the kernel is.
+ */
+#define AP(symbol) ((symbol) - native_ap_code + NATIVE_AP_START)
+
+        .section .rodata.boot, "a"
+        .globl  native_ap_code, native_ap_code_end
+        .balign 16
+        .code16
+native_ap_code:
+        cli
+        cld
+        xorw    %ax, %ax
+        movw    %ax, %ds
+        lgdtl   AP(ap_gdtr)
+        movl    $0x11, %eax             /* PE, ET */
+        movl    %eax, %cr0
+        ljmpl   $0x18, $AP(ap_code32)
+
+        .code32
+ap_code32:
+        movl    $SEL_KERNEL_DATA, %eax
+        movl    %eax, %ds
+        movl    %eax, %es
+        movl    %eax, %ss
+        movl    $PHYS(boot_pml4), %eax
+        movl    %eax, %cr3
+        movl    $0x20, %eax             /* PAE */
+        movl    %eax, %cr4
+        movl    $0xc0000080, %ecx
+        rdmsr
+        orl     $0x900, %eax            /* EFER.LME and NXE: the kernel's tables need it */
+        wrmsr
+        movl    $0x80010033, %eax       /* PG, WP, NE, ET, MP, PE */
+        movl    %eax, %cr0
+        ljmp    $SEL_KERNEL_CODE, $AP(ap_code64)
+
+        .code64
+ap_code64:
+        xorl    %eax, %eax
+        movl    %eax, %fs
+        movl    %eax, %gs
+        movq    $ap_high, %rax
+        jmp     *%rax
+
+        .balign 8
+ap_gdt:
+        .quad   0
+        .quad   0x00af9b000000ffff      /* as boot_gdt */
+        .quad   0x00cf93000000ffff
+        .quad   0x00cf9b000000ffff      /* code, 32 bit */
+ap_gdtr:
+        .short  . - ap_gdt - 1
+        .long   AP(ap_gdt)
+native_ap_code_end:
+
+        .text
+        .type   ap_high, @function
+ap_high:
+        movl    $1, %eax
+        cpuid
+        shrl    $24, %ebx               /* the local APIC's number */
+        movl    %ebx, %eax
+        movl    $0xffffffff, %ecx
+        lock cmpxchgl %ecx, native_ap_wanted(%rip)
+        jne     1f
+        movq    native_ap_cr3(%rip), %rax
+        movq    %rax, %cr3
+        movq    native_ap_stack(%rip), %rsp
+        xorl    %ebp, %ebp
+        call    native_ap_main
+1:      cli
+        hlt
+        jmp     1b
+        .size   ap_high, . - ap_high
+
         .section .rodata.boot, "a"
         .balign 8
 boot_gdt:

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The processor's own tables. Owns GDT, TSS, IDT and the stack of the faults that must not use the
- * one they interrupted. No port is user mode's: the TSS has no bitmap.
+ * The processors' own tables. Owns GDT and IDT, which all share, and of each CPU the TSS, the stack
+ * of the faults that must not use the one they interrupted, and what GS names while SYSCALL needs
+ * it. No port is user mode's: the TSS has no bitmap.
  */
+#include "arch/cpu.h"
 #include "insn.h"
 #include "kstring.h"
 #include "layout.h"
+#include "mem.h"
 #include "native.h"
 #include "printk.h"
 
@@ -19,6 +22,7 @@
 #define MSR_STAR   0xc0000081u
 #define MSR_LSTAR  0xc0000082u
 #define MSR_SFMASK 0xc0000084u
+#define MSR_SWAPGS 0xc0000102u
 #define EFER_SCE   ((uint64_t)1 << 0)
 #define EFER_NXE   ((uint64_t)1 << 11)
 /* TF, IF, DF, IOPL, NT, AC: none of them the user's once the kernel runs. */
@@ -52,20 +56,17 @@ struct table {
     uint64_t base;
 } __attribute__((packed));
 
-static struct tss tss = { .bitmap = sizeof(struct tss) };
+static struct tss tss[NATIVE_MAX_CPUS];
+static struct native_cpu_area area[NATIVE_MAX_CPUS];
 static struct gate idt[VECTORS];
-static char extra_stack[EXTRA_STACK] __attribute__((aligned(16)));
-static uint64_t gdt[] = {
+static char extra_stack[EXTRA_STACK] __attribute__((aligned(16))); /* of CPU 0 */
+static uint64_t gdt[SEL_TSS / 8 + 2 * NATIVE_MAX_CPUS] = {
     0,
     0x00af9b000000ffff, /* kernel code, 64 bit */
     0x00cf93000000ffff, /* kernel data */
     0x00cff3000000ffff, /* user data */
-    0x00affb000000ffff, /* user code */
-    0,
-    0, /* the TSS takes two */
+    0x00affb000000ffff, /* user code; behind it two words for each TSS */
 };
-
-uint64_t native_kernel_stack, native_user_stack;
 
 static void need(bool there, const char *what)
 {
@@ -104,21 +105,19 @@ static void set_features(void)
     write_cr4(cr4);
 }
 
-static void load_gdt(void)
+static void set_tss(unsigned n, const char *stack)
 {
-    struct table t = { sizeof(gdt) - 1, (uint64_t)gdt };
-    uint64_t base = (uint64_t)&tss;
+    uint64_t base = (uint64_t)&tss[n];
+    uint64_t *entry = &gdt[SEL_TSS / 8 + 2 * n];
 
-    gdt[SEL_TSS / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | (uint64_t)0x89 << 40 |
-                       (base >> 24 & 0xff) << 56;
-    gdt[SEL_TSS / 8 + 1] = base >> 32;
-    __asm__ volatile("lgdt %0; ltr %w1" : : "m"(t), "r"(SEL_TSS) : "memory");
+    tss[n] = (struct tss){ .bitmap = sizeof(struct tss), .ist[0] = (uint64_t)stack + EXTRA_STACK };
+    entry[0] = (sizeof(struct tss) - 1) | (base & 0xffffff) << 16 | (uint64_t)0x89 << 40 |
+               (base >> 24 & 0xff) << 56;
+    entry[1] = base >> 32;
 }
 
-static void load_idt(void)
+static void set_idt(void)
 {
-    struct table t = { sizeof(idt) - 1, (uint64_t)idt };
-
     for (unsigned v = 0; v < VECTORS; v++) {
         uint64_t at = (uint64_t)native_stubs + v * (uint64_t)16;
         unsigned ist = v == VECTOR_NMI || v == VECTOR_DF || v == VECTOR_MC;
@@ -129,22 +128,43 @@ static void load_idt(void)
                                 .middle = (uint16_t)(at >> 16),
                                 .high = (uint32_t)(at >> 32) };
     }
-    tss.ist[0] = (uint64_t)extra_stack + EXTRA_STACK;
-    __asm__ volatile("lidt %0" : : "m"(t) : "memory");
 }
 
 void native_set_stack(uint64_t top)
 {
-    tss.rsp[0] = top;
-    native_kernel_stack = top;
+    unsigned n = arch_cpu();
+
+    tss[n].rsp[0] = top;
+    area[n].kernel_stack = top;
 }
 
-void native_cpu_init(void)
+bool native_cpu_prepare(unsigned n)
 {
-    load_gdt();
-    load_idt();
+    const char *stack = page_alloc(EXTRA_STACK / PAGE_SIZE);
+
+    if (stack) {
+        set_tss(n, stack);
+    }
+    return stack != NULL;
+}
+
+void native_cpu_load(unsigned n)
+{
+    struct table g = { sizeof(gdt) - 1, (uint64_t)gdt };
+    struct table i = { sizeof(idt) - 1, (uint64_t)idt };
+
+    __asm__ volatile("lgdt %0; ltr %w1" : : "m"(g), "r"(SEL_TSS + 16 * n) : "memory");
+    __asm__ volatile("lidt %0" : : "m"(i) : "memory");
     set_features();
     wrmsr(MSR_STAR, (uint64_t)SEL_KERNEL_CODE << 32 | (uint64_t)(SEL_KERNEL_DATA | 3) << 48);
     wrmsr(MSR_LSTAR, (uint64_t)native_syscall);
     wrmsr(MSR_SFMASK, SYSCALL_CLEARS);
+    wrmsr(MSR_SWAPGS, (uint64_t)&area[n]);
+}
+
+void native_cpu_init(void)
+{
+    set_tss(0, extra_stack);
+    set_idt();
+    native_cpu_load(0);
 }

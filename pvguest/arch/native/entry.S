@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Entries into the kernel and the ways back to user mode. Interrupts are off from the first
- * instruction to the last; the kernel never touches GS, so that the user's stays where it is.
+ * instruction to the last. GS is the kernel's in four instructions of SYSCALL, since there is no
+ * other way to a stack of this CPU; everywhere else it is the user's and stays where it is, so that
+ * no entry has to ask whose it is.
  *
- * Interrupts save what C may change, traps save everything, for the panic to show. Both look at the
- * run queue on the way back to user mode.
+ * Interrupts save what C may change, traps save everything, for the panic to show. The C that they
+ * and SYSCALL call takes the kernel lock when it comes from user mode, and the way back begins there
+ * as well: a thread may go back to user mode on another CPU than it came on.
  */
 #include "asm-offsets.h"
 #include "layout.h"
@@ -20,9 +23,11 @@
         .globl  native_syscall
         .type   native_syscall, @function
 native_syscall:
-        movq    %rsp, native_user_stack(%rip)
-        movq    native_kernel_stack(%rip), %rsp
-        pushq   native_user_stack(%rip)
+        swapgs
+        movq    %rsp, %gs:AREA_USER_STACK
+        movq    %gs:AREA_KERNEL_STACK, %rsp
+        pushq   %gs:AREA_USER_STACK
+        swapgs
         pushq   %r11
         pushq   %rcx
         pushq   %r9
@@ -34,9 +39,6 @@ native_syscall:
         pushq   %rax
         movq    %r10, %rcx
         call    syscall_dispatch
-        cmpq    $0, thread_run_queue
-        jne     .Lsyscall_preempt
-.Lsyscall_return:
         addq    $8, %rsp
         popq    %rdi
         popq    %rsi
@@ -48,11 +50,6 @@ native_syscall:
         popq    %r11
         popq    %rsp
         sysretq
-.Lsyscall_preempt:
-        movq    %rax, (%rsp)
-        call    thread_preempt
-        movq    (%rsp), %rax
-        jmp     .Lsyscall_return
         .size   native_syscall, . - native_syscall
 
         .type   interrupt, @function
@@ -68,14 +65,11 @@ interrupt:
         pushq   %r11
         subq    $8, %rsp                /* keeps the stack aligned for C */
         movl    INTERRUPT_VECTOR(%rsp), %edi
+        movl    INTERRUPT_CS(%rsp), %esi
+        andl    $3, %esi
         cld
         call    native_interrupt
-        testb   $3, INTERRUPT_CS(%rsp)
-        jz      1f
-        cmpq    $0, thread_run_queue
-        je      1f
-        call    thread_preempt
-1:      addq    $8, %rsp
+        addq    $8, %rsp
         popq    %r11
         popq    %r10
         popq    %r9
@@ -109,12 +103,7 @@ trap:
         movq    %rsp, %rdi
         cld
         call    native_trap
-        testb   $3, TRAP_CS(%rsp)
-        jz      1f
-        cmpq    $0, thread_run_queue
-        je      1f
-        call    thread_preempt
-1:      popq    %r15
+        popq    %r15
         popq    %r14
         popq    %r13
         popq    %r12

@@ -8,10 +8,12 @@
 #include "arch/device.h"
 #include "arch/port.h"
 #include "clock.h"
+#include "cpu.h"
 #include "insn.h"
 #include "layout.h"
 #include "native.h"
 #include "printk.h"
+#include "thread.h"
 
 #define MSR_APIC_BASE 0x1bu
 #define APIC_ENABLED  ((uint64_t)1 << 11)
@@ -29,10 +31,17 @@
 #define APIC_INITIAL  0x380u
 #define APIC_CURRENT  0x390u
 #define APIC_DIVIDE   0x3e0u
+#define APIC_COMMAND  0x300u
+#define APIC_TARGET   0x310u
 #define APIC_ON       0x100u
 #define LVT_MASKED    0x10000u
 #define LVT_NMI       0x400u
 #define DIVIDE_BY_1   0xbu
+
+#define COMMAND_INIT    0x500u
+#define COMMAND_START   0x600u
+#define COMMAND_PENDING 0x1000u
+#define COMMAND_ASSERT  0x4000u
 
 #define IOAPIC_VERSION 1u
 #define IOAPIC_PIN     0x10u
@@ -46,7 +55,7 @@ static struct {
 static char *apic;
 static char *ioapic;
 static unsigned msi_used;
-uint64_t native_idle_ticks, native_interrupts;
+struct native_counts native_counts[NATIVE_MAX_CPUS];
 
 static uint32_t apic_read(unsigned reg)
 {
@@ -70,7 +79,7 @@ static void ioapic_write(unsigned reg, uint32_t value)
     *(volatile uint32_t *)(void *)(ioapic + 0x10) = value;
 }
 
-/* An ISA interrupt: an edge, active high, to this CPU. */
+/* An ISA interrupt: an edge, active high, to the first CPU, as all devices' are. */
 static void pin_set(unsigned pin, bool on)
 {
     ioapic_write(IOAPIC_PIN + 2 * pin, (VECTOR_PIN + pin) | (on ? 0 : PIN_MASKED));
@@ -91,14 +100,10 @@ static void ioapic_init(void)
     }
 }
 
-void native_irq_init(void)
+/* Of this CPU: each sees its own at the same address. */
+void native_apic_enable(void)
 {
-    uint64_t base = rdmsr(MSR_APIC_BASE);
-
-    port_out8(0x21, 0xff);
-    port_out8(0xa1, 0xff);
-    wrmsr(MSR_APIC_BASE, base | APIC_ENABLED);
-    apic = arch_mmio_map(base & APIC_ADDRESS, 0x1000);
+    wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_ENABLED);
     apic_write(APIC_SPURIOUS, APIC_ON | VECTOR_SPURIOUS);
     apic_write(APIC_PRIORITY, 0);
     apic_write(APIC_LINT0, LVT_MASKED);
@@ -106,7 +111,48 @@ void native_irq_init(void)
     apic_write(APIC_ERROR, LVT_MASKED);
     apic_write(APIC_DIVIDE, DIVIDE_BY_1);
     apic_write(APIC_TIMER, VECTOR_TIMER);
+}
+
+void native_irq_init(void)
+{
+    port_out8(0x21, 0xff);
+    port_out8(0xa1, 0xff);
+    apic = arch_mmio_map(rdmsr(MSR_APIC_BASE) & APIC_ADDRESS, 0x1000);
+    native_apic_enable();
     ioapic_init();
+}
+
+uint8_t native_apic_id(void)
+{
+    return (uint8_t)(apic_read(APIC_ID) >> 24);
+}
+
+/* Interrupts are off: nobody comes between the two words, and the one before has gone. */
+static void command(uint8_t id, uint32_t what)
+{
+    while (apic_read(APIC_COMMAND) & COMMAND_PENDING) {
+        __asm__ volatile("pause");
+    }
+    apic_write(APIC_TARGET, (uint32_t)id << 24);
+    apic_write(APIC_COMMAND, what);
+}
+
+void native_apic_init(uint8_t id)
+{
+    command(id, COMMAND_ASSERT | COMMAND_INIT);
+}
+
+void native_apic_start(uint8_t id, uint32_t page)
+{
+    command(id, COMMAND_ASSERT | COMMAND_START | page);
+}
+
+void native_apic_send(uint8_t id, uint32_t vector)
+{
+    uint64_t flags = arch_irq_save();
+
+    command(id, COMMAND_ASSERT | vector);
+    arch_irq_restore(flags);
 }
 
 void native_apic_timer(uint32_t ticks)
@@ -119,17 +165,32 @@ uint32_t native_apic_timer_left(void)
     return apic_read(APIC_CURRENT);
 }
 
-void native_interrupt(uint32_t vector)
+static void serve(uint32_t vector)
 {
+    if (vector == VECTOR_TIMER) {
+        timer_interrupt();
+    } else if (vector == VECTOR_KICK) {
+        cpu_kicked();
+    } else if (handlers[vector].fn) {
+        handlers[vector].fn(handlers[vector].arg);
+    }
+}
+
+void native_interrupt(uint32_t vector, bool from_user)
+{
+    bool taken;
+
     if (vector == VECTOR_SPURIOUS) {
         return; /* nothing is in service: acknowledging would end another one */
     }
-    native_interrupts++;
+    native_counts[arch_cpu()].interrupts++;
     apic_write(APIC_EOI, 0);
-    if (vector == VECTOR_TIMER) {
-        timer_interrupt();
-    } else if (handlers[vector].fn) {
-        handlers[vector].fn(handlers[vector].arg);
+    taken = kernel_interrupt();
+    serve(vector);
+    if (from_user) {
+        user_return();
+    } else {
+        kernel_interrupt_end(taken);
     }
 }
 
@@ -154,7 +215,7 @@ void arch_idle(void)
     uint64_t from = rdtsc();
 
     __asm__ volatile("sti; hlt; cli" : : : "memory");
-    native_idle_ticks += rdtsc() - from;
+    native_counts[arch_cpu()].idle_ticks += rdtsc() - from;
 }
 
 int arch_irq_attach(uint64_t line, void (*fn)(void *arg), void *arg)
@@ -193,7 +254,7 @@ int64_t arch_msi_line(uint16_t device, uint64_t *address, uint32_t *data)
     if (msi_used == MSI_VECTORS) {
         return -1;
     }
-    *address = 0xfee00000 | (uint64_t)(apic_read(APIC_ID) >> 24) << 12;
+    *address = 0xfee00000 | (uint64_t)native_apic_id() << 12;
     *data = VECTOR_MSI + msi_used;
     return VECTOR_MSI + msi_used++;
 }

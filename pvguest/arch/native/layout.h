@@ -20,14 +20,18 @@
 #define SEL_KERNEL_DATA 0x10
 #define SEL_USER_DATA   0x1b
 #define SEL_USER_CODE   0x23
-#define SEL_TSS         0x28
+#define SEL_TSS         0x28 /* of CPU 0; each further CPU's is 16 behind */
+
+#define NATIVE_MAX_CPUS 64
+#define NATIVE_AP_START 0x8000 /* a page below 1 MiB where other CPUs start; nobody's before */
 
 /* Vectors below 32 are the processor's. */
 #define VECTOR_PIN      32 /* + the number of the I/O APIC's pin */
 #define PINS            24
 #define VECTOR_TIMER    56
 #define VECTOR_MSI      57
-#define MSI_VECTORS     6
+#define MSI_VECTORS     5
+#define VECTOR_KICK     62
 #define VECTOR_SPURIOUS 63 /* old local APICs want the low four bits set */
 #define VECTORS         64
 

@@ -5,6 +5,7 @@
 #include "arch/measure.h"
 
 #include "arch/cpu.h"
+#include "cpu.h"
 #include "native.h"
 
 const struct arch_counter *arch_counter(unsigned n)
@@ -16,8 +17,14 @@ const struct arch_counter *arch_counter(unsigned n)
 
 void arch_usage_read(struct arch_usage *u, uint64_t *now)
 {
+    uint64_t idle = 0, interrupts = 0;
+
     *now = arch_clock_ns();
-    *u = (struct arch_usage){ .running = *now - native_ns_of(native_idle_ticks),
-                              .total = *now,
-                              .count = { native_interrupts } };
+    for (unsigned i = 0; i < cpu_count(); i++) {
+        idle += native_ns_of(native_counts[i].idle_ticks);
+        interrupts += native_counts[i].interrupts;
+    }
+    *u = (struct arch_usage){ .running = *now * cpu_count() - idle,
+                              .total = *now * cpu_count(),
+                              .count = { interrupts } };
 }

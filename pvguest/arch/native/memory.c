@@ -5,10 +5,17 @@
  * at once; nothing is both writable and executable, neither in the image nor through the map of all
  * RAM; the kernel half is global and never changes from present to something else, so that loading
  * a space flushes just the user half.
+ *
+ * A program has one thread, so its space is used on one CPU at a time, and no CPU has to interrupt
+ * another to change it: another CPU may still have the space loaded, and old entries in its TLB,
+ * but uses them only after it has loaded the space anew. That is why a CPU that loads a space notes
+ * of the others that theirs is stale.
  */
 #include "arch/memory.h"
 
+#include "arch/cpu.h"
 #include "arch/device.h"
+#include "cpu.h"
 #include "insn.h"
 #include "kstring.h"
 #include "layout.h"
@@ -34,8 +41,10 @@ extern const char native_data_start[], native_image_end[];
 
 static uint64_t *kernel_top;
 static uint64_t *boot_free; /* where table_alloc takes frames while the page allocator has none */
-static uint64_t loaded_space;
-static uint64_t loaded_stack;
+static struct {
+    uint64_t space, stack;
+    bool stale; /* the space was used elsewhere since */
+} loaded[NATIVE_MAX_CPUS];
 static uint64_t mmio_next = NATIVE_MMIO;
 
 void *arch_page_address(uint64_t frame)
@@ -195,21 +204,37 @@ void arch_space_destroy(uint64_t space)
     tables_free(arch_page_address(space), TOP_LEVEL, ENTRIES / 2);
 }
 
+static void load(unsigned cpu, uint64_t space)
+{
+    write_cr3((space ? space : arch_frame_of(kernel_top)) << PAGE_SHIFT);
+    loaded[cpu].space = space;
+    loaded[cpu].stale = false;
+    for (unsigned i = 0; i < cpu_count(); i++) {
+        loaded[i].stale |= i != cpu && space != 0 && loaded[i].space == space;
+    }
+}
+
 void arch_space_switch(uint64_t space, uint64_t stack_top)
 {
-    if (stack_top != loaded_stack) {
+    unsigned cpu = arch_cpu();
+
+    if (stack_top != loaded[cpu].stack) {
         native_set_stack(stack_top);
-        loaded_stack = stack_top;
+        loaded[cpu].stack = stack_top;
     }
-    if (space != loaded_space) {
-        write_cr3((space ? space : arch_frame_of(kernel_top)) << PAGE_SHIFT);
-        loaded_space = space;
+    if (space != loaded[cpu].space || loaded[cpu].stale) {
+        load(cpu, space);
     }
+}
+
+uint64_t native_kernel_cr3(void)
+{
+    return arch_frame_of(kernel_top) << PAGE_SHIFT;
 }
 
 static void space_set(uint64_t space, uint64_t address, uint64_t *e, uint64_t value)
 {
-    bool flush = (*e & PRESENT) && space == loaded_space;
+    bool flush = (*e & PRESENT) && space == loaded[arch_cpu()].space;
 
     *e = value;
     if (flush) {

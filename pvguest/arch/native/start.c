@@ -122,6 +122,8 @@ void native_start(uint32_t magic, uint32_t address)
         take_modules(info);
     }
     take_map(info);
+    native_cpus_init();
+    native_ap_copy();
     kernel_main();
 }
 

@@ -136,17 +136,10 @@ void native_trap(const struct trap_frame *f)
     process_fault(&fault);
 }
 
-/* What another program left in the registers that the kernel does not use is not for this one. */
+/* The extended registers are the program's own already. */
 void arch_user_start(uint64_t entry, uint64_t stack)
 {
-    static const struct {
-        uint16_t control, rest[11];
-        uint32_t mxcsr, mask;
-        uint8_t registers[480];
-    } __attribute__((aligned(16))) clean = { .control = 0x37f, .mxcsr = 0x1f80 };
-
     (void)arch_irq_save();
-    __asm__ volatile("fxrstor %0" : : "m"(clean));
     __asm__ volatile("wrgsbase %0" : : "r"((uint64_t)0));
     native_enter_user(entry, stack);
 }

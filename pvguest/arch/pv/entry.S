@@ -35,9 +35,6 @@ hv_entry_syscall:
         movl    $0, %gs:VCPU_BUSY
         movq    %r10, %rcx
         call    syscall_dispatch
-        cmpq    $0, thread_run_queue
-        jne     .Lsyscall_preempt
-.Lsyscall_return:
         addq    $16, %rsp
         popq    %rdi
         popq    %rsi
@@ -55,11 +52,7 @@ hv_entry_syscall:
         syscall
         movq    %rax, %rdi
         call    user_refused
-.Lsyscall_preempt:
-        movq    %rax, (%rsp)
-        call    thread_preempt
-        movq    (%rsp), %rax
-        jmp     .Lsyscall_return
+        ud2
         .size   hv_entry_syscall, . - hv_entry_syscall
 
 /* Upcalls and faults. */
@@ -86,9 +79,6 @@ hv_entry_user:
         movq    %gs:SAVE_RIP, %rcx
         movl    $0, %gs:VCPU_BUSY
         call    user_event
-        cmpq    $0, thread_run_queue
-        jne     .Levent_preempt
-.Levent_return:
         addq    $8, %rsp
         popq    %rdx
         popq    %rsi
@@ -108,9 +98,7 @@ hv_entry_user:
         syscall
         movq    %rax, %rdi
         call    user_refused
-.Levent_preempt:
-        call    thread_preempt
-        jmp     .Levent_return
+        ud2
         .size   hv_entry_user, . - hv_entry_user
 
         .section .note.GNU-stack,"",@progbits

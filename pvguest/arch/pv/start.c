@@ -6,6 +6,7 @@
  */
 #include "arch/cpu.h"
 #include "clock.h"
+#include "cpu.h"
 #include "kernel.h"
 #include "kstring.h"
 #include "mem.h"
@@ -40,11 +41,30 @@ void arch_init(void)
         page_add_range(first, count);
 }
 
+/* With no other CPU there is nobody to keep out, and the handler is called last. */
+static void serve(void (*fn)(void *arg), void *arg)
+{
+    bool taken;
+
+    if (!cpus_share) {
+        fn(arg);
+        return;
+    }
+    taken = kernel_interrupt();
+    fn(arg);
+    kernel_interrupt_end(taken);
+}
+
+static void on_timer(void *arg)
+{
+    (void)arg;
+    timer_interrupt();
+}
+
 static void timer_event(uint32_t port, void *arg)
 {
     (void)port;
-    (void)arg;
-    timer_interrupt();
+    serve(on_timer, arg);
 }
 
 void arch_start(void)
@@ -94,7 +114,7 @@ static void dispatch(uint32_t port, void *arg)
     const struct handler *h = arg;
 
     (void)port;
-    h->fn(h->arg);
+    serve(h->fn, h->arg);
 }
 
 int arch_irq_attach(uint64_t line, void (*fn)(void *arg), void *arg)

@@ -5,6 +5,7 @@
  */
 #include "arch/user.h"
 
+#include "cpu.h"
 #include "printk.h"
 #include "pv.h"
 #include "thread.h"
@@ -27,11 +28,13 @@ void user_event(uint32_t vector, uint32_t error, uint64_t cr2, uint64_t rip)
         .rip = rip,
     };
 
-    if (vector == HV_VECTOR_EVENT) {
-        hv_event_poll();
-    } else {
+    if (vector != HV_VECTOR_EVENT) {
         process_fault(&f);
+        return;
     }
+    kernel_enter_user();
+    hv_event_poll();
+    user_return();
 }
 
 void user_refused(int64_t error)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Switching between kernel threads. Only what a C function must preserve is saved, and the FS base,
- * which belongs to the thread's user program. The kernel uses no extended state, and one user
- * program exists at a time, so that its extended state stays where it is.
+ * which belongs to the thread's user program. The kernel uses no extended state; that of a program
+ * is saved by whoever calls this.
  */
         .text
 

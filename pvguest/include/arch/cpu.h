@@ -24,6 +24,18 @@ void arch_irq_restore(uint64_t flags);
 /** Interrupts off: wait until one was served, and return with interrupts off. */
 void arch_idle(void);
 
+/** CPUs that this machine has, this one included; those that do not start count too. */
+unsigned arch_cpus(void);
+/** The number of the CPU that runs this: the first has 0. */
+unsigned arch_cpu(void);
+/** Start one more CPU, as number `n`: it calls fn(arg), which never returns, on the stack of
+ * `bytes` at `stack`, interrupts off. False: none is left, or it did not come. */
+bool arch_cpu_start(unsigned n, void *stack, size_t bytes, void (*fn)(void *), void *arg);
+/** Raise an interrupt on CPU `n`, which calls cpu_kicked(). */
+void arch_cpu_kick(unsigned n);
+/** This CPU waits for something that CPU `n` has: pass a moment. */
+void arch_cpu_wait_for(unsigned n);
+
 int arch_irq_attach(uint64_t line, void (*fn)(void *arg), void *arg);
 void arch_irq_detach(uint64_t line);
 int64_t arch_irq_isa_line(unsigned isa);
@@ -44,5 +56,12 @@ struct arch_context {
 /** Make `c` start at fn(arg) on the stack that ends at `stack_top`, interrupts off. */
 void arch_context_init(struct arch_context *c, uint64_t stack_top, void (*fn)(void *), void *arg);
 void arch_context_switch(struct arch_context *from, struct arch_context *to);
+
+/** Extended registers (floating point, vectors) of a user program; the kernel uses none. */
+size_t arch_state_bytes(void);
+/** `state` is zeroed and aligned to 64: make it that of a program that starts. */
+void arch_state_init(void *state);
+void arch_state_save(void *state);
+void arch_state_load(const void *state);
 
 #endif

@@ -18,7 +18,7 @@ struct arch_counter {
 /** Counter `n` (0..), or NULL behind the last one; at most ARCH_MAX_COUNTERS. */
 const struct arch_counter *arch_counter(unsigned n);
 
-/** Since the start. What reading it costs is not in it. */
+/** Since the start, of all CPUs together. What reading it costs is not in it. */
 struct arch_usage {
     uint64_t running; /**< nanoseconds on the processor */
     uint64_t total;   /**< nanoseconds in all states */

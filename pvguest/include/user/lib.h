@@ -22,6 +22,10 @@ long user_syscall(long nr, long a0, long a1, long a2, long a3, long a4);
 /** The instruction OUT, which a user program has no right to. */
 void user_out8(unsigned port, unsigned value);
 
+/** Put a value where only an extended register holds it, and look at it again. */
+void user_keep(unsigned long value);
+unsigned long user_kept(void);
+
 size_t user_length(const char *s);
 long user_write(const char *text, size_t bytes);
 void user_puts(const char *text);
