@@ -20,18 +20,19 @@ struct hv_domain_create {
     uint64_t quota;        /**< IN frames it may use in all: RAM, tables, everything */
     uint64_t ram_pages;    /**< IN size of its RAM range of GFNs, 1..HV_MAX_RAM_PAGES */
     uint64_t window_pages; /**< IN size of its window range, 0..HV_MAX_WINDOW_PAGES */
-    uint32_t vcpus;        /**< IN 1..HV_MAX_VCPUS (this version: 1) */
-    uint32_t flags;        /**< IN HV_CREATE_… */
-    uint32_t weight;       /**< IN share of the CPU relative to others, 1..65535 (default 256) */
-    uint32_t cap;          /**< IN percent of a CPU at most, 0: none (this version: 0) */
-    uint32_t domains;      /**< IN domains that may exist below it; 0 if it may not create */
-    uint32_t rsvd0;        /**< IN 0 */
-    uint64_t rsvd1;        /**< IN 0 */
+    uint32_t vcpus;   /**< IN vCPUs that it may have, 1..HV_MAX_VCPUS; number 0 exists at once */
+    uint32_t flags;   /**< IN HV_CREATE_… */
+    uint32_t weight;  /**< IN share of the CPU relative to others, 1..65535 (default 256); its
+                         vCPUs that are up share it equally */
+    uint32_t cap;     /**< IN percent of a CPU at most, all vCPUs together, 0: none; up to 6400 */
+    uint32_t domains; /**< IN domains that may exist below it; 0 if it may not create */
+    uint32_t rsvd0;   /**< IN 0 */
+    uint64_t rsvd1;   /**< IN 0 */
 };
 HV_STATIC_ASSERT(sizeof(struct hv_domain_create) == 56, "layout");
 
 /** IN of vcpu_set_context: where a vCPU starts, in kernel mode, space 0, masked, RFLAGS 0x202,
- * other registers 0. */
+ * other registers 0. For a vCPU that the guest starts itself the conventions are the guest's. */
 struct hv_vcpu_context {
     uint64_t rip; /**< IN in the kernel half */
     uint64_t rsp; /**< IN canonical, not the hypervisor's */
@@ -68,8 +69,8 @@ struct hv_registers {
 };
 HV_STATIC_ASSERT(sizeof(struct hv_registers) == 120, "layout");
 
-/** OUT of domain_info. What is said of a fault, and the registers beyond RIP and RSP, are those of
- * vCPU 0 when it was killed, and zero in every other state. */
+/** OUT of domain_info. Registers are those of vCPU 0, or of the vCPU for which the domain was
+ * killed. What is said of a fault, and the registers beyond RIP and RSP, are zero unless it was. */
 struct hv_domain_info {
     uint64_t id;
     uint64_t parent;
@@ -80,8 +81,8 @@ struct hv_domain_info {
     uint64_t quarantined; /**< of these, frames in DMA quarantine */
     uint64_t cpu_ns;      /**< CPU time of all its vCPUs */
     uint32_t weight;
-    uint32_t vcpus;
-    uint64_t rip; /**< last known state of vCPU 0 when not running */
+    uint32_t vcpus; /**< that it has, up or down */
+    uint64_t rip;   /**< last known state when not running */
     uint64_t rsp;
     uint64_t cr2; /**< address of a page fault that killed it; 0 for other vectors */
     uint32_t vector;

@@ -15,6 +15,7 @@
     3u /**< a = GSI, b = HV_IRQ_… flags; the line stays masked from an interrupt until           \
           event_unmask */
 #define HV_BIND_MSI 4u /**< a = device (bus << 8 | devfn); gpa receives struct hv_msi */
+#define HV_BIND_IPI 5u /**< a = vCPU that a send through the port raises it for */
 
 /** Virtual IRQs. */
 #define HV_VIRQ_TIMER   0u /**< the one-shot timer of vCPU b */
@@ -34,6 +35,7 @@
 #define HV_PORT_IRQ     4u
 #define HV_PORT_MSI     5u
 #define HV_PORT_CLOSED  6u /**< the other end has closed or died */
+#define HV_PORT_IPI     7u
 
 /** Limits of sends to a port from another domain: tokens a second, and how many are kept. */
 #define HV_RATE_DEFAULT  100000u

@@ -3,7 +3,8 @@
  * The virtual CPU as its guest sees it: entry points and the shared page.
  *
  * The shared page is one page per vCPU, written by the hypervisor and by the guest. The hypervisor
- * trusts nothing in it.
+ * trusts nothing in it. Those of all vCPUs of a domain are GFNs HV_GFN_SHARED + vCPU; any vCPU may
+ * map and read any of them, and writes to another's no more than what "guest" writes below.
  *
  * Entry from user mode: the hypervisor fills the save area (rip, rsp, rflags, rax, rcx, r11,
  * gs_base, vector, error, cr2, prev_masked), sets `masked` and `busy`, loads RSP = the kernel stack

@@ -10,10 +10,11 @@
 
 void counters_read(const struct domain *d, struct hv_counters *sum) {
     uint64_t *to = (uint64_t *)sum;
+    const struct vcpu *v;
 
     *sum = (struct hv_counters){ 0 };
-    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-        const uint64_t *from = (const uint64_t *)&d->vcpu[i]->counters;
+    FOR_EACH_VCPU(v, i, d) {
+        const uint64_t *from = (const uint64_t *)&v->counters;
 
         for (size_t k = 0; k < COUNTERS; k++) to[k] += READ_ONCE(from[k]);
     }

@@ -17,9 +17,9 @@
  * back. A domain whose frames a device may still write to keeps its number, its record and the
  * charge for those frames until an ancestor has reset its devices.
  *
- * Locking: tree_lock guards the table and the tree, and is held for a whole creation or step of a
- * destruction, memory_lock inside it. State changes of one domain are made by itself or by an
- * ancestor's vCPU; with one vCPU running they cannot overlap.
+ * Locking: tree_lock guards the table, the tree, domain.state, weights, which vCPUs there are and
+ * which of them are up; it is held for a whole creation or step of a destruction, memory_lock
+ * inside it.
  */
 #include "domain.h"
 #include "audit.h"
@@ -53,7 +53,7 @@ struct domain *domain_root;
 static struct domain *slots[HV_MAX_DOMAINS];
 static uint64_t next_id;
 static struct bucket reports; /* lines about killed domains */
-static struct spinlock tree_lock = SPINLOCK_INIT(LOCK_DOMAINS);
+struct spinlock tree_lock = SPINLOCK_INIT(LOCK_DOMAINS);
 
 /* Around what changes the tree. */
 static void tree_lock_all(void) {
@@ -133,22 +133,11 @@ static struct domain *record_new(uint64_t id, const struct hv_domain_create *c) 
     d->quota = c->quota;
     d->flags = c->flags;
     d->weight = c->weight;
+    d->cap = c->cap;
+    d->nr_vcpus = c->vcpus;
     d->domains = c->domains;
     frame_transfer(m, NULL, d);
     return d;
-}
-
-static int create_vcpus(struct domain *d, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        struct vcpu *v = vcpu_create(d, i);
-
-        if (v == NULL) return -HV_ENOMEM;
-        d->vcpu[i] = v;
-        d->nr_vcpus = i + 1;
-        space_load(v, d->spaces[0]);
-        sched_add(v);
-    }
-    return 0;
 }
 
 /* Everything that a domain has besides its record. What a failure leaves is destroyed as usual. */
@@ -159,7 +148,7 @@ static int fill(struct domain *d, const struct hv_domain_create *c) {
     e = e < 0 ? e : event_init_domain(d);
     e = e < 0 ? e : grant_init_domain(d);
     e = e < 0 ? e : resource_init_domain(d);
-    return e < 0 ? e : create_vcpus(d, c->vcpus);
+    return e < 0 ? e : vcpu_make(d, 0);
 }
 
 /* A child's weight comes out of its creator's, so that nobody gets more of the CPU by having many
@@ -167,8 +156,25 @@ static int fill(struct domain *d, const struct hv_domain_create *c) {
 static void move_weight(const struct domain *child, struct domain *parent, bool back) {
     if (parent == NULL || parent == domain_root) return;
     parent->weight += back ? child->weight : 0u - child->weight;
-    for (uint32_t i = 0; i < parent->nr_vcpus; i++)
-        sched_set_weight(parent->vcpu[i], parent->weight);
+    domain_share(parent);
+}
+
+static int set_share(struct domain *d, uint32_t weight, uint32_t cap) {
+    struct domain *parent = d->parent;
+
+    /* As at its creation, some has to stay. */
+    if (parent != domain_root && weight >= parent->weight + d->weight) return -HV_EPERM;
+    move_weight(d, parent, true);
+    d->weight = weight;
+    d->cap = cap;
+    move_weight(d, parent, false);
+    domain_share(d);
+    return 0;
+}
+
+int domain_set_share(struct domain *d, uint32_t weight, uint32_t cap) {
+    spin_lock(&tree_lock);
+    return (int)unlock_with(&tree_lock, set_share(d, weight, cap));
 }
 
 /* Puts a new record into the table and under its parent, whose quota pays for it. */
@@ -221,7 +227,7 @@ struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t w
         .quota = quota,
         .ram_pages = ram_pages,
         .window_pages = window_pages,
-        .vcpus = 1,
+        .vcpus = HV_MAX_VCPUS,
         .flags = HV_CREATE_MAY_CREATE,
         .weight = 256,
         .domains = HV_MAX_DOMAINS - 1,
@@ -241,44 +247,61 @@ struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t w
 /* ---- running and stopping ---- */
 
 static void sleep_all(struct domain *d, uint32_t why) {
-    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-        sched_sleep(d->vcpu[i], why);
-        if (why == VCPU_OFFLINE) timer_stop(d->vcpu[i]);
+    struct vcpu *v;
+
+    FOR_EACH_VCPU(v, i, d) {
+        sched_sleep(v, why);
+        if (why == VCPU_OFFLINE) timer_stop(v);
     }
 }
 
-/* Over for good? */
-static bool ended(const struct domain *d) {
-    return d->state == HV_DOMAIN_SHUTDOWN || d->state == HV_DOMAIN_KILLED ||
-           d->state == HV_DOMAIN_DYING;
+/* From one state to another; -HV_E… when it is in neither that nor over. */
+static int state_change(struct domain *d, uint32_t from, uint32_t to) {
+    if (d->state != from) return domain_ended(d) ? -HV_EDEAD : -HV_EINVAL;
+    d->state = to;
+    return 0;
 }
 
-int domain_start(struct domain *d) {
-    if (d->state != HV_DOMAIN_BUILDING) return ended(d) ? -HV_EDEAD : -HV_EINVAL;
+static int start(struct domain *d) {
+    int e;
+
     /* A vCPU without a context has no entry address. */
-    if (d->vcpu[0]->regs.rip == 0) return -HV_EINVAL;
-    d->state = HV_DOMAIN_RUNNING;
-    sched_wake(d->vcpu[0], VCPU_OFFLINE);
+    if (d->state == HV_DOMAIN_BUILDING && d->vcpu[0]->regs.rip == 0) return -HV_EINVAL;
+    e = state_change(d, HV_DOMAIN_BUILDING, HV_DOMAIN_RUNNING);
+    if (e == 0) vcpu_bring_up(d, d->vcpu[0]);
+    return e;
+}
+
+static int pause(struct domain *d) {
+    int e = state_change(d, HV_DOMAIN_RUNNING, HV_DOMAIN_PAUSED);
+
+    if (e == 0) sleep_all(d, VCPU_PAUSED);
+    return e;
+}
+
+static int unpause(struct domain *d) {
+    int e = state_change(d, HV_DOMAIN_PAUSED, HV_DOMAIN_RUNNING);
+    struct vcpu *v;
+
+    if (e < 0) return e;
+    FOR_EACH_VCPU(v, i, d) sched_wake(v, VCPU_PAUSED);
     return 0;
 }
 
-int domain_pause(struct domain *d) {
-    if (d->state != HV_DOMAIN_RUNNING) return ended(d) ? -HV_EDEAD : -HV_EINVAL;
-    d->state = HV_DOMAIN_PAUSED;
-    sleep_all(d, VCPU_PAUSED);
-    return 0;
-}
-
-int domain_unpause(struct domain *d) {
-    if (d->state != HV_DOMAIN_PAUSED) return ended(d) ? -HV_EDEAD : -HV_EINVAL;
-    d->state = HV_DOMAIN_RUNNING;
-    for (uint32_t i = 0; i < d->nr_vcpus; i++) sched_wake(d->vcpu[i], VCPU_PAUSED);
-    return 0;
-}
+/* The calls of these names, with the tree locked. */
+#define LOCKED(name, function)                                                                     \
+    int name(struct domain *d) {                                                                   \
+        spin_lock(&tree_lock);                                                                     \
+        return (int)unlock_with(&tree_lock, function(d));                                          \
+    }
+LOCKED(domain_start, start)
+LOCKED(domain_pause, pause)
+LOCKED(domain_unpause, unpause)
 
 /* What shutdown and kill have in common. */
 static void end(struct domain *d, uint32_t state) {
     d->state = state;
+    d->vcpus_up = 0;
     sleep_all(d, VCPU_OFFLINE);
     console_flush(d);
     /* Guests whose device model it was go on, reading all ones. */
@@ -297,26 +320,34 @@ static _Noreturn void machine_end(uint32_t reason) {
 }
 
 void domain_shutdown(struct domain *d, uint32_t reason) {
+    spin_lock(&tree_lock);
     d->reason = reason;
     if (d == domain_root) {
         printk("root shuts down, reason %u", reason);
         machine_end(reason);
     }
-    end(d, HV_DOMAIN_SHUTDOWN);
+    if (!domain_ended(d)) end(d, HV_DOMAIN_SHUTDOWN);
+    spin_unlock(&tree_lock);
 }
 
-void domain_kill(struct domain *d, const char *why) {
-    const struct regs *r = d->nr_vcpus > 0 ? &d->vcpu[0]->regs : NULL;
+static void kill(struct domain *d, const struct vcpu *v, const char *why) {
+    const struct regs *r = &v->regs;
 
-    if (ended(d)) return;
     string_copy(d->report, sizeof(d->report), why);
-    if (r != NULL) trace(HV_TRACE_killed, r->vector, r->error, r->rip);
+    d->culprit = v->id;
+    trace(HV_TRACE_killed, r->vector, r->error, r->rip);
     /* A domain that may create could have children killed as fast as it makes them. */
-    if (r != NULL && bucket_take(&reports, clock_now_ns(), 1, REPORT_PERIOD_NS, REPORT_BURST) > 0)
-        printk("domain %lu killed: %s rip=%lx rsp=%lx vector=%lu error=%lx cr2=%lx", d->id, why,
-               r->rip, r->rsp, r->vector, r->error, d->last_cr2);
+    if (bucket_take(&reports, clock_now_ns(), 1, REPORT_PERIOD_NS, REPORT_BURST) > 0)
+        printk("domain %lu killed: %s vcpu=%u rip=%lx rsp=%lx vector=%lu error=%lx cr2=%lx", d->id,
+               why, v->id, r->rip, r->rsp, r->vector, r->error, d->last_cr2);
     if (d == domain_root) machine_end(KILLED_ROOT_REASON);
     end(d, HV_DOMAIN_KILLED);
+}
+
+void domain_kill(struct vcpu *v, const char *why) {
+    spin_lock(&tree_lock);
+    if (!domain_ended(v->domain)) kill(v->domain, v, why);
+    spin_unlock(&tree_lock);
 }
 
 /* ---- destroying ---- */
@@ -336,6 +367,16 @@ static void mark_dying(struct domain *d) {
 /* Memory, then the records of pins that there were; those that are in use wait for a reset. */
 static bool memory_destroy_step(struct domain *d) {
     return p2m_destroy_step(d) || (!dma_in_use(d) && dma_reset_step(d));
+}
+
+/* What its vCPUs have loaded is theirs until their processors have let go of it. */
+static bool runs_still(const struct domain *d) {
+    struct vcpu *v;
+
+    FOR_EACH_VCPU(v, i, d) {
+        if (vcpu_loaded(v)) return true;
+    }
+    return false;
 }
 
 /* One step of each stage; false when the stage has no work left. */
@@ -380,12 +421,13 @@ static void settle(struct domain *d) {
 
 /* The last of a domain: its vCPUs, then what it held of the machine. */
 static void finish(struct domain *d) {
-    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-        sched_remove(d->vcpu[i]);
-        vcpu_destroy(d->vcpu[i]);
+    struct vcpu *v;
+
+    FOR_EACH_VCPU(v, i, d) {
+        sched_remove(v);
+        vcpu_destroy(v);
         d->vcpu[i] = NULL;
     }
-    d->nr_vcpus = 0;
     settle(d);
 }
 
@@ -396,6 +438,7 @@ static int destroy_step(struct domain *d) {
         return 1;
     }
     if (d->teardown == TEARDOWN_DONE) return 0;
+    if (d->teardown == TEARDOWN_PORTS && runs_still(d)) return 1;
     if (teardown_stage[d->teardown](d)) return 1;
     if (++d->teardown != TEARDOWN_DONE) return 1;
     finish(d);
@@ -408,7 +451,7 @@ int domain_destroy_step(struct domain *d) {
 }
 
 static int reset_devices(struct domain *d) {
-    if (!ended(d)) return -HV_EINVAL;
+    if (!domain_ended(d)) return -HV_EINVAL;
     /* Half taken apart: both go through the same windows, and each relies on the other's being
      * whole: destroy leaves pinned ones to us, we leave the rest to it. */
     if (d->teardown != TEARDOWN_NONE && d->teardown != TEARDOWN_DONE) return -HV_EBUSY;
@@ -429,7 +472,7 @@ int domain_reset_devices(struct domain *d) {
 /* ---- telling ---- */
 
 void domain_info(const struct domain *d, struct hv_domain_info *info) {
-    const struct vcpu *v = d->nr_vcpus > 0 ? d->vcpu[0] : NULL;
+    const struct vcpu *v = domain_vcpu(d, d->culprit), *each;
 
     *info = (struct hv_domain_info){
         .id = d->id,
@@ -442,7 +485,6 @@ void domain_info(const struct domain *d, struct hv_domain_info *info) {
         .ram_pages = d->ram_pages,
         .populated = d->populated,
         .weight = d->weight,
-        .vcpus = d->nr_vcpus,
         .rip = v != NULL ? v->regs.rip : 0,
         .rsp = v != NULL ? v->regs.rsp : 0,
     };
@@ -455,6 +497,9 @@ void domain_info(const struct domain *d, struct hv_domain_info *info) {
         info->space = v->space->id;
         memcpy(&info->regs, &v->regs, sizeof(info->regs));
     }
-    for (uint32_t i = 0; i < d->nr_vcpus; i++) info->cpu_ns += sched_cpu_ns(d->vcpu[i]);
+    FOR_EACH_VCPU(each, i, d) {
+        info->vcpus++;
+        info->cpu_ns += sched_cpu_ns(each);
+    }
     string_copy(info->report, sizeof(info->report), d->report);
 }

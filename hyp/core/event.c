@@ -260,7 +260,9 @@ void event_raise(struct domain *d, uint32_t port) {
 
 void event_raise_virq(struct domain *d, uint32_t virq) { raise_bound(d->virq_port[virq]); }
 void event_raise_timer(struct vcpu *v) { raise_bound(v->timer_port); }
-bool event_port_usable(struct domain *d, uint64_t port) { return port_used(d, port) != NULL; }
+struct port *event_port(const struct domain *d, uint64_t n) {
+    return port_used(d, n);
+}
 
 bool event_pending(const struct vcpu *v) {
     return (READ_ONCE(v->page->pending_sel[0]) | READ_ONCE(v->page->pending_sel[1])) != 0;
@@ -276,6 +278,7 @@ bool event_upcall_due(const struct vcpu *v) {
 /* A free port of `d`, its record filled in but for what the kind needs. The table is locked. */
 static int64_t port_new(struct domain *d, uint32_t state, struct port **out) {
     struct port_table *t = d->ports;
+    struct vcpu *caller = this_cpu()->vcpu;
 
     for (uint32_t n = t->free_from; n < HV_MAX_PORTS; n++) {
         struct port **frame = &t->frame[n / PORTS_PER_FRAME];
@@ -286,7 +289,7 @@ static int64_t port_new(struct domain *d, uint32_t state, struct port **out) {
         if (p->state == HV_PORT_FREE) {
             *p = (struct port){ .state = (uint8_t)state,
                                 .index = (uint16_t)n,
-                                .vcpu = d->vcpu[0],
+                                .vcpu = caller->domain == d ? caller : d->vcpu[0],
                                 .vector = -1,
                                 .heap = p->heap };
             t->free_from = n + 1;
@@ -328,7 +331,9 @@ static int connect_peer(struct domain *d, struct port *p, struct domain *far, ui
 
 /* Where the port of a virtual IRQ is kept; NULL: no such one. */
 static struct port **virq_slot(struct domain *d, uint64_t virq, uint64_t vcpu) {
-    if (virq == HV_VIRQ_TIMER) return vcpu < d->nr_vcpus ? &d->vcpu[vcpu]->timer_port : NULL;
+    struct vcpu *v = domain_vcpu(d, vcpu);
+
+    if (virq == HV_VIRQ_TIMER) return v != NULL ? &v->timer_port : NULL;
     return virq < HV_VIRQ_LIMIT && vcpu == 0 ? &d->virq_port[virq] : NULL;
 }
 
@@ -340,7 +345,18 @@ static int connect_virq(struct domain *d, struct port *p, uint64_t virq, uint64_
     if (*slot != NULL) return -HV_EBUSY;
     *slot = p;
     p->source = (uint32_t)virq;
-    p->vcpu = d->vcpu[vcpu];
+    if (virq == HV_VIRQ_TIMER) p->vcpu = d->vcpu[vcpu];
+    return 0;
+}
+
+/* Its own other end: whoever sends raises it. */
+static int connect_ipi(struct domain *d, struct port *p, uint64_t vcpu) {
+    struct vcpu *v = domain_vcpu(d, vcpu);
+
+    if (v == NULL) return -HV_EINVAL;
+    p->source = v->id;
+    p->vcpu = v;
+    p->other = p;
     return 0;
 }
 
@@ -420,6 +436,7 @@ static int connect(struct domain *d, struct port *p, struct domain *far, uint64_
     if (p->state == HV_PORT_VIRQ) return connect_virq(d, p, a, b);
     if (p->state == HV_PORT_IRQ) return connect_line(d, p, a, b);
     if (p->state == HV_PORT_MSI) return connect_message(d, p, a, msi);
+    if (p->state == HV_PORT_IPI) return connect_ipi(d, p, a);
     return 0;
 }
 
@@ -429,7 +446,8 @@ int64_t event_open(struct domain *d, uint64_t state, uint64_t a, uint64_t b, str
     int64_t n;
     int e;
 
-    if (state < HV_PORT_UNBOUND || state > HV_PORT_MSI) return -HV_EINVAL;
+    if (state < HV_PORT_UNBOUND || state > HV_PORT_IPI || state == HV_PORT_CLOSED)
+        return -HV_EINVAL;
     if (state <= HV_PORT_PEER && a != HV_SELF) far = domain_find(a);
     if (far == NULL) return state == HV_PORT_PEER ? -HV_EDEAD : -HV_EINVAL;
     spin_lock_pair(&d->ports->lock, &far->ports->lock);
@@ -476,8 +494,8 @@ static void port_close(struct domain *d, struct port *p) {
     /* Closed by the other end meanwhile: then it is CLOSED and has no other end. It cannot have got
      * a new one. */
     other = p->other;
-    if (other != NULL) {
-        p->other = NULL;
+    p->other = NULL;
+    if (other != NULL && other != p) {
         __atomic_store_n(&other->other, NULL, __ATOMIC_RELAXED);
         other->state = HV_PORT_CLOSED;
         if (unthrottle(far, other)) token_timer(far, clock_now_ns());
@@ -540,9 +558,11 @@ int event_status(struct domain *d, uint64_t port, struct hv_event_status *s) {
 int event_set_vcpu(struct domain *d, uint64_t port, uint64_t vcpu) {
     struct port *p = port_used(d, port);
 
-    if (p == NULL || vcpu >= d->nr_vcpus) return -HV_EINVAL;
+    struct vcpu *v = domain_vcpu(d, vcpu);
+
+    if (p == NULL || v == NULL || p->state == HV_PORT_IPI) return -HV_EINVAL;
     if (p->state == HV_PORT_VIRQ && p->source == HV_VIRQ_TIMER) return -HV_EINVAL;
-    p->vcpu = d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)];
+    p->vcpu = v;
     return 0;
 }
 
@@ -568,33 +588,4 @@ int event_set_rate(struct domain *d, uint64_t port, uint64_t rate, uint64_t burs
     set_limit(p, rate, burst);
     spin_unlock(&d->ports->lock);
     return 0;
-}
-
-/* ---- polling ---- */
-
-bool event_poll(struct vcpu *v, const uint32_t *ports, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        const struct port *p = port_used(v->domain, ports[i]);
-
-        if (p == NULL || p->vcpu != v) return false;
-    }
-    for (uint32_t i = 0; i < v->polled_count; i++) port_record(v->domain, v->polled[i])->polled = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        v->polled[i] = (uint16_t)ports[i];
-        port_record(v->domain, ports[i])->polled = 1;
-    }
-    v->polled_count = count;
-    return true;
-}
-
-bool event_polled(const struct vcpu *v) {
-    const uint64_t(*pending)[HV_MAX_PORTS / 64] = v->page->pending;
-
-    for (uint32_t i = 0; i < v->polled_count; i++) {
-        uint32_t n = v->polled[i];
-
-        if ((READ_ONCE(pending[0][n / 64]) | READ_ONCE(pending[1][n / 64])) >> n % 64 & 1)
-            return true;
-    }
-    return false;
 }

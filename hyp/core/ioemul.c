@@ -64,7 +64,8 @@ static struct pending *pending_of(struct vcpu *v) { return (struct pending *)(vo
 
 /* ---- routes ---- */
 
-/* Holds, or lets go, the request page and the data pages of a route. */
+/* Holds, or lets go, the request page and the data pages of a route: of all vCPUs that there can
+ * be. */
 static int pages_hold(const struct domain *d, struct domain *model, uint64_t gfn) {
     for (uint64_t i = 0; i <= d->nr_vcpus; i++) {
         if (mfn_is_none(p2m_ram(model, (gfn_t){ gfn + i }))) return -HV_EINVAL;
@@ -109,7 +110,7 @@ static int route_add(struct domain *d, struct domain *model, uint64_t first, uin
 int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t count, uint64_t port,
              gfn_t gfn) {
     if (first >= PORTS || count == 0 || count > PORTS - first || gfn.n > HV_MAX_RAM_PAGES ||
-        !event_port_usable(model, port))
+        event_port(model, port) == NULL)
         return -HV_EINVAL;
     spin_lock(&memory_lock);
     return (int)unlock_with(&memory_lock, route_add(d, model, first, count, port, gfn));
@@ -220,11 +221,11 @@ static void finish_alone(struct vcpu *v) { finish(v, UINT64_MAX, NULL, pending_o
 /* ---- the end of a model or a guest; memory_lock is held ---- */
 
 static void route_orphan(struct domain *guest, uint32_t n) {
+    struct vcpu *v;
+
     pages_release(guest, &guest->routes[n]);
     guest->routes[n].model = NULL;
-    for (uint32_t i = 0; i < guest->nr_vcpus; i++) {
-        struct vcpu *v = guest->vcpu[i];
-
+    FOR_EACH_VCPU(v, i, guest) {
         if (v->io_pending && pending_of(v)->route == n) {
             finish_alone(v);
             sched_wake(v, VCPU_IO_WAIT);
@@ -391,8 +392,9 @@ static int complete(struct domain *caller, struct vcpu *v, uint64_t value, gpa_t
 
 int io_complete(struct domain *caller, struct domain *d, uint64_t vcpu, uint64_t value,
                 gpa_t data) {
-    if (vcpu >= d->nr_vcpus) return -HV_EINVAL;
+    struct vcpu *v = domain_vcpu(d, vcpu);
+
+    if (v == NULL) return -HV_EINVAL;
     spin_lock(&memory_lock);
-    return (int)unlock_with(&memory_lock,
-                            complete(caller, d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)], value, data));
+    return (int)unlock_with(&memory_lock, complete(caller, v, value, data));
 }

@@ -280,6 +280,7 @@ static void write_start_page(const struct domain *d, const struct plan *p) {
 
 void root_build(const struct boot_info *boot) {
     static struct plan p;
+    struct hv_vcpu_context context;
     struct domain *d;
 
     plan_make(&p, boot);
@@ -292,7 +293,7 @@ void root_build(const struct boot_info *boot) {
     load_image(d, &p);
     spin_unlock(&memory_lock);
     write_start_page(d, &p);
-    if (vcpu_set_context(d->vcpu[0], p.image.entry, 0, image_address(p.start_gfn), 0) < 0)
-        give_up("its entry is not an address of a kernel");
+    context = (struct hv_vcpu_context){ .rip = p.image.entry, .rdi = image_address(p.start_gfn) };
+    if (domain_vcpu_context(d, 0, &context) < 0) give_up("its entry is not an address of a kernel");
     BUG_ON(domain_start(d) < 0);
 }

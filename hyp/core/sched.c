@@ -97,7 +97,7 @@ static void share_show(struct vcpu *v) {
 
     WRITE_ONCE(r->version, v->run_version + 1);
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    WRITE_ONCE(r->weight, v->sched.weight);
+    WRITE_ONCE(r->weight, v->domain->weight);
     WRITE_ONCE(r->cap, v->cap);
     v->run_version += 2;
     store_release(&r->version, v->run_version);
@@ -170,7 +170,7 @@ void sched_add(struct vcpu *v) {
     v->cpu = cpus[0];
     v->sched.node.key = queue_of(v->cpu)->s.least;
     v->sched.affinity = UINT64_MAX;
-    policy_set_weight(&v->sched, v->domain->weight);
+    policy_set_weight(&v->sched, v->domain->weight * SCHED_WEIGHT_SCALE);
     v->run_state = HV_RUN_OFFLINE;
     v->run_since = clock_now_ns();
     run_state_set(v, HV_RUN_OFFLINE, v->run_since);

@@ -142,8 +142,9 @@ static void free_kernel_half(struct domain *d) {
 
 bool space_destroy_domain_step(struct domain *d) {
     struct space *s = d->spaces[0];
+    struct vcpu *v;
 
-    for (uint32_t i = 0; i < d->nr_vcpus; i++) space_unload(d->vcpu[i]);
+    FOR_EACH_VCPU(v, i, d) space_unload(v);
     for (uint32_t id = HV_MAX_SPACES - 1; id != 0; id--) {
         if (d->spaces[id] != NULL) {
             space_destroy_step(d, d->spaces[id]);

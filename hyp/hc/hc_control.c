@@ -5,15 +5,12 @@
  * caller's. Calls that make no sense on oneself ask for a descendant.
  */
 #include "arch/page.h"
-#include "arch/speculation.h"
 #include "guestmem.h"
 #include "hc.h"
 #include "resource.h"
 #include "string.h"
-#include "vcpu.h"
 
-#define COPY_MAX   65536u
-#define WEIGHT_MAX 65535u
+#define COPY_MAX 65536u
 
 /* A descendant of the caller, or NULL. */
 static struct domain *descendant(uint64_t dom) {
@@ -25,9 +22,10 @@ static struct domain *descendant(uint64_t dom) {
 
 static bool create_ok(const struct hv_domain_create *c) {
     return c->quota > 0 && c->ram_pages > 0 && c->ram_pages <= HV_MAX_RAM_PAGES &&
-           c->window_pages <= HV_MAX_WINDOW_PAGES && c->vcpus == 1 &&
-           (c->flags & ~HV_CREATE_MAY_CREATE) == 0 && c->weight > 0 && c->weight <= WEIGHT_MAX &&
-           c->cap == 0 && (c->flags != 0 || c->domains == 0) && c->rsvd0 == 0 && c->rsvd1 == 0;
+           c->window_pages <= HV_MAX_WINDOW_PAGES && c->vcpus - 1 < HV_MAX_VCPUS &&
+           (c->flags & ~HV_CREATE_MAY_CREATE) == 0 && c->weight > 0 && c->weight <= HC_WEIGHT_MAX &&
+           c->cap <= HC_CAP_MAX && (c->flags != 0 || c->domains == 0) && c->rsvd0 == 0 &&
+           c->rsvd1 == 0;
 }
 
 int64_t hc_domain_create(uint64_t gpa) {
@@ -45,25 +43,6 @@ int64_t hc_domain_create(uint64_t gpa) {
     /* 4. Has the caller the weight, the quota and the numbers? domain_create asks. */
     r = domain_create(caller, &c);
     return r < 0 ? HC_FAIL(r, "weight, quota, or no domain number left") : r;
-}
-
-int64_t hc_vcpu_set_context(uint64_t dom, uint64_t vcpu, uint64_t gpa) {
-    struct domain *caller = hc_caller();
-    struct domain *d = hc_target(caller, dom);
-    struct hv_vcpu_context c;
-    int r;
-
-    /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
-    /* 2. Is it one of its vCPUs? */
-    if (vcpu >= d->nr_vcpus) return HC_FAIL(-HV_EINVAL, "no such vCPU");
-    /* 3. Has it never run? */
-    if (d->state != HV_DOMAIN_BUILDING) return HC_FAIL(-HV_EBUSY, "the vCPU was started");
-    /* 4. Is the structure in the caller's memory? */
-    r = guest_copy_in(caller, &c, (gpa_t){ gpa }, sizeof(c));
-    if (r < 0) return HC_FAIL(r, "struct hv_vcpu_context");
-    /* 5. Are the addresses a guest's? vcpu_set_context asks. */
-    return vcpu_set_context(d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)], c.rip, c.rsp, c.rdi, c.rsi);
 }
 
 /* 1. Is it a descendant? 2. Is it in the right state? The function of the call asks. */

@@ -10,6 +10,7 @@
 /* Each kind of source leads to a state of its own. */
 STATIC_ASSERT(HV_BIND_PEER + 1 == HV_PORT_PEER && HV_BIND_VIRQ + 1 == HV_PORT_VIRQ);
 STATIC_ASSERT(HV_BIND_IRQ + 1 == HV_PORT_IRQ && HV_BIND_MSI + 1 == HV_PORT_MSI);
+STATIC_ASSERT(HV_BIND_IPI + 1 == HV_PORT_CLOSED); /* but for this one */
 
 /* A new port. Where nothing else is said, the numbered questions of the calls below are asked by
  * the function of core. */
@@ -36,8 +37,10 @@ int64_t hc_event_alloc(uint64_t dom, uint64_t peer) {
 }
 
 int64_t hc_event_bind(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b, uint64_t gpa) {
-    /* Kind 0 would be event_alloc. */
-    return open(dom, kind == 0 ? HV_PORT_FREE : kind + 1, a, b, gpa);
+    uint64_t state = kind == HV_BIND_IPI ? HV_PORT_IPI : kind + 1;
+
+    /* Kind 0 would be event_alloc, and those above the last no kind. */
+    return open(dom, kind == 0 || kind > HV_BIND_IPI ? HV_PORT_FREE : state, a, b, gpa);
 }
 
 int64_t hc_event_send(uint64_t port) {

@@ -78,9 +78,8 @@ static int64_t find_vcpu(uint64_t dom, uint64_t vcpu, bool in_range, struct vcpu
     /* 1. Is it a descendant that lives? */
     if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
     /* 2. Is it one of its vCPUs? 3. Is the other argument in range? */
-    if (vcpu >= d->nr_vcpus || !in_range) return HC_FAIL(-HV_EINVAL, "vCPU, mode or count");
-    *v = d->vcpu[index_mask(vcpu, d->nr_vcpus)];
-    return 0;
+    *v = domain_vcpu(d, vcpu);
+    return *v != NULL && in_range ? 0 : HC_FAIL(-HV_EINVAL, "vCPU, mode or count");
 }
 
 int64_t hc_call_trace(uint64_t dom, uint64_t vcpu, uint64_t mode) {

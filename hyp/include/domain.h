@@ -10,10 +10,12 @@
 #pragma once
 
 #include "arch/regs.h"
+#include "arch/speculation.h"
 #include "hv_domain.h"
 #include "hv_memory.h"
 #include "hv_trace.h"
 #include "hv_vcpu.h"
+#include "lock.h"
 #include "ratelimit.h"
 #include "sched.h"
 #include "sched_policy.h"
@@ -22,7 +24,7 @@
 #define VCPU_BLOCKED 1u  /* in block */
 #define VCPU_IO_WAIT 2u  /* an emulated port access waits for its model */
 #define VCPU_PAUSED  4u  /* its domain is paused */
-#define VCPU_OFFLINE 8u  /* not started, or its domain ended */
+#define VCPU_OFFLINE 8u  /* down, or its domain ended */
 #define VCPU_TRACED  16u /* its recorded calls have to be read first */
 #define VCPU_POLLING 32u /* in poll */
 #define VCPU_CAPPED  64u /* its cap's budget is used up */
@@ -98,7 +100,10 @@ struct domain {
     uint32_t state; /* HV_DOMAIN_… */
     struct domain *parent, *first_child, *next_sibling;
     uint32_t flags, reason;
-    uint32_t nr_vcpus, weight;
+    uint32_t nr_vcpus; /* that it may have; vcpu[] has those that were made, number 0 always */
+    uint32_t vcpus_up; /* not VCPU_OFFLINE */
+    uint32_t culprit;  /* the vCPU for which it was killed */
+    uint32_t weight, cap;
     uint32_t domains; /* that may still be created below it */
     uint32_t vectors; /* of interrupts, that it and those below have: of a domain_account alone */
     struct vcpu *vcpu[HV_MAX_VCPUS];
@@ -133,6 +138,7 @@ struct domain {
 };
 
 extern struct domain *domain_root;
+extern struct spinlock tree_lock; /* see domain.c */
 
 /* The domain with this number (not HV_SELF), alive; NULL when there is none or it is dying. */
 struct domain *domain_find(uint64_t id);
@@ -150,16 +156,49 @@ struct domain *domain_account(struct domain *d);
  */
 struct domain *domain_for_control(struct domain *caller, uint64_t id);
 
+/* A vCPU that exists, or NULL. A number that a guest chose is masked behind the comparison. */
+static inline struct vcpu *domain_vcpu(const struct domain *d, uint64_t n) {
+    return n < d->nr_vcpus
+               ? __atomic_load_n(&d->vcpu[index_mask(n, HV_MAX_VCPUS)], __ATOMIC_ACQUIRE)
+               : NULL;
+}
+
+/* Each vCPU that exists; `n` is a number's name. */
+#define FOR_EACH_VCPU(v, n, d)                                                                     \
+    for (uint32_t n = 0; n < (d)->nr_vcpus; n++)                                                   \
+        if (((v) = domain_vcpu(d, n)) != NULL)
+
 static inline bool domain_alive(const struct domain *d) { return d->state != HV_DOMAIN_DYING; }
 
-/* Ends a domain that broke its own contract: it stops at once, its parent is told, `why` and the
- * registers are kept. */
-void domain_kill(struct domain *d, const char *why);
+/* Over for good? */
+static inline bool domain_ended(const struct domain *d) {
+    return d->state == HV_DOMAIN_SHUTDOWN || d->state == HV_DOMAIN_KILLED ||
+           d->state == HV_DOMAIN_DYING;
+}
+
+/* Ends the domain of a vCPU that broke its contract: it stops at once, its parent is told, `why`
+ * and the registers are kept. */
+void domain_kill(struct vcpu *v, const char *why);
 
 int64_t domain_create(struct domain *parent, const struct hv_domain_create *c);
 int domain_start(struct domain *d);
 int domain_pause(struct domain *d);
 int domain_unpause(struct domain *d);
+/* domain_vcpu.c: vCPU `n`, which does not exist yet; 0 or -HV_ENOMEM. The tree is locked, and
+ * memory. */
+int vcpu_make(struct domain *d, uint32_t n);
+/* Does it run, or are its registers still a processor's? */
+bool vcpu_loaded(const struct vcpu *v);
+/* Lets one run that is down. The tree is locked. */
+void vcpu_bring_up(struct domain *d, struct vcpu *v);
+/* Divides its weight and cap among those that are up. The tree is locked. */
+void domain_share(const struct domain *d);
+/* What the hypercalls of these names do; `n` is a vCPU's number. */
+int domain_vcpu_create(struct domain *d, uint64_t n);
+int domain_vcpu_context(struct domain *d, uint64_t n, const struct hv_vcpu_context *c);
+int domain_vcpu_up(struct domain *d, uint64_t n);
+int domain_vcpu_down(struct domain *d, uint64_t n);
+int domain_set_share(struct domain *d, uint32_t weight, uint32_t cap);
 /* Ends a domain that says so itself. Of root: ends the machine, and does not return. */
 void domain_shutdown(struct domain *d, uint32_t reason);
 /* One bounded step; 1 while work is left, 0 done, or -HV_E…. `d` may be gone after a 0. */

@@ -56,7 +56,7 @@ void event_raise_virq(struct domain *d, uint32_t virq);
 void event_raise_timer(struct vcpu *v);
 /* Is anything pending, masked or not? Reads the shared page once. */
 bool event_pending(const struct vcpu *v);
-/* May `port` of `d` be named as a grant's or route's notification port? */
-bool event_port_usable(struct domain *d, uint64_t port);
+/* A port in use, or NULL: may it be named as a grant's or route's notification port? */
+struct port *event_port(const struct domain *d, uint64_t port);
 /* Is an upcall due: neither masked nor busy, something pending? Reads each word once. */
 bool event_upcall_due(const struct vcpu *v);

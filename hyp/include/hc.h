@@ -29,6 +29,9 @@
 #undef HV_CALL5
 #undef HV_CALL6
 
+#define HC_WEIGHT_MAX 65535u
+#define HC_CAP_MAX    (100u * HV_MAX_VCPUS)
+
 /* What entry.S calls through, by number; HV_NR_LIMIT stands for all from there on. A vCPU that is
  * traced has a table whose every entry is hc_traced, see hc_trace.c. */
 typedef void hc_entry_t(void);

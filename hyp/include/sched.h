@@ -9,9 +9,12 @@
 struct cpu;
 struct vcpu;
 
+/* A domain's weight of 1 is so many of a vCPU's, and can be shared by that many of them. */
+#define SCHED_WEIGHT_SCALE 64u
+
 void sched_init(void);
 void sched_add(struct vcpu *v);                         /* a new vCPU, offline */
-void sched_set_weight(struct vcpu *v, uint32_t weight); /* 1.. */
+void sched_set_weight(struct vcpu *v, uint32_t weight); /* 1.., in parts of a domain's */
 /* An equal part of `percent` of a pCPU at most; 0: no cap. */
 void sched_set_cap(struct vcpu *v, uint32_t percent, uint32_t parts);
 /* The pCPUs that it may run on; false: the machine has none of them. */

@@ -4,7 +4,8 @@
  * pCPU and on what takes part in it; locks, clocks and hardware are core/sched.c's.
  *
  * Weighted fair sharing by virtual time: the CPU time that an entity has had, in nanoseconds,
- * divided by its weight (256 counts at par). A queue is sorted by it, and the first one runs.
+ * divided by its weight (a domain's of 256, which is 64 times that of its only vCPU, counts at
+ * par). A queue is sorted by it, and the first one runs.
  *
  *   waiting: [10] [12] [40]        current runs and is not among them
  *
@@ -36,7 +37,7 @@
 #define POLICY_APART_NS      5000000u
 #define POLICY_MOVE_LAG_NS   50000000u
 #define POLICY_CAP_PERIOD_NS 10000000u
-#define POLICY_WEIGHT_PAR    256u
+#define POLICY_WEIGHT_PAR    (256u * 64)
 #define POLICY_LOOK          16u /* how many of those that wait a thief looks at */
 
 struct sched_entity {

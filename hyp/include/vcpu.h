@@ -11,10 +11,12 @@ struct cpu;
 struct domain;
 
 struct hv_entry;
+struct hv_vcpu_context;
 
 struct vcpu *vcpu_create(struct domain *d, uint32_t id); /* frames charged to d; NULL: none left */
 void vcpu_destroy(struct vcpu *v);
-int vcpu_set_context(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rdi, uint64_t rsi);
+/* Makes a vCPU that is not loaded one that starts there, in space 0; memory_lock is held. */
+int vcpu_set_context(struct vcpu *v, const struct hv_vcpu_context *c);
 int vcpu_set_entry(struct vcpu *v, const struct hv_entry *e);
 int vcpu_switch(struct vcpu *v, uint64_t space, uint64_t kernel_stack);
 

@@ -35,10 +35,17 @@ static int64_t fail(struct hv_build *b, int64_t error, const char *why)
     return error;
 }
 
-/* Tables for its RAM and windows mapped once or twice, and room for what it will ask for. */
+static uint32_t vcpus(const struct hv_build *b)
+{
+    return b->vcpus ? b->vcpus : 1;
+}
+
+/* Tables for its RAM and windows mapped once or twice, its vCPUs, and room for what it will ask
+ * for.
+ */
 static uint64_t usual_quota(const struct hv_build *b)
 {
-    return b->ram_pages + b->ram_pages / 64 + b->window_pages / 64 + 256;
+    return b->ram_pages + b->ram_pages / 64 + b->window_pages / 64 + 3 * vcpus(b) + 253;
 }
 
 static int64_t create(struct hv_build *b)
@@ -47,7 +54,7 @@ static int64_t create(struct hv_build *b)
     struct hv_domain_create c = {
         .ram_pages = b->ram_pages,
         .window_pages = b->window_pages,
-        .vcpus = 1,
+        .vcpus = vcpus(b),
         .flags = b->flags,
         .domains = b->domains,
         .weight = b->weight ? b->weight : 256,
@@ -176,7 +183,7 @@ static void add_memory(const struct hv_build *b)
     add_range(HV_RANGE_IMAGE, first, b->next_gfn - first);
     if (b->window_pages)
         add_range(HV_RANGE_WINDOW, HV_GFN_WINDOW, b->window_pages);
-    add_range(HV_RANGE_SHARED, HV_GFN_SHARED, 1);
+    add_range(HV_RANGE_SHARED, HV_GFN_SHARED, vcpus(b));
 }
 
 /* All but the command line takes less than a kilobyte; the text gets what is left. */

@@ -18,7 +18,7 @@ uint64_t hv_clock_ns(const struct hv_clock *clock, uint64_t tsc)
 
 uint64_t hv_now(void)
 {
-    const struct hv_clock *shared = &hv_vcpu->clock;
+    const struct hv_clock *shared = &hv_this_page()->clock;
     struct hv_clock clock;
     uint64_t tsc;
 
@@ -37,7 +37,7 @@ uint64_t hv_now(void)
 
 void hv_run_state(struct hv_runstate *run)
 {
-    const struct hv_runstate *shared = &hv_vcpu->run;
+    const struct hv_runstate *shared = &hv_this_page()->run;
     uint32_t version;
 
     do {

@@ -18,8 +18,6 @@ struct handler {
 
 static struct handler handler[HV_MAX_PORTS];
 
-struct hv_vcpu_page *hv_vcpu;
-
 static inline uint64_t take(uint64_t *word)
 {
     return __atomic_exchange_n(word, 0, __ATOMIC_ACQ_REL);
@@ -43,13 +41,13 @@ static inline void raise_port(uint32_t port)
         h->fn(port, h->arg);
 }
 
-static __attribute__((noinline)) void serve_urgent(void)
+static __attribute__((noinline)) void serve_urgent(struct hv_vcpu_page *v)
 {
-    uint64_t words = take(&hv_vcpu->pending_sel[HV_PRIORITY_URGENT]);
+    uint64_t words = take(&v->pending_sel[HV_PRIORITY_URGENT]);
 
     for (; words; words &= words - 1) {
         uint32_t word = lowest(words);
-        uint64_t bits = take(&hv_vcpu->pending[HV_PRIORITY_URGENT][word]);
+        uint64_t bits = take(&v->pending[HV_PRIORITY_URGENT][word]);
 
         for (; bits; bits &= bits - 1)
             raise_port(word * 64 + lowest(bits));
@@ -58,30 +56,31 @@ static __attribute__((noinline)) void serve_urgent(void)
 
 /* All taken words of normal priority, `bits` being what was in the first. Urgent ports go before
  * each normal one, also before those that are already taken. */
-static __attribute__((noinline)) void serve_normal(uint64_t words, uint64_t bits)
+static __attribute__((noinline)) void serve_normal(struct hv_vcpu_page *v, uint64_t words,
+                                                   uint64_t bits)
 {
     for (;;) {
         uint32_t word = lowest(words);
 
         for (; bits; bits &= bits - 1) {
-            if (waiting(&hv_vcpu->pending_sel[HV_PRIORITY_URGENT]))
-                serve_urgent();
+            if (waiting(&v->pending_sel[HV_PRIORITY_URGENT]))
+                serve_urgent(v);
             raise_port(word * 64 + lowest(bits));
         }
         words &= words - 1;
         if (!words)
             return;
-        bits = take(&hv_vcpu->pending[HV_PRIORITY_NORMAL][lowest(words)]);
+        bits = take(&v->pending[HV_PRIORITY_NORMAL][lowest(words)]);
     }
 }
 
-static __attribute__((noinline)) void serve_both(void)
+static __attribute__((noinline)) void serve_both(struct hv_vcpu_page *v)
 {
-    serve_urgent();
-    uint64_t words = take(&hv_vcpu->pending_sel[HV_PRIORITY_NORMAL]);
+    serve_urgent(v);
+    uint64_t words = take(&v->pending_sel[HV_PRIORITY_NORMAL]);
 
     if (words)
-        serve_normal(words, take(&hv_vcpu->pending[HV_PRIORITY_NORMAL][lowest(words)]));
+        serve_normal(v, words, take(&v->pending[HV_PRIORITY_NORMAL][lowest(words)]));
 }
 
 /*
@@ -91,10 +90,10 @@ static __attribute__((noinline)) void serve_both(void)
  */
 void hv_event_poll(void)
 {
-    struct hv_vcpu_page *v = hv_vcpu;
+    struct hv_vcpu_page *v = hv_this_page();
 
     if (__builtin_expect(waiting(&v->pending_sel[HV_PRIORITY_URGENT]), 0)) {
-        serve_both();
+        serve_both(v);
         return;
     }
     uint64_t words = take(&v->pending_sel[HV_PRIORITY_NORMAL]);
@@ -104,7 +103,7 @@ void hv_event_poll(void)
     uint64_t bits = take(&v->pending[HV_PRIORITY_NORMAL][lowest(words)]);
 
     if (__builtin_expect(((words & (words - 1)) | (bits & (bits - 1))) != 0, 0))
-        serve_normal(words, bits);
+        serve_normal(v, words, bits);
     else if (bits)
         raise_port(lowest(words) * 64 + lowest(bits));
 }
@@ -114,12 +113,11 @@ void hv_event_poll(void)
 void hv_unmask(void)
 {
     for (;;) {
-        __atomic_store_n(&hv_vcpu->masked, 0, __ATOMIC_RELEASE);
+        hv_set_masked(0);
         hv_fence();
         if (!hv_event_pending())
             return;
-        __atomic_store_n(&hv_vcpu->masked, 1, __ATOMIC_RELEASE);
-        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        hv_set_masked(1);
         hv_event_poll();
     }
 }
@@ -133,11 +131,13 @@ void hv_wait(void)
 /* The selector is left: it may name words that are empty. */
 static uint32_t take_first(const uint32_t *ports, uint32_t count)
 {
+    struct hv_vcpu_page *v = hv_this_page();
+
     for (uint32_t i = 0; i < count; i++) {
         uint64_t bit = (uint64_t)1 << ports[i] % 64;
 
         for (uint32_t p = 0; p < 2; p++) {
-            uint64_t *word = &hv_vcpu->pending[p][ports[i] / 64];
+            uint64_t *word = &v->pending[p][ports[i] / 64];
 
             if (__atomic_fetch_and(word, ~bit, __ATOMIC_ACQ_REL) & bit)
                 return ports[i];
@@ -172,7 +172,8 @@ int64_t hv_event_handler(uint64_t port, hv_event_fn fn, void *arg)
     /* An upcall between the two stores must not call the new function with the old argument. */
     bool was = hv_mask();
 
-    handler[port] = (struct handler){ .fn = fn, .arg = arg };
+    __atomic_store_n(&handler[port].arg, arg, __ATOMIC_RELAXED);
+    __atomic_store_n(&handler[port].fn, fn, __ATOMIC_RELEASE);
     hv_restore(was);
     return 0;
 }

@@ -81,8 +81,8 @@ _Noreturn void hv_start(const void *start_page)
         hv_puts("start-up: no shared page\n");
         stop(HV_REASON_FAULT);
     }
-    hv_vcpu = (void *)(uintptr_t)vcpu->address;
-    need(hv_set_entries(0, (uint64_t)(uintptr_t)kernel_stack + sizeof kernel_stack),
+    hv_use_page(vcpu->address);
+    need(hv_set_entries(vcpu->address, (uint64_t)(uintptr_t)kernel_stack + sizeof kernel_stack),
          "setting entry points");
     map_all_ram();
     construct();

@@ -13,4 +13,9 @@ void hv_user_refused(const struct hv_frame *frame, int64_t error);
 /** First C function of a guest; `start_page` is the address of its start page. */
 _Noreturn void hv_start(const void *start_page);
 
+/** First instructions of a vCPU that hv_vcpu_start has started, and first C function; `start` is
+ * what that has left for it. */
+void hv_vcpu_entry(void);
+_Noreturn void hv_vcpu_main(const void *start);
+
 #endif

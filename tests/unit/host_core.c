@@ -103,6 +103,17 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     return v;
 }
 
+int vcpu_set_context(struct vcpu *v, const struct hv_vcpu_context *c)
+{
+    if (!address_in_kernel_half(c->rip) || !address_is_guests(c->rsp)) {
+        return -HV_EINVAL;
+    }
+    v->regs = (struct regs){ .rip = c->rip, .rsp = c->rsp, .rdi = c->rdi, .rsi = c->rsi };
+    v->entries_set = 0;
+    space_load(v, v->domain->spaces[0]);
+    return 0;
+}
+
 void vcpu_destroy(struct vcpu *v)
 {
     struct domain *d = v->domain;

@@ -6,7 +6,8 @@
  * sources: tests/unit/host_cpu.c tests/unit/host_core.c tests/audit/audit.c
  * sources: tests/audit/audit_plant.c
  * sources: hyp/core/console.c hyp/core/counter.c hyp/core/dma.c hyp/core/domain.c hyp/core/epoch.c
- * sources: hyp/core/event.c hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
+ * sources: hyp/core/domain_vcpu.c hyp/core/event.c hyp/core/event_poll.c
+ * sources: hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
  * sources: hyp/core/ioemul.c hyp/core/p2m.c hyp/core/portdecode.c hyp/core/resource.c
  * sources: hyp/core/sched.c hyp/core/space.c hyp/core/space_leaf.c
  * sources: hyp/core/space_table.c hyp/core/timer.c hyp/core/trace.c hyp/lib/lock.c
@@ -317,11 +318,11 @@ START_TEST(test_weight_comes_from_the_creator)
     b = host_domain(a, QUOTA, 0); /* with half of its parent's */
     ck_assert_uint_eq(b->weight, 128);
     ck_assert_uint_eq(a->weight, 128);
-    ck_assert_uint_eq(a->vcpu[0]->sched.weight, 128);
+    ck_assert_uint_eq(a->vcpu[0]->sched.weight, 128 * SCHED_WEIGHT_SCALE);
     ck_assert_uint_eq(root->weight, 256);
     ck_assert_int_eq(host_destroy(b), 0);
     ck_assert_uint_eq(a->weight, 256);
-    ck_assert_uint_eq(a->vcpu[0]->sched.weight, 256);
+    ck_assert_uint_eq(a->vcpu[0]->sched.weight, 256 * SCHED_WEIGHT_SCALE);
     c.weight = 256;
     ck_assert_int_eq(domain_create(a, &c), -HV_EPERM);
     c.weight = 255;
@@ -358,11 +359,12 @@ START_TEST(test_a_killed_domain_says_why)
     d->vcpu[0]->regs.vector = 14;
     d->vcpu[0]->regs.error = 6;
     host_log[0] = 0;
-    domain_kill(d, "a reason that is long enough to be cut off at the end of the field for it");
+    domain_kill(d->vcpu[0],
+                "a reason that is long enough to be cut off at the end of the field for it");
     ck_assert(strstr(host_log, "killed: a reason") != NULL);
     ck_assert(strstr(host_log, "rip=ffffffff80123456") != NULL);
     host_log[0] = 0;
-    domain_kill(d, "again");
+    domain_kill(d->vcpu[0], "again");
     ck_assert_str_eq(host_log, "");
     i = info_of(d);
     ck_assert_uint_eq(i.state, HV_DOMAIN_KILLED);
@@ -384,7 +386,7 @@ START_TEST(test_reports_are_bounded)
         struct domain *d = host_domain(root, QUOTA, 0);
 
         host_log[0] = 0;
-        domain_kill(d, "a reason");
+        domain_kill(d->vcpu[0], "a reason");
         lines += strstr(host_log, "killed") != NULL;
         must(strcmp(info_of(d).report, "a reason") == 0);
         must(host_destroy(d) == 0);
@@ -478,7 +480,7 @@ START_TEST(test_a_killed_root_ends_the_machine)
 {
     start();
     if (setjmp(host_shutdown) == 0) {
-        domain_kill(root, "why");
+        domain_kill(root->vcpu[0], "why");
         ck_abort_msg("came back");
     }
     ck_assert_uint_eq(host_shutdown_reason, 15);

@@ -6,12 +6,13 @@
  * sources: tests/unit/host_cpu.c tests/unit/host_core.c tests/audit/audit.c
  * sources: tests/audit/audit_plant.c
  * sources: hyp/core/console.c hyp/core/counter.c hyp/core/dma.c hyp/core/domain.c hyp/core/epoch.c
- * sources: hyp/core/event.c hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
+ * sources: hyp/core/domain_vcpu.c hyp/core/event.c hyp/core/event_poll.c
+ * sources: hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
  * sources: hyp/core/ioemul.c hyp/core/p2m.c hyp/core/portdecode.c hyp/core/resource.c
  * sources: hyp/core/sched.c hyp/core/space.c hyp/core/space_table.c
  * sources: hyp/core/space_leaf.c hyp/core/timer.c
  * sources: hyp/core/trace.c hyp/lib/lock.c hyp/hc/hc_control.c hyp/hc/hc_emul.c hyp/hc/hc_event.c
- * sources: hyp/hc/hc_sched.c hyp/hc/hc_system.c hyp/hc/hc_trace.c
+ * sources: hyp/hc/hc_sched.c hyp/hc/hc_system.c hyp/hc/hc_trace.c hyp/hc/hc_vcpu.c
  */
 #include <check.h>
 #include <stdlib.h>
@@ -43,17 +44,6 @@ int64_t hc_fail_report(int64_t error, const char *file, int line, const char *wh
     (void)line;
     must(why != NULL && why[0] != '\0' && error < 0);
     return error;
-}
-
-int vcpu_set_context(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rdi, uint64_t rsi)
-{
-    if (!address_in_kernel_half(rip) || !address_is_guests(rsp)) {
-        return -HV_EINVAL;
-    }
-    v->regs.rip = rip;
-    v->regs.rdi = rdi;
-    v->regs.rsi = rsi;
-    return 0;
 }
 
 static int64_t six(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
@@ -292,13 +282,14 @@ START_TEST(test_create)
     REFUSED(window_pages, HV_MAX_WINDOW_PAGES + 1, HV_EINVAL);
     REFUSED(window_pages, ~(uint64_t)0, HV_EINVAL);
     REFUSED(vcpus, 0, HV_EINVAL);
-    REFUSED(vcpus, 2, HV_EINVAL);
+    REFUSED(vcpus, HV_MAX_VCPUS + 1, HV_EINVAL);
+    REFUSED(vcpus, UINT32_MAX, HV_EINVAL);
     REFUSED(flags, 2, HV_EINVAL);
     REFUSED(weight, 0, HV_EINVAL);
     REFUSED(weight, 65536, HV_EINVAL);
     REFUSED(weight, child->weight, HV_EPERM);
     REFUSED(weight, 65535, HV_EPERM);
-    REFUSED(cap, 1, HV_EINVAL);
+    REFUSED(cap, 6401, HV_EINVAL);
     REFUSED(domains, 1, HV_EINVAL); /* without the right to create */
     REFUSED(rsvd0, 1, HV_EINVAL);
     REFUSED(rsvd1, 1, HV_EINVAL);
@@ -425,7 +416,7 @@ START_TEST(test_events_on_behalf)
     ck_assert_int_eq(hc_event_close(grandchild->id, (uint64_t)q), 0);
     ck_assert_int_eq(hc_event_send((uint64_t)mine), -HV_EDEAD);
     ck_assert_int_eq(hc_event_bind(HV_SELF, 0, 0, 0, 0), -HV_EINVAL);
-    ck_assert_int_eq(hc_event_bind(HV_SELF, 5, 0, 0, 0), -HV_EINVAL);
+    ck_assert_int_eq(hc_event_bind(HV_SELF, HV_BIND_IPI + 1, 0, 0, 0), -HV_EINVAL);
     ck_assert_int_eq(hc_event_unmask((uint64_t)mine), -HV_EINVAL);
     memset(buffer(), 0xee, PAGE);
     ck_assert_int_eq(hc_event_status(HV_SELF, 0, BUFFER), -HV_EINVAL);

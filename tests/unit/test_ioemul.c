@@ -6,7 +6,8 @@
  * sources: tests/unit/host_cpu.c tests/unit/host_core.c tests/audit/audit.c
  * sources: tests/audit/audit_plant.c
  * sources: hyp/core/console.c hyp/core/counter.c hyp/core/dma.c hyp/core/domain.c hyp/core/epoch.c
- * sources: hyp/core/event.c hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
+ * sources: hyp/core/domain_vcpu.c hyp/core/event.c hyp/core/event_poll.c
+ * sources: hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
  * sources: hyp/core/ioemul.c hyp/core/p2m.c hyp/core/portdecode.c hyp/core/resource.c
  * sources: hyp/core/sched.c hyp/core/space.c hyp/core/space_leaf.c
  * sources: hyp/core/space_table.c hyp/core/timer.c hyp/core/trace.c hyp/lib/lock.c
@@ -424,7 +425,7 @@ START_TEST(test_the_model_of_nobody_ends)
     g->vcpu[0]->regs.rax = 5;
     before = g->vcpu[0]->regs;
     ck_assert(trap("\xec")); /* another guest, with another model */
-    domain_kill(model, "test");
+    domain_kill(model->vcpu[0], "test");
     ck_assert_mem_eq(&before, &g->vcpu[0]->regs, sizeof(before));
     ck_assert_uint_eq(v->wait, VCPU_IO_WAIT);
     ck_assert_int_eq(complete(1), 0);
@@ -450,10 +451,10 @@ START_TEST(test_the_model_ends)
     ck_assert(trap(_i % 2 ? "\xec" : "\xf3\x6c"));
     ck_assert_uint_eq(v->wait, VCPU_IO_WAIT);
     if (_i < 2) {
-        domain_kill(model, "test");
+        domain_kill(model->vcpu[0], "test");
     } else {
         ck_assert_int_eq(domain_pause(g), 0);
-        domain_kill(model, "test");
+        domain_kill(model->vcpu[0], "test");
         ck_assert_uint_eq(v->wait, VCPU_PAUSED);
         ck_assert_int_eq(domain_unpause(g), 0);
     }

@@ -6,7 +6,8 @@
  * sources: tests/unit/host_cpu.c tests/unit/host_core.c tests/audit/audit.c
  * sources: tests/audit/audit_plant.c
  * sources: hyp/core/console.c hyp/core/counter.c hyp/core/dma.c hyp/core/domain.c hyp/core/epoch.c
- * sources: hyp/core/event.c hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
+ * sources: hyp/core/domain_vcpu.c hyp/core/event.c hyp/core/event_poll.c
+ * sources: hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
  * sources: hyp/core/ioemul.c hyp/core/loader.c hyp/core/p2m.c hyp/core/portdecode.c
  * sources: hyp/core/resource.c hyp/core/sched.c hyp/core/space.c hyp/core/space_table.c
  * sources: hyp/core/space_leaf.c hyp/core/timer.c hyp/core/trace.c hyp/lib/lock.c
@@ -36,19 +37,6 @@
 #define DATA_GFN 18u
 
 static struct boot_info *boot;
-
-/* vcpu.c is the architecture's. */
-int vcpu_set_context(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rdi, uint64_t rsi)
-{
-    if (!address_in_kernel_half(rip)) {
-        return -HV_EINVAL;
-    }
-    v->regs.rip = rip;
-    v->regs.rsp = rsp;
-    v->regs.rdi = rdi;
-    v->regs.rsi = rsi;
-    return 0;
-}
 
 /* Headers and note read-only, text, data with 0x100 bytes in the file and three pages in all. */
 static void make_image(uint8_t *file)

@@ -206,10 +206,10 @@ START_TEST(test_a_new_weight_is_for_later)
     must(host_cpu0.vcpu == v);
     before = v->sched.node.key;
     host_advance(host_now + MS);
-    sched_set_weight(v, 1024);
+    sched_set_weight(v, 1024 * SCHED_WEIGHT_SCALE);
     must(v->sched.node.key == before + MS);
     host_advance(host_now + MS);
-    sched_set_weight(v, 256);
+    sched_set_weight(v, 256 * SCHED_WEIGHT_SCALE);
     must(v->sched.node.key == before + MS + MS / 4);
 }
 END_TEST
@@ -374,7 +374,7 @@ static void check_record(struct guest *g)
         return;
     }
     must(r->version % 2 == 0 && r->state == g->v.run_state && r->since == g->v.run_since);
-    must(r->weight == g->v.sched.weight && r->cap == 0);
+    must(r->weight == g->d.weight && r->cap == 0);
     must(r->time[HV_RUN_RUNNING] + (r->state == HV_RUN_RUNNING ? host_now - r->since : 0) ==
          sched_cpu_ns(&g->v));
 }

@@ -80,12 +80,19 @@ void vcpu_destroy(struct vcpu *v) {
     frame_free(d, frame_mfn_of(v));
 }
 
-int vcpu_set_context(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rdi, uint64_t rsi) {
-    if (!address_in_kernel_half(rip) || !address_is_guests(rsp)) return -HV_EINVAL;
-    v->regs.rip = rip;
-    v->regs.rsp = rsp;
-    v->regs.rdi = rdi;
-    v->regs.rsi = rsi;
+/* Nothing is left of what ran there before, entry points included. */
+int vcpu_set_context(struct vcpu *v, const struct hv_vcpu_context *c) {
+    if (!address_in_kernel_half(c->rip) || !address_is_guests(c->rsp)) return -HV_EINVAL;
+    v->regs = (struct regs){ .rip = c->rip, .rsp = c->rsp, .rdi = c->rdi, .rsi = c->rsi };
+    memset(v->xsave, 0, HV_PAGE_SIZE);
+    registers_init(v);
+    v->entry_syscall = v->entry_event_user = v->entry_event_kernel = 0;
+    v->entries_set = v->return_fast = v->user_mode = 0;
+    v->fs_base = v->gs_base = 0;
+    v->loaded_on = NULL;
+    WRITE_ONCE(v->page->busy, 0);
+    WRITE_ONCE(v->page->masked, 1);
+    space_load(v, v->domain->spaces[0]);
     return 0;
 }
 
@@ -165,11 +172,11 @@ void vcpu_inject(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2) 
     v->regs.vector = vector;
     v->regs.error = error;
     if (!v->entries_set) {
-        domain_kill(v->domain, "fault before entry points were set");
+        domain_kill(v, "fault before entry points were set");
         return;
     }
     if (READ_ONCE(v->page->busy)) {
-        domain_kill(v->domain, "double fault");
+        domain_kill(v, "double fault");
         return;
     }
     v->counters.faults++;

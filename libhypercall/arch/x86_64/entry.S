@@ -2,7 +2,8 @@
 /*
  * Entries into the guest's kernel, and the ways back.
  *
- * At an entry the shared page holds RIP, RSP, RFLAGS, RAX, RCX and R11 of what was interrupted,
+ * The GS base of the kernel is the address of its vCPU's shared page, so that all of this is the same
+ * on every vCPU. At an entry that page holds RIP, RSP, RFLAGS, RAX, RCX and R11 of what was interrupted,
  * `masked` and `busy` are set, and RAX, RCX and R11 are free. Until `busy` is cleared a fault is
  * the domain's end, so the code before that touches nothing but the shared page and the stack.
  *
@@ -83,7 +84,7 @@
     .type hv_entry_kernel, @function
     .balign 16
 hv_entry_kernel:
-    mov hv_vcpu(%rip), %rax
+    rdgsbase %rax
     cmpl $HV_VECTOR_EVENT, SAVE_VECTOR(%rax)
     jne hv_kernel_fault
     mov SAVE_RIP(%rax), %r11
@@ -101,11 +102,10 @@ serve:
 
     .globl hv_return_start, hv_return_end
 hv_return_start:
-    mov hv_vcpu(%rip), %rax
-    movl $0, VCPU_MASKED(%rax)
+    movl $0, %gs:VCPU_MASKED
     mfence
-    mov VCPU_SEL_NORMAL(%rax), %rcx
-    or VCPU_SEL_URGENT(%rax), %rcx
+    mov %gs:VCPU_SEL_NORMAL, %rcx
+    or %gs:VCPU_SEL_URGENT, %rcx
     jnz again
     load_half %rsp, 0
     lea FRAME_RFLAGS - FRAME_R10(%rsp), %rsp
@@ -114,7 +114,7 @@ at_popf:
 at_ret:
     ret
 again:
-    movl $1, VCPU_MASKED(%rax)
+    movl $1, %gs:VCPU_MASKED
     jmp serve
 hv_return_end:
 
@@ -158,7 +158,7 @@ hv_kernel_fault:
     .balign 16
 hv_entry_user:
 hv_entry_syscall:
-    mov hv_vcpu(%rip), %rax
+    rdgsbase %rax
     push_half
     push_rest 1
     mov %rsp, %rbp
@@ -187,7 +187,7 @@ hv_enter_user:
     push %r13
     push %r14
     push %r15
-    mov hv_vcpu(%rip), %rax
+    rdgsbase %rax
 .macro give from, to
     mov \from(%rdi), %rcx
     mov %rcx, \to(%rax)

@@ -20,6 +20,21 @@ _start:
     .cfi_endproc
     .size _start, . - _start
 
+/* Another vCPU: RDI is its shared page, RSI and RSP what hv_vcpu_start has left for it. */
+    .text
+    .globl hv_vcpu_entry
+    .type hv_vcpu_entry, @function
+hv_vcpu_entry:
+    .cfi_startproc
+    .cfi_undefined rip
+    wrgsbase %rdi
+    xor %ebp, %ebp
+    mov %rsi, %rdi
+    call hv_vcpu_main
+    ud2
+    .cfi_endproc
+    .size hv_vcpu_entry, . - hv_vcpu_entry
+
     .section .bss.hv_boot_stack, "aw", @nobits
     .balign 4096
     .globl hv_boot_stack_top

@@ -32,11 +32,11 @@ struct hv_build {
     uint32_t domains;      /**< IN that may exist below it, with HV_CREATE_MAY_CREATE */
     uint32_t control_port; /**< IN for hv_build_finish: the domain's port to its controller; 0 or
                               ~0: none */
-    uint32_t rsvd;
-    uint64_t id;       /**< OUT the domain, from hv_build_create on */
-    const char *why;   /**< OUT what was wrong, one line */
-    struct hv_elf elf; /**< OUT */
-    uint64_t next_gfn; /**< OUT first GFN that nothing uses */
+    uint32_t vcpus;        /**< IN that it may have, of its own quota; 0: 1 */
+    uint64_t id;           /**< OUT the domain, from hv_build_create on */
+    const char *why;       /**< OUT what was wrong, one line */
+    struct hv_elf elf;     /**< OUT */
+    uint64_t next_gfn;     /**< OUT first GFN that nothing uses */
     uint64_t start_gfn;
     uint64_t list_gfn;
 };

@@ -5,20 +5,23 @@
  * Each port has a handler. Pending ports are served with upcalls masked, urgent ones first, on the
  * stack of what was interrupted. A handler must not unmask, wait, or switch threads: ports taken
  * out of the pending bitmap but not yet served are only in the dispatcher's registers.
+ *
+ * With several vCPUs: masking, pending events and waiting are of the calling vCPU alone. A port is
+ * served on the vCPU that it is delivered to, which is the one that made it until event_set_vcpu
+ * says otherwise; the table of handlers is all vCPUs'. A handler is exchanged for another on the
+ * vCPU that the port is delivered to, or while nobody raises it.
  */
 #ifndef HVLIB_EVENT_H
 #define HVLIB_EVENT_H
 
 #include "hvlib/arch/hypercall.h"
 #include "hvlib/cxx.h"
+#include "hvlib/vcpu.h"
 #include <hv_event.h>
 #include <hv_vcpu.h>
 #include <stdbool.h>
 
 HV_C_BEGIN
-
-/** This vCPU's shared page. */
-extern struct hv_vcpu_page *hv_vcpu;
 
 typedef void (*hv_event_fn)(uint32_t port, void *arg);
 
@@ -32,18 +35,15 @@ void hv_event_poll(void);
 /** Is anything pending? */
 static inline bool hv_event_pending(void)
 {
-    const volatile uint64_t *sel = hv_vcpu->pending_sel;
-
-    return (sel[HV_PRIORITY_NORMAL] | sel[HV_PRIORITY_URGENT]) != 0;
+    return (HV_GET_SELECTOR(HV_PRIORITY_NORMAL) | HV_GET_SELECTOR(HV_PRIORITY_URGENT)) != 0;
 }
 
 /** No upcalls from here on. Returns whether they were masked before. */
 static inline bool hv_mask(void)
 {
-    bool was = *(volatile uint32_t *)&hv_vcpu->masked != 0;
+    bool was = hv_get_masked() != 0;
 
-    *(volatile uint32_t *)&hv_vcpu->masked = 1;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    hv_set_masked(1);
     return was;
 }
 

@@ -92,7 +92,7 @@ static void check_all_ports(void)
 static void check_kinds(void)
 {
     CHECK_EQ(hv_event_bind(HV_SELF, 0, 0, 0, 0), -HV_EINVAL);
-    CHECK_EQ(hv_event_bind(HV_SELF, HV_BIND_MSI + 1, 0, 0, 0), -HV_EINVAL);
+    CHECK_EQ(hv_event_bind(HV_SELF, HV_BIND_IPI + 1, 0, 0, 0), -HV_EINVAL);
     for (size_t i = 0; i < LARGES; i++) {
         CHECK_EQ(hv_event_bind(HV_SELF, large[i], 0, 0, 0), -HV_EINVAL);
         CHECK_EQ(hv_event_bind(HV_SELF, HV_BIND_VIRQ, large[i], 0, 0), -HV_EINVAL);

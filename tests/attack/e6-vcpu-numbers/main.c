@@ -146,7 +146,7 @@ static void check_killed(void)
     CHECK_EQ(hv_domain_start(dom), 0);
     test_wait(dom, NULL);
     CHECK_EQ(test_info(dom).state, HV_DOMAIN_KILLED);
-    check_zero(dom, -HV_EBUSY, -HV_EDEAD, -HV_EDEAD, -HV_EDEAD);
+    check_zero(dom, -HV_EDEAD, -HV_EDEAD, -HV_EDEAD, -HV_EDEAD);
     check_numbers(dom, -HV_EINVAL, -HV_EINVAL);
     CHECK_EQ(hv_call_trace(dom, 0, HV_CALLS_ALL), 0);
     run_a_while();

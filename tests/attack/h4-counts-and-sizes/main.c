@@ -252,13 +252,15 @@ static void check_create(void)
     WITH(window_pages, HV_MAX_WINDOW_PAGES + 1, -HV_EINVAL);
     WITH(window_pages, 0, 0);
     WITH(vcpus, 0, -HV_EINVAL);
-    WITH(vcpus, 2, -HV_EINVAL);
+    WITH(vcpus, 2, 0);
+    WITH(vcpus, HV_MAX_VCPUS, 0);
     WITH(vcpus, HV_MAX_VCPUS + 1, -HV_EINVAL);
     WITH(weight, 0, -HV_EINVAL);
     WITH(weight, 1, 0);
     WITH(weight, 65535, 0);
     WITH(weight, 65536, -HV_EINVAL);
-    WITH(cap, 1, -HV_EINVAL);
+    WITH(cap, 6400, 0);
+    WITH(cap, 6401, -HV_EINVAL);
     WITH(flags, HV_CREATE_MAY_CREATE, 0);
     WITH(quota, 0, -HV_EINVAL);
     WITH(quota, 1, -HV_ENOMEM);
@@ -273,7 +275,7 @@ static void check_create(void)
         if (large[i] > HV_MAX_WINDOW_PAGES) {
             WITH(window_pages, large[i], -HV_EINVAL);
         }
-        if ((uint32_t)large[i] > 1) {
+        if ((uint32_t)large[i] > HV_MAX_VCPUS) {
             WITH(vcpus, (uint32_t)large[i], -HV_EINVAL);
         }
         if ((uint32_t)large[i] > 65535) {

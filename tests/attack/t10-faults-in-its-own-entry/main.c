@@ -34,7 +34,8 @@ __asm__(".pushsection .text.entry, \"ax\", @progbits\n"
 
 static void set_points(uint64_t at)
 {
-    HV_BUFFER(64) struct hv_entry entry = { at, at, at, 0, HV_FREE_START, 0 };
+    HV_BUFFER(64)
+    struct hv_entry entry = { at, at, at, (uint64_t)(uintptr_t)hv_vcpu, HV_FREE_START, 0 };
 
     NEED(hv_set_entry(hv_gpa(&entry)));
 }

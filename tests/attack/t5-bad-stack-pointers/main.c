@@ -115,7 +115,7 @@ static void expect(int64_t (*fn)(void *), uint64_t rsp, uint32_t vector)
 static void set_stackless_entries(void)
 {
     uint64_t at = (uint64_t)(uintptr_t)stackless_entry;
-    HV_BUFFER(64) struct hv_entry entry = { at, at, at, 0, 0, 0 };
+    HV_BUFFER(64) struct hv_entry entry = { at, at, at, (uint64_t)(uintptr_t)hv_vcpu, 0, 0 };
 
     NEED(hv_set_entry(hv_gpa(&entry)));
 }

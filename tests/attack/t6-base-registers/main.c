@@ -95,8 +95,12 @@ static void check_separation(void)
 {
     struct hv_frame f;
 
-    NEED(hv_set_entries(0x1234000, 0));
-    CHECK_EQ(rdgsbase(), 0x1234000);
+    /* The library's own base is where the shared page is: here at another address. */
+    uint64_t page = rdgsbase(), alias = test_addresses(1);
+
+    CHECK_EQ(test_map(HV_SELF, 0, alias, HV_GFN_SHARED, 1, HV_MAP_READ | HV_MAP_WRITE), 1);
+    NEED(hv_set_entries(alias, 0));
+    CHECK_EQ(rdgsbase(), alias);
     for (size_t i = 0; i < HYPS; i++) {
         f = (struct hv_frame){
             .rip = TEST_USER_CODE, .rflags = 0x202, .gs_base = 64, .rdi = hyp[i]
@@ -105,41 +109,72 @@ static void check_separation(void)
         CHECK_EQ(test_user_frame(space, &f), HV_VECTOR_SYSCALL);
         CHECK_EQ(f.rbx, 64);
         CHECK_EQ(f.gs_base, hyp[i]);
-        CHECK_EQ(rdgsbase(), 0x1234000);
+        CHECK_EQ(rdgsbase(), alias);
         CHECK_EQ(rdfsbase(), hyp[HYPS - 1 - i]);
     }
     wrfsbase(0);
+    NEED(hv_set_entries(page, 0));
+    CHECK_EQ(test_unmap(HV_SELF, 0, alias, 1), 1);
 }
 
 /* ---- by instruction ---- */
 
+/* An entry from kernel mode leaves the base as it is: this one notes it, and puts back the one that
+ * the library finds its shared page by. */
+extern uint64_t gs_at_entry, library_gs;
+uint64_t gs_at_entry, library_gs;
+void entry_with_any_gs(void);
+__asm__(".pushsection .text.entry_with_any_gs, \"ax\", @progbits\n"
+        "entry_with_any_gs:\n"
+        "rdgsbase %rax; mov %rax, gs_at_entry(%rip)\n"
+        "mov library_gs(%rip), %rax; wrgsbase %rax\n"
+        "jmp hv_entry_kernel\n"
+        ".popsection\n");
+
 static void read_through_gs(void *arg)
 {
-    __asm__ volatile("mov %%gs:(%0), %%rax" : : "r"(arg) : "rax", "memory");
+    wrgsbase((uint64_t)arg);
+    __asm__ volatile("mov %%gs:0, %%rax" : : : "rax", "memory");
 }
 
 static void read_through_fs(void *arg)
 {
-    __asm__ volatile("mov %%fs:(%0), %%rax" : : "r"(arg) : "rax", "memory");
+    wrfsbase((uint64_t)arg);
+    __asm__ volatile("mov %%fs:0, %%rax" : : : "rax", "memory");
 }
 
 /* A base into the hypervisor opens nothing, and hypercalls, faults and yields do not mind it. */
 static void check_instructions(void)
 {
     static const uint64_t into[] = { NASTY_HYP };
+    HV_BUFFER(64)
+    struct hv_entry entry = { .syscall = (uint64_t)(uintptr_t)hv_entry_syscall,
+                              .event_user = (uint64_t)(uintptr_t)hv_entry_user,
+                              .event_kernel = (uint64_t)(uintptr_t)entry_with_any_gs,
+                              .kernel_gs_base = rdgsbase() };
+    bool was = hv_mask(); /* an upcall would find no shared page */
 
+    library_gs = rdgsbase();
+    NEED(hv_set_entry(hv_gpa(&entry)));
     for (size_t i = 0; i < sizeof into / sizeof *into; i++) {
         wrgsbase(into[i]);
         wrfsbase(into[i]);
-        CHECK_EQ(hv_version(), HV_ABI_VERSION);
-        CHECK_EQ(hv_yield(), 0);
-        CHECK_EQ(test_try(read_through_gs, NULL, NULL), PF);
-        CHECK_EQ(test_try(read_through_fs, NULL, NULL), PF);
-        CHECK_EQ(rdgsbase(), into[i]);
+        int64_t version = hv_version(), yielded = hv_yield();
+        uint64_t gs = rdgsbase();
+
+        wrgsbase(library_gs);
+        CHECK_EQ(version, HV_ABI_VERSION);
+        CHECK_EQ(yielded, 0);
+        CHECK_EQ(gs, into[i]);
+        CHECK_EQ(rdfsbase(), into[i]);
+        CHECK_EQ(test_try(read_through_gs, (void *)into[i], NULL), PF);
+        CHECK_EQ(gs_at_entry, into[i]);
+        CHECK_EQ(test_try(read_through_fs, (void *)into[i], NULL), PF);
         CHECK_EQ(rdfsbase(), into[i]);
     }
-    wrgsbase(0);
     wrfsbase(0);
+    NEED(hv_set_entries(library_gs, 0));
+    hv_restore(was);
 }
 
 /* ---- by selector ---- */
@@ -149,9 +184,11 @@ struct load {
     unsigned reg;
 };
 
+/* Loading GS may clear its base, by which the library finds its shared page. */
 static void load_selector(void *arg)
 {
     const struct load *l = arg;
+    uint64_t base = rdgsbase();
 
     switch (l->reg) {
     case 0:
@@ -164,7 +201,7 @@ static void load_selector(void *arg)
         __asm__ volatile("mov %0, %%fs" : : "r"((uint32_t)l->selector));
         break;
     default:
-        __asm__ volatile("mov %0, %%gs" : : "r"((uint32_t)l->selector));
+        __asm__ volatile("mov %0, %%gs\n\twrgsbase %1" : : "r"((uint32_t)l->selector), "r"(base));
     }
 }
 

@@ -261,7 +261,8 @@ static int64_t send(void *arg)
 static void look(void)
 {
     uint64_t at = (uint64_t)(uintptr_t)looking_entry, rcx = 0, r11 = 0, rax = HV_NR_version;
-    HV_BUFFER(64) struct hv_entry entry = { at, at, at, 0, HV_FREE_START, 0 };
+    HV_BUFFER(64)
+    struct hv_entry entry = { at, at, at, (uint64_t)(uintptr_t)hv_vcpu, HV_FREE_START, 0 };
     struct hv_frame user = { .rip = 0x400000, .rsp = 0, .rflags = 0x202 };
     uint64_t port = (uint64_t)NEED(hv_event_alloc(HV_SELF, HV_SELF));
     uint64_t other =

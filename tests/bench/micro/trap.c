@@ -64,7 +64,8 @@ static void bench_fault_map(void)
     HV_BUFFER(64)
     struct hv_entry entry = { .syscall = (uint64_t)(uintptr_t)hv_entry_syscall,
                               .event_user = (uint64_t)(uintptr_t)bench_entry_map,
-                              .event_kernel = (uint64_t)(uintptr_t)hv_entry_kernel };
+                              .event_kernel = (uint64_t)(uintptr_t)hv_entry_kernel,
+                              .kernel_gs_base = (uint64_t)(uintptr_t)hv_vcpu };
 
     bench_map_args[0] = HV_NR_map;
     bench_map_args[1] = HV_SELF;

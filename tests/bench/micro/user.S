@@ -57,7 +57,7 @@ bench_user_page:
     .type hv_entry_syscall, @function
     .balign 64
 hv_entry_syscall:
-    movq hv_vcpu(%rip), %rcx
+    rdgsbase %rcx
     cmpl $0, SAVE_RAX(%rcx)
     jne bench_user_exit
     movq $0, SAVE_RAX(%rcx)
@@ -71,7 +71,7 @@ hv_entry_syscall:
     .type hv_entry_user, @function
     .balign 64
 hv_entry_user:
-    movq hv_vcpu(%rip), %rcx
+    rdgsbase %rcx
     cmpl $14, SAVE_VECTOR(%rcx)
     jne 1f
     addq $BENCH_FAULT_BYTES, SAVE_RIP(%rcx)
@@ -86,7 +86,7 @@ hv_entry_user:
     .type bench_entry_map, @function
     .balign 64
 bench_entry_map:
-    movq hv_vcpu(%rip), %rcx
+    rdgsbase %rcx
     cmpl $14, SAVE_VECTOR(%rcx)
     jne 1f
     pushq %rdi
@@ -136,7 +136,7 @@ bench_user_run:
     pushq %r14
     pushq %r15
     movq %rsp, bench_stack(%rip)
-    movq hv_vcpu(%rip), %rcx
+    rdgsbase %rcx
     movq %rdi, SAVE_RIP(%rcx)
     movq %rsi, SAVE_RSP(%rcx)
     movq $0x202, SAVE_RFLAGS(%rcx)

@@ -47,15 +47,20 @@ struct bound {
 #undef HV_CALL6
 
 /** A sample of the call that is driven. */
-void bound_note(uint32_t instructions);
+void bound_note(uint32_t instructions, bool interrupted);
 
-/** The result of a call, which is measured. */
+/** Interrupts that this guest has taken so far. */
+uint64_t bound_interrupts(void);
+
+/** The result of a call, which is measured. Within a call there are no interrupts: one that comes
+ * just before or behind it counts where there is no sample without. */
 #define TIMED(call)                                                                                \
     ({                                                                                             \
+        uint64_t interrupts_ = bound_interrupts();                                                 \
         uint32_t from_ = bench_begin();                                                            \
         int64_t result_ = (call);                                                                  \
         uint32_t to_ = bench_end();                                                                \
-        bound_note(to_ - from_);                                                                   \
+        bound_note(to_ - from_, bound_interrupts() != interrupts_);                                \
         result_;                                                                                   \
     })
 
@@ -68,8 +73,11 @@ extern char bound_page[HV_PAGE_SIZE];
 uint64_t bound_peer(void);
 extern uint32_t bound_port[CHANNELS];
 
-/** A domain without image: RAM of so many pages, populated, and windows. */
+/** A domain without image, which may have all vCPUs: RAM of so many pages, populated, and windows.
+ */
 uint64_t bound_domain(uint64_t ram_pages, uint64_t window_pages, uint64_t quota);
+/** Give a domain without image all the vCPUs that there can be; those from 1 on start at `rip`. */
+void bound_vcpus(uint64_t dom, uint64_t rip);
 /** Destroy it to the last step. */
 void bound_end(uint64_t dom);
 

@@ -141,7 +141,7 @@ static void drive_shutdown(void)
         hv_wait();
     hv_unmask();
     CHECK_EQ(test_info(child).reason, 0);
-    bound_note(ended_at - (uint32_t)test_shared(child)[32]);
+    bound_note(ended_at - (uint32_t)test_shared(child)[32], false);
     NEED(hv_event_end(port));
     for (unsigned i = 0; i < MODELLED; i++)
         bound_end(test_shared(child)[64 + i]);
@@ -181,32 +181,39 @@ static void drive_vcpu_set_context(void)
     struct hv_vcpu_context *context = (void *)bound_page;
     uint64_t at = (uint64_t)(uintptr_t)test_main & ~(uint64_t)(HV_PAGE_SIZE - 1);
 
-    small = bound_domain(1, 0, 64);
+    small = bound_domain(1, 0, 400);
+    bound_vcpus(small, at);
     NEED(hv_copy_to_domain(small, 0, code, sizeof code));
     NEED(test_map(small, 0, at, 0, 1, HV_MAP_READ | HV_MAP_EXEC));
     *context = (struct hv_vcpu_context){ .rip = at };
     CHECK_EQ(TIMED(hv_vcpu_set_context(small, 0, hv_gpa(context))), 0);
 }
-BOUND(vcpu_set_context, 230, drive_vcpu_set_context);
+BOUND(vcpu_set_context, 2700, drive_vcpu_set_context);
 
 static void drive_domain_start(void)
 {
     CHECK_EQ(TIMED(hv_domain_start(small)), 0);
+    /* Each of them has had its share, so that none runs at once when it is woken. */
+    NEED(hv_sched_set(small, 1, 0));
+    for (uint64_t n = 1; n < HV_MAX_VCPUS; n++)
+        NEED(hv_vcpu_up(small, n));
+    for (unsigned i = 0; i < 1000; i++)
+        hv_yield();
 }
-BOUND(domain_start, 1500, drive_domain_start);
+BOUND(domain_start, 4700, drive_domain_start);
 
 static void drive_domain_pause(void)
 {
     CHECK_EQ(TIMED(hv_domain_pause(small)), 0);
 }
-BOUND(domain_pause, 230, drive_domain_pause);
+BOUND(domain_pause, 14000, drive_domain_pause);
 
 static void drive_domain_unpause(void)
 {
     CHECK_EQ(TIMED(hv_domain_unpause(small)), 0);
     bound_end(small);
 }
-BOUND(domain_unpause, 330, drive_domain_unpause);
+BOUND(domain_unpause, 21000, drive_domain_unpause);
 
 /* Leaves that lie close and far apart, in two spaces. */
 static void fill_spaces(uint64_t dom)
@@ -258,6 +265,7 @@ static void drive_domain_destroy(void)
     uint64_t dom = bound_domain(2048, 2048, 8192);
     int64_t left;
 
+    bound_vcpus(dom, HV_KERNEL_START);
     fill_spaces(dom);
     fill_grants(dom);
     for (unsigned i = 0; i < 1000; i++) {
@@ -277,7 +285,7 @@ static void drive_domain_info(void)
 
     CHECK_EQ(TIMED(hv_domain_info(peer, hv_gpa(bound_page))), 0);
 }
-BOUND(domain_info, 410, drive_domain_info);
+BOUND(domain_info, 2500, drive_domain_info);
 
 /* Neither side begins with a page, nor where the other does. */
 static void drive_domain_copy(void)
@@ -330,7 +338,7 @@ BOUND(devices_reset, 210000, drive_devices_reset);
 static void drive_io_route(void)
 {
     uint64_t dom = bound_domain(1, 0, 64), port = (uint64_t)NEED(hv_event_alloc(HV_SELF, dom));
-    uint64_t gfn = hv_gfn(test_pages(2));
+    uint64_t gfn = hv_gfn(test_pages(1 + HV_MAX_VCPUS));
 
     for (unsigned i = 0; i < ROUTES; i++)
         CHECK_EQ(TIMED(hv_io_route(dom, 16 * i, 8, port, gfn)), 0);
@@ -338,7 +346,7 @@ static void drive_io_route(void)
     bound_end(dom);
     NEED(hv_event_close(HV_SELF, port));
 }
-BOUND(io_route, 1200, drive_io_route);
+BOUND(io_route, 4300, drive_io_route);
 
 /* A page of bytes. */
 static void drive_io_complete(void)

@@ -160,4 +160,4 @@ static void drive_poll(void)
     NEED(hv_event_close(HV_SELF, sender));
     NEED(hv_event_close(HV_SELF, last));
 }
-BOUND(poll, 6800, drive_poll);
+BOUND(poll, 7500, drive_poll);

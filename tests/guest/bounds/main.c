@@ -21,6 +21,7 @@ char bound_page[HV_PAGE_SIZE] __attribute__((aligned(4096)));
 
 static uint32_t sample[SAMPLES];
 static uint32_t samples, empty;
+static bool only_interrupted;
 
 static const struct {
     const char *name;
@@ -43,11 +44,21 @@ static const struct {
 #undef HV_CALL6
 };
 
-void bound_note(uint32_t instructions)
+void bound_note(uint32_t instructions, bool interrupted)
 {
     if (samples == SAMPLES)
         test_error("more than %u samples of a call", SAMPLES);
+    if (interrupted && samples != 0)
+        return;
+    if (!interrupted && only_interrupted)
+        samples = 0;
+    only_interrupted = interrupted;
     sample[samples++] = instructions;
+}
+
+uint64_t bound_interrupts(void)
+{
+    return test_counters(HV_SELF).interrupts;
 }
 
 static void sort_samples(void)
@@ -66,7 +77,7 @@ static void measure_empty(void)
     for (uint32_t run = 0; run < 9; run++) {
         uint32_t from = bench_begin(), to = bench_end();
 
-        bound_note(to - from);
+        bound_note(to - from, false);
     }
     __asm__ volatile("nopl %c0(%%rax)" : : "i"(BENCH_EMPTY));
     sort_samples();
@@ -80,6 +91,7 @@ static uint32_t drive(uint32_t nr)
     uint32_t worst;
 
     samples = 0;
+    only_interrupted = false;
     b->drive();
     if (samples == 0)
         test_error("%s was not driven", list[nr].name);
@@ -97,8 +109,12 @@ uint32_t bound_port[CHANNELS];
 
 uint64_t bound_domain(uint64_t ram_pages, uint64_t window_pages, uint64_t quota)
 {
-    uint64_t dom = (uint64_t)NEED(raw_create((struct hv_domain_create){
-        .quota = quota, .ram_pages = ram_pages, .window_pages = window_pages, .weight = 256 }));
+    uint64_t dom =
+        (uint64_t)NEED(raw_create((struct hv_domain_create){ .quota = quota,
+                                                             .ram_pages = ram_pages,
+                                                             .window_pages = window_pages,
+                                                             .vcpus = HV_MAX_VCPUS,
+                                                             .weight = 256 }));
 
     for (uint64_t done = 0; done < ram_pages;)
         done += (uint64_t)NEED(hv_populate(dom, done, ram_pages - done));
@@ -122,7 +138,8 @@ uint64_t bound_peer(void)
 
     if (peer != 0)
         return peer;
-    peer = bound_domain(8, 64, 400);
+    peer = bound_domain(8, 64, 600);
+    bound_vcpus(peer, HV_KERNEL_START);
     for (uint32_t i = 0; i < CHANNELS; i++) {
         uint64_t remote = (uint64_t)NEED(hv_event_alloc(peer, 0));
 

@@ -34,7 +34,7 @@ static void drive_counters(void)
     CHECK_EQ(TIMED(hv_counters(HV_SELF, hv_gpa(bound_page))), 0);
     CHECK_EQ(TIMED(hv_counters(peer, hv_gpa(bound_page))), 0);
 }
-BOUND(counters, 320, drive_counters);
+BOUND(counters, 5400, drive_counters);
 
 /* The ring is full: there is more than enough to record. */
 static void drive_trace_read(void)
@@ -61,7 +61,8 @@ static void drive_set_entry(void)
 
     *entry = (struct hv_entry){ .syscall = (uint64_t)(uintptr_t)hv_entry_syscall,
                                 .event_user = (uint64_t)(uintptr_t)hv_entry_user,
-                                .event_kernel = (uint64_t)(uintptr_t)hv_entry_kernel };
+                                .event_kernel = (uint64_t)(uintptr_t)hv_entry_kernel,
+                                .kernel_gs_base = (uint64_t)(uintptr_t)hv_vcpu };
     CHECK_EQ(TIMED(hv_set_entry(hv_gpa(entry))), 0);
 }
 BOUND(set_entry, 210, drive_set_entry);
@@ -104,7 +105,7 @@ static void drive_return_to_user(void)
         hv_vcpu->save =
             (struct hv_save_area){ .rip = TEST_USER_CODE, .rflags = 0x202, .vector = 14 };
         at = NEED(test_escape_call(leave, NULL));
-        bound_note((uint32_t)at - left_at);
+        bound_note((uint32_t)at - left_at, false);
     }
     NEED(hv_switch(0, (uint64_t)(uintptr_t)stack + sizeof stack));
     hv_unmask();

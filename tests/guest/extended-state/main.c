@@ -77,11 +77,12 @@ static void set_bases(uint64_t seed)
     __asm__ volatile("wrfsbase %0; wrgsbase %1" : : "r"(seed << 20), "r"(seed << 30));
 }
 
-static void check_bases(uint64_t seed)
+static void check_bases(uint64_t seed, uint64_t page)
 {
     uint64_t fs, gs;
 
     __asm__ volatile("rdfsbase %0; rdgsbase %1" : "=r"(fs), "=r"(gs));
+    hv_use_page(page);
     CHECK_EQ(fs, seed << 20);
     CHECK_EQ(gs, seed << 30);
 }
@@ -89,9 +90,12 @@ static void check_bases(uint64_t seed)
 static void work(uint8_t seed, unsigned rounds)
 {
     static struct state copy;
+    uint64_t page = (uint64_t)(uintptr_t)hv_this_page(); /* GS is the library's way to it */
 
     for (unsigned n = 0; n < rounds; n++) {
         fill((uint8_t)(seed + n));
+        bool was = hv_mask();
+
         set_bases(seed + n);
         copy = state;
         load();
@@ -103,11 +107,12 @@ static void work(uint8_t seed, unsigned rounds)
         }
         memset(&state, 0, sizeof state);
         save();
+        check_bases(seed + n, page);
+        hv_restore(was);
         CHECK_EQ(memcmp(&state.ymm, &copy.ymm, sizeof state.ymm), 0);
         CHECK_EQ(state.mxcsr, copy.mxcsr);
         CHECK_EQ(state.fcw, copy.fcw);
         CHECK_EQ(state.st0, copy.st0);
-        check_bases(seed + n);
     }
 }
 

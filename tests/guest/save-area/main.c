@@ -22,6 +22,7 @@ struct entry_state {
     uint64_t rsp, rflags, gs_base, fs_base, point;
 };
 struct entry_state at_entry;
+uint64_t shared_page;
 char entry_stack[8192] __attribute__((aligned(4096)));
 _Noreturn void entered(void);
 void point_syscall(void);
@@ -43,6 +44,7 @@ __asm__(".pushsection .text.entry, \"ax\", @progbits\n"
         "pushf; pop %rax; mov %rax, at_entry + 128(%rip)\n"
         "rdgsbase %rax; mov %rax, at_entry + 136(%rip)\n"
         "rdfsbase %rax; mov %rax, at_entry + 144(%rip)\n"
+        "mov shared_page(%rip), %rax; wrgsbase %rax\n" /* C finds it by GS */
         "call entered\n"
         ".popsection\n");
 
@@ -178,7 +180,7 @@ static void check_kernel(bool masked)
         __asm__ volatile("wrfsbase %0; wrgsbase %1"
                          :
                          : "r"((uint64_t)0x5555000), "r"((uint64_t)0x7777000));
-        *(volatile uint32_t *)&hv_vcpu->masked = masked;
+        *(volatile uint32_t *)(uintptr_t)shared_page = masked;
         CHECK_EQ(test_escape_call(i ? kernel_fault : kernel_ud2, NULL), i ? 14 : 6);
         check_passed_through();
         CHECK_EQ(at_entry.point, 3);
@@ -228,6 +230,7 @@ static void be_child(void)
                               .kernel_gs_base = KERNEL_GS };
     char *code = test_pages(2);
 
+    shared_page = (uint64_t)(uintptr_t)hv_this_page();
     NEED(hv_event_bind(HV_SELF, HV_BIND_VIRQ, HV_VIRQ_TIMER, 0, 0));
     space = (uint64_t)NEED(hv_space_create(HV_SELF));
     memcpy(code, user_code, HV_PAGE_SIZE);
@@ -235,6 +238,7 @@ static void be_child(void)
     NEED(test_map(HV_SELF, space, TEST_USER_STACK - HV_PAGE_SIZE, hv_gfn(code) + 1, 1,
                   HV_MAP_READ | HV_MAP_WRITE));
     NEED(hv_set_entry(hv_gpa(&entry)));
+    hv_use_page(shared_page); /* it has loaded the other base at once */
     NEED(hv_switch(space, KERNEL_STACK));
     check_user(HV_VECTOR_EVENT);
     check_user(HV_VECTOR_SYSCALL);

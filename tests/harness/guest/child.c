@@ -103,6 +103,7 @@ uint64_t test_build(const char *role, uint64_t pages, const char *arguments)
         .window_pages = test_options.window_pages ? test_options.window_pages : WINDOW_PAGES,
         .cmdline = cmdline,
         .weight = test_options.weight,
+        .vcpus = test_options.vcpus,
         .flags = test_options.flags,
         .domains = test_options.flags & HV_CREATE_MAY_CREATE && !test_options.domains
                        ? USUAL_DOMAINS

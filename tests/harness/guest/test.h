@@ -132,6 +132,7 @@ extern struct test_options {
     uint32_t flags; /* HV_CREATE_… */
     uint32_t domains;
     uint32_t weight;
+    uint32_t vcpus; /* that it may have */
 } test_options;
 /** Build and start. */
 uint64_t test_spawn(const char *role, uint64_t pages);
