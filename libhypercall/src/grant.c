@@ -15,6 +15,7 @@
 
 extern const char hv_image_data[], hv_image_end[];
 
+static struct hv_spinlock lock; /* of both below */
 static uint64_t taken[WORDS];
 static uint64_t next_fit;
 
@@ -56,7 +57,7 @@ static uint64_t find_run(uint64_t from, uint64_t to, uint64_t count)
 int64_t hv_window_alloc(uint64_t count)
 {
     uint64_t pages = window_pages();
-    bool was = hv_mask();
+    bool was = hv_lock(&lock);
     uint64_t first = find_run(next_fit, pages, count);
 
     if (first == pages)
@@ -65,16 +66,16 @@ int64_t hv_window_alloc(uint64_t count)
         set_taken(first, count, true);
         next_fit = first + count;
     }
-    hv_restore(was);
+    hv_unlock(&lock, was);
     return count && first < pages ? (int64_t)(HV_GFN_WINDOW + first) : -HV_ENOSPC;
 }
 
 void hv_window_free(uint64_t gfn, uint64_t count)
 {
-    bool was = hv_mask();
+    bool was = hv_lock(&lock);
 
     set_taken(gfn - HV_GFN_WINDOW, count, false);
-    hv_restore(was);
+    hv_unlock(&lock, was);
 }
 
 int64_t hv_grant_give(uint64_t peer, const void *at, uint64_t pages, uint64_t rights)

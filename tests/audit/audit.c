@@ -170,6 +170,34 @@ static void audit_space(const struct space *s) {
         walk(s, s->domain->kernel_l3[i], 3, HV_KERNEL_START + ((uint64_t)i << 39));
 }
 
+/* ---- vCPUs ---- */
+
+static unsigned int loads_of(const struct domain *d, const struct space *s) {
+    const struct vcpu *v;
+    unsigned int n = 0;
+
+    FOR_EACH_VCPU(v, i, d) n += v->space == s;
+    return n;
+}
+
+static void audit_vcpus(const struct domain *d) {
+    const struct vcpu *v;
+    uint32_t up = 0;
+
+    FOR_EACH_VCPU(v, i, d) {
+        own(d, frame_mfn_of(v), FRAME_META, "a vCPU");
+        own(d, v->page_mfn, FRAME_SHARED, "a shared page");
+        if (v->xsave != NULL) own(d, frame_mfn_of(v->xsave), FRAME_META, "extended state");
+        up += (v->wait & VCPU_OFFLINE) == 0;
+    }
+    if (up != d->vcpus_up)
+        audit_error("vcpus", "domain %lu has %u vCPUs up, says %u", d->id, up, d->vcpus_up);
+    for (unsigned int i = 0; i < HV_MAX_SPACES; i++)
+        if (d->spaces[i] != NULL && d->spaces[i]->loaded != loads_of(d, d->spaces[i]))
+            audit_error("vcpus", "space %u of domain %lu says %u loads, has %u", i, d->id,
+                        d->spaces[i]->loaded, loads_of(d, d->spaces[i]));
+}
+
 /* ---- P2M, windows, grants, pins ---- */
 
 static void audit_ram(const struct domain *d) {
@@ -252,7 +280,7 @@ static void check_counts(uint64_t n, const struct frame *f, const struct audit_c
 }
 
 static void check_state(uint64_t n, const struct frame *f, const struct audit_count *c) {
-    bool one_place = f->state == FRAME_RAM || f->state == FRAME_TABLE;
+    bool one_place = f->state == FRAME_RAM || f->state == FRAME_TABLE || f->state == FRAME_SHARED;
 
     if (one_place && c->refs != 1)
         audit_error(c->refs == 0 ? "leak" : "double-use", "frame %lx, state %u: in %u places", n,
@@ -301,6 +329,7 @@ int audit_run(void) {
         domains++;
         for (unsigned int i = 0; i < HV_MAX_SPACES; i++)
             if (d->spaces[i] != NULL) audit_space(d->spaces[i]);
+        audit_vcpus(d);
         audit_ram(d);
         audit_windows(d);
         audit_grants(d);

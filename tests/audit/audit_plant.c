@@ -50,6 +50,7 @@ static bool plant(const char *kind) {
     PLANT("grant-count", ram_frame()->grants++);
     PLANT("pin-count", ram_frame()->pins++);
     PLANT("charge", root->used++);
+    PLANT("vcpus", root->vcpus_up++);
     PLANT("live-count", frame_of(root->kernel_l3[0])->live++);
     PLANT("leak", frame_alloc(root, FRAME_RAM));
     PLANT("double-use", (void)p2m_set_ram(root, (gfn_t){ root->ram_pages - 1 },

@@ -3,7 +3,7 @@
 
 KINDS = ("maps", "grant-count", "pin-count", "charge", "live-count", "leak", "double-use", "free-list",
          "quarantine", "no-grant", "shared-page", "mmio", "leaf-bits", "shared-writable",
-         "table-reachable", "views", "write-exec")
+         "table-reachable", "vcpus", "views", "write-exec")
 
 
 def root(system, append):

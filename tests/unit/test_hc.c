@@ -342,6 +342,143 @@ START_TEST(test_context)
 }
 END_TEST
 
+/* A domain of three, of which the second is driven through every state. */
+START_TEST(test_vcpus)
+{
+    static const uint64_t none[] = { 3, 4, HV_MAX_VCPUS, HV_MAX_VCPUS + 1, (uint64_t)1 << 32, FAR };
+    struct hv_domain_create c = good;
+    struct domain *d;
+    uint64_t id;
+
+    c.vcpus = 3;
+    id = (uint64_t)create(c);
+    d = domain_find(id);
+    ck_assert_ptr_ne(d, NULL);
+    *(struct hv_vcpu_context *)buffer() = (struct hv_vcpu_context){ .rip = HV_KERNEL_IMAGE };
+    ck_assert_int_eq(hc_vcpu_create(id, 0), -HV_EBUSY);
+    ck_assert_int_eq(hc_vcpu_set_context(id, 1, BUFFER), -HV_EINVAL);
+    /* Without the quota, at each frame, nothing stays. */
+    for (uint64_t room = 0; room < 2; room++) {
+        uint64_t used = d->used, quota = d->quota;
+
+        d->quota = used + room;
+        ck_assert_int_eq(hc_vcpu_create(id, 1), -HV_ENOMEM);
+        ck_assert_uint_eq(d->used, used);
+        d->quota = quota;
+    }
+    ck_assert_int_eq(hc_vcpu_create(id, 1), 0);
+    ck_assert_int_eq(hc_vcpu_create(id, 1), -HV_EBUSY);
+    ck_assert_int_eq(hc_vcpu_up(id, 1), -HV_EINVAL); /* not started */
+    ck_assert_int_eq(hc_vcpu_down(id, 1), -HV_EINVAL);
+    ck_assert_int_eq(hc_vcpu_set_context(id, 0, BUFFER), 0);
+    ck_assert_int_eq(hc_domain_start(id), 0);
+    for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+        ck_assert_int_eq(hc_vcpu_create(id, none[i]), -HV_EINVAL);
+        ck_assert_int_eq(hc_vcpu_up(id, none[i]), -HV_EINVAL);
+        ck_assert_int_eq(hc_vcpu_down(id, none[i]), -HV_EINVAL);
+        ck_assert_int_eq(hc_vcpu_set_affinity(id, none[i], 1), -HV_EINVAL);
+        ck_assert_int_eq(hc_event_bind(id, HV_BIND_IPI, none[i], 0, 0), -HV_EINVAL);
+    }
+    ck_assert_int_eq(hc_vcpu_up(id, 2), -HV_EINVAL); /* not made */
+    ck_assert_int_eq(hc_vcpu_up(id, 1), -HV_EINVAL); /* no context */
+    ck_assert_int_eq(hc_vcpu_set_context(id, 1, BUFFER), 0);
+    ck_assert_uint_eq(d->vcpu[0]->sched.weight, d->weight * SCHED_WEIGHT_SCALE);
+    ck_assert_int_eq(hc_vcpu_up(id, 1), 0);
+    ck_assert_uint_eq(d->vcpu[1]->wait, 0);
+    ck_assert_int_eq(hc_vcpu_up(id, 1), -HV_EBUSY);
+    ck_assert_int_eq(hc_vcpu_set_context(id, 1, BUFFER), -HV_EBUSY);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_uint_eq(d->vcpu[i]->sched.weight, d->weight * SCHED_WEIGHT_SCALE / 2);
+    ck_assert_int_eq(hc_vcpu_down(id, 1), 0);
+    ck_assert_int_eq(hc_vcpu_down(id, 1), 0);
+    ck_assert_uint_eq(d->vcpus_up, 1);
+    ck_assert_uint_eq(d->vcpu[1]->wait, VCPU_OFFLINE);
+    ck_assert_uint_eq(d->vcpu[0]->sched.weight, d->weight * SCHED_WEIGHT_SCALE);
+    d->vcpu[1]->io_pending = 1;
+    ck_assert_int_eq(hc_vcpu_set_context(id, 1, BUFFER), -HV_EBUSY);
+    d->vcpu[1]->io_pending = 0;
+    d->vcpu[1]->wait |= VCPU_BLOCKED;
+    ck_assert_int_eq(hc_vcpu_set_context(id, 1, BUFFER), 0);
+    ck_assert_uint_eq(d->vcpu[1]->wait, VCPU_OFFLINE);
+    /* Made, and up, in a pause: it runs when that ends. */
+    ck_assert_int_eq(hc_domain_pause(id), 0);
+    ck_assert_int_eq(hc_vcpu_create(id, 2), 0);
+    ck_assert_int_eq(hc_vcpu_set_context(id, 2, BUFFER), 0);
+    ck_assert_int_eq(hc_vcpu_up(id, 2), 0);
+    ck_assert_uint_eq(d->vcpu[2]->wait, VCPU_PAUSED);
+    ck_assert_int_eq(hc_domain_unpause(id), 0);
+    ck_assert_uint_eq(d->vcpu[2]->wait, 0);
+    ck_assert_uint_eq(d->vcpu[1]->wait, VCPU_OFFLINE);
+    host_audit();
+    domain_shutdown(d, 0);
+    ck_assert_int_eq(hc_vcpu_up(id, 1), -HV_EDEAD);
+    ck_assert_int_eq(hc_vcpu_down(id, 2), -HV_EDEAD);
+    ck_assert_int_eq(hc_vcpu_set_context(id, 1, BUFFER), -HV_EDEAD);
+    ck_assert_uint_eq(d->vcpu[1]->wait, VCPU_OFFLINE);
+    while (hc_domain_destroy(id) > 0) {
+    }
+    ck_assert_int_eq(hc_vcpu_up(id, 1), -HV_EPERM);
+    host_audit();
+}
+END_TEST
+
+START_TEST(test_shares_and_processors)
+{
+    const uint64_t id = grandchild->id;
+    const uint32_t both = child->weight + grandchild->weight;
+
+    ck_assert_int_eq(hc_vcpu_set_affinity(HV_SELF, 0, 1), -HV_EPERM);
+    ck_assert_int_eq(hc_vcpu_set_affinity(root->id, 0, 1), -HV_EPERM);
+    ck_assert_int_eq(hc_vcpu_set_affinity(id, 0, 0), -HV_EINVAL);
+    ck_assert_int_eq(hc_vcpu_set_affinity(id, 0, 2), -HV_EINVAL); /* there is one processor */
+    ck_assert_int_eq(hc_vcpu_set_affinity(id, 0, 3), 0);
+    ck_assert_uint_eq(grandchild->vcpu[0]->sched.affinity & 3, 3);
+    ck_assert_int_eq(hc_sched_set(HV_SELF, 1, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_sched_set(stranger->id, 1, 0), -HV_EPERM);
+    ck_assert_int_eq(hc_sched_set(id, 0, 0), -HV_EINVAL);
+    ck_assert_int_eq(hc_sched_set(id, 65536, 0), -HV_EINVAL);
+    ck_assert_int_eq(hc_sched_set(id, 1, 6401), -HV_EINVAL);
+    /* It comes out of the parent's, of which some stays. */
+    ck_assert_int_eq(hc_sched_set(id, both, 0), -HV_EPERM);
+    ck_assert_uint_eq(child->weight + grandchild->weight, both);
+    ck_assert_int_eq(hc_sched_set(id, both - 1, 50), 0);
+    ck_assert_uint_eq(child->weight, 1);
+    ck_assert_uint_eq(child->vcpu[0]->sched.weight, SCHED_WEIGHT_SCALE);
+    ck_assert_uint_eq(grandchild->vcpu[0]->sched.weight, (both - 1) * SCHED_WEIGHT_SCALE);
+    ck_assert_uint_eq(grandchild->vcpu[0]->cap, 50);
+    ck_assert_int_eq(hc_sched_set(id, 1, 0), 0);
+    ck_assert_uint_eq(child->weight, both - 1);
+    ck_assert_uint_eq(grandchild->vcpu[0]->cap, 0);
+    host_run(root);
+    ck_assert_int_eq(hc_vcpu_set_affinity(HV_SELF, 0, 1), 0);
+    ck_assert_int_eq(hc_sched_set(child->id, 65535, 0), 0); /* root shares out the machine */
+    ck_assert_uint_eq(root->weight, 256);
+}
+END_TEST
+
+START_TEST(test_ipi)
+{
+    int64_t port = hc_event_bind(HV_SELF, HV_BIND_IPI, 0, 0, 0);
+    uint64_t bit = (uint64_t)1 << port;
+    struct hv_event_status s;
+
+    ck_assert_int_gt(port, 0);
+    ck_assert_int_eq(hc_event_bind(HV_SELF, HV_BIND_IPI, 1, 0, 0), -HV_EINVAL);
+    ck_assert_int_eq(hc_event_status(HV_SELF, (uint64_t)port, BUFFER), 0);
+    memcpy(&s, buffer(), sizeof(s));
+    ck_assert_uint_eq(s.state, HV_PORT_IPI);
+    ck_assert_uint_eq(s.rate, 0);
+    ck_assert_int_eq(hc_event_set_vcpu(HV_SELF, (uint64_t)port, 0), -HV_EINVAL);
+    ck_assert_int_eq(hc_event_set_rate(HV_SELF, (uint64_t)port, 1, 1), -HV_EINVAL);
+    ck_assert_int_eq(hc_event_send((uint64_t)port), 0);
+    ck_assert(child->vcpu[0]->page->pending[0][0] & bit);
+    ck_assert_int_eq(hc_event_close(HV_SELF, (uint64_t)port), 0);
+    ck_assert(!(child->vcpu[0]->page->pending[0][0] & bit));
+    ck_assert_int_eq(hc_event_send((uint64_t)port), -HV_EINVAL);
+    host_audit();
+}
+END_TEST
+
 static uint8_t byte_of(struct domain *d, uint64_t gpa)
 {
     return ((uint8_t *)host_ram(d, gpa / PAGE))[gpa % PAGE];
@@ -672,6 +809,9 @@ int main(void)
     tcase_add_test(tc, test_create);
     tcase_add_test(tc, test_the_right_to_create);
     tcase_add_test(tc, test_context);
+    tcase_add_test(tc, test_vcpus);
+    tcase_add_test(tc, test_shares_and_processors);
+    tcase_add_test(tc, test_ipi);
     tcase_add_test(tc, test_copy);
     tcase_add_test(tc, test_assign_only_what_one_holds);
     tcase_add_test(tc, test_events_on_behalf);

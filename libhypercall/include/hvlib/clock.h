@@ -10,7 +10,8 @@
 
 HV_C_BEGIN
 
-/** Nanoseconds since boot. Never runs backwards on one vCPU. */
+/** Nanoseconds since boot, by the calling vCPU's record: no vCPU's is behind what another has read
+ * where the processors' counters agree, which the hypervisor checks when it boots. */
 uint64_t hv_now(void);
 
 /** The same for a value of the time stamp counter, by a given record; pure. */

@@ -3,7 +3,8 @@
  * Grants: lending own pages, mapping others' into windows.
  *
  * A mapped window lies at hv_va(window GFN * 4096). Its memory can go at any instruction: touch it
- * through hvlib/guard.h only, unless the owner is trusted.
+ * through hvlib/guard.h only, unless the owner is trusted. These functions may be called by several
+ * vCPUs at once.
  */
 #ifndef HVLIB_GRANT_H
 #define HVLIB_GRANT_H

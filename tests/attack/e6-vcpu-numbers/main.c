@@ -7,10 +7,11 @@
  * mispredicted branch. Or a vCPU is set up, started and stopped in an order that nobody thought of:
  * twice, while it runs, when it is gone.
  *
- * This version has one vCPU a domain. The guest names every number up to 4,096 and the nasty ones
+ * The guest names every number up to 4,096 and the nasty ones
  * in each call that takes one, on itself, on a child in each state of its life, and on one that is
- * half taken apart; it sets contexts, starts, pauses and destroys in every order. A vulnerable
- * system uses a pointer behind the last vCPU, or runs one that has no context.
+ * half taken apart; it sets contexts, starts, pauses and destroys in every order. On a domain of
+ * four it makes the calls of vCPUs at random, with a model that says what each must answer. A
+ * vulnerable system uses a pointer behind the last vCPU, or runs one that has no context.
  */
 #include "hvlib/builder.h"
 #include "nasty.h"
@@ -39,6 +40,12 @@ static void check_number(uint64_t dom, uint64_t vcpu, int64_t in_state, int64_t 
     CHECK_EQ(hv_io_complete(dom, vcpu, 0, hv_gpa(page)), self ? -HV_EPERM : error);
     CHECK_EQ(hv_call_trace(dom, vcpu, HV_CALLS_NEWEST), self ? -HV_EPERM : error);
     CHECK_EQ(hv_call_trace_read(dom, vcpu, 0, hv_gpa(page), 1), self ? -HV_EPERM : error);
+    CHECK_EQ(hv_vcpu_create(dom, vcpu), error);
+    CHECK_EQ(hv_vcpu_up(dom, vcpu), error);
+    CHECK_EQ(hv_vcpu_down(dom, vcpu), error);
+    CHECK_EQ(hv_event_bind(dom, HV_BIND_IPI, vcpu, 0, 0), error);
+    if (self)
+        CHECK_EQ(hv_vcpu_set_affinity(dom, vcpu, 1), test_is("root") ? error : -HV_EPERM);
     memset(page, 0xaa, 64);
 }
 
@@ -154,6 +161,115 @@ static void check_killed(void)
     CHECK_EQ(hv_domain_end(dom), 0);
 }
 
+/* ---- at random ---- */
+
+#define MANY  4u
+#define CALLS 4000u
+
+static struct {
+    bool made, context, up;
+} model[MANY];
+
+static uint64_t seed = 1;
+
+static uint64_t below(uint64_t n)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (seed >> 33) % n;
+}
+
+static int64_t expect_create(uint64_t n)
+{
+    if (model[n].made)
+        return -HV_EBUSY;
+    model[n].made = true;
+    return 0;
+}
+
+static int64_t expect_context(uint64_t n)
+{
+    if (!model[n].made)
+        return -HV_EINVAL;
+    if (model[n].up)
+        return -HV_EBUSY;
+    model[n].context = true;
+    return 0;
+}
+
+static int64_t expect_up(uint64_t n)
+{
+    if (!model[n].made || !model[n].context)
+        return -HV_EINVAL;
+    if (model[n].up)
+        return -HV_EBUSY;
+    model[n].up = true;
+    return 0;
+}
+
+static int64_t expect_down(uint64_t n)
+{
+    if (!model[n].made)
+        return -HV_EINVAL;
+    model[n].up = false;
+    return 0;
+}
+
+static void check_random(void)
+{
+    uint64_t dom = (uint64_t)NEED(raw_create((struct hv_domain_create){
+        .quota = 80, .ram_pages = 4, .window_pages = 1, .vcpus = MANY, .weight = 1 }));
+    bool paused = false;
+
+    memset(model, 0, sizeof model);
+    raw_spin(dom);
+    model[0].made = model[0].context = model[0].up = true;
+    for (unsigned i = 0; i < CALLS; i++) {
+        uint64_t n = below(MANY);
+
+        switch (below(6)) {
+        case 0:
+            CHECK_EQ(hv_vcpu_create(dom, n), expect_create(n));
+            break;
+        case 1:
+            CHECK_EQ(hv_vcpu_set_context(dom, n, hv_gpa(&context)), expect_context(n));
+            break;
+        case 2:
+            CHECK_EQ(hv_vcpu_up(dom, n), expect_up(n));
+            break;
+        case 3:
+            while (NEED(hv_vcpu_down(dom, model[n].made ? n : 0)) > 0)
+                ;
+            (void)expect_down(model[n].made ? n : 0);
+            break;
+        case 4:
+            CHECK_EQ(hv_domain_pause(dom), paused ? -HV_EINVAL : 0);
+            CHECK_EQ(hv_domain_unpause(dom), 0);
+            paused = false;
+            break;
+        default:
+            hv_yield();
+        }
+    }
+    for (uint64_t n = 0; n < MANY; n++)
+        CHECK_EQ(hv_vcpu_set_affinity(dom, n, 1), model[n].made ? 0 : -HV_EINVAL);
+    CHECK_EQ(hv_domain_end(dom), 0);
+}
+
+/* On itself: a domain that may have one. */
+static void be_single(void)
+{
+    CHECK_EQ(hv_event_set_vcpu(HV_SELF, port, 0), 0);
+    check_numbers(HV_SELF, -HV_EINVAL, -HV_EINVAL);
+    CHECK_EQ(hv_vcpu_set_context(HV_SELF, 0, hv_gpa(&context)), -HV_EBUSY);
+    CHECK_EQ(hv_vcpu_create(HV_SELF, 0), -HV_EBUSY);
+    CHECK_EQ(hv_vcpu_up(HV_SELF, 0), -HV_EBUSY);
+    CHECK_EQ(hv_vcpu_up(hv_start_parent(), 0), -HV_EPERM);
+    CHECK_EQ(hv_vcpu_down(hv_start_parent(), 0), -HV_EPERM);
+    CHECK_EQ(hv_vcpu_create(hv_start_parent(), 1), -HV_EPERM);
+    CHECK_EQ(hv_vcpu_set_affinity(HV_SELF, 0, 1), -HV_EPERM);
+    CHECK_EQ(hv_sched_set(HV_SELF, 1, 0), -HV_EPERM);
+}
+
 void test_main(void)
 {
     uint64_t self = hv_start_domain_id();
@@ -161,8 +277,12 @@ void test_main(void)
     page = test_pages(1);
     context = (struct hv_vcpu_context){ .rip = HV_KERNEL_START, .rsp = HV_KERNEL_START };
     port = (uint64_t)NEED(hv_event_offer(HV_SELF, NULL, NULL));
-    CHECK_EQ(hv_event_set_vcpu(HV_SELF, port, 0), 0);
-    check_numbers(HV_SELF, -HV_EINVAL, -HV_EINVAL);
+    if (!test_is("root")) {
+        be_single();
+        return;
+    }
+    test_join(test_spawn("single", 0));
+    check_random();
     CHECK_EQ(hv_vcpu_set_context(self, 0, hv_gpa(&context)), -HV_EBUSY);
     CHECK_EQ(hv_domain_start(self), -HV_EPERM);
     CHECK_EQ(hv_domain_pause(self), -HV_EPERM);

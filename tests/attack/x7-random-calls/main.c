@@ -285,8 +285,10 @@ static const struct call {
 };
 
 /* Those after which the guest would not go on making calls. */
-static bool ends_it(uint32_t nr)
+static bool ends_it(uint32_t nr, const uint64_t a[6])
 {
+    if ((nr == HV_NR_vcpu_up || nr == HV_NR_vcpu_down) && is_own(a[0]))
+        return true;
     return nr == HV_NR_set_entry || nr == HV_NR_return_to_user || nr == HV_NR_switch ||
            nr == HV_NR_block || nr == HV_NR_poll || nr == HV_NR_shutdown ||
            nr == HV_NR_console_write;
@@ -324,7 +326,7 @@ static void one_call(void)
 
     for (int i = 0; i < 6; i++)
         a[i] = calls[nr].argument[i] ? argument(calls[nr].argument[i], nr, is_own(a[0])) : draw();
-    if (ends_it(nr))
+    if (ends_it(nr, a))
         return;
     fill(nr, a);
     r = hv_call6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);

@@ -100,7 +100,15 @@ def domain(text):
 
 def vcpus(d):
     for n in range(number(d["nr_vcpus"])):
-        yield d["vcpu"][n].dereference()
+        if number(d["vcpu"][n]):
+            yield d["vcpu"][n].dereference()
+
+
+def vcpu_of(d, text):
+    for v in vcpus(d):
+        if number(v["id"]) == int(text, 0):
+            return v
+    raise gdb.GdbError(f"domain {number(d['id'])} has no vCPU {text}")
 
 
 def loaded(v):
@@ -286,7 +294,7 @@ def show_domains():
         parent = number(d["parent"]["id"]) if number(d["parent"]) else "-"
         report = d["report"].string()
         print(f"domain {number(d['id'])}: {DOMAIN_STATES[number(d['state'])]}, parent {parent}, "
-              f"vCPUs {number(d['nr_vcpus'])}, frames {number(d['used'])} of {number(d['quota'])}, "
+              f"vCPUs {len(list(vcpus(d)))}, frames {number(d['used'])} of {number(d['quota'])}, "
               f"RAM pages {number(d['ram_pages'])}{', ' + report if report else ''}")
 
 
@@ -312,7 +320,7 @@ def show_vcpus():
 def show_regs(dom, vcpu="0"):
     """pv regs DOMAIN [VCPU]: the registers in the guest, also of a domain that has ended"""
     d = domain(dom)
-    v = list(vcpus(d))[int(vcpu, 0)]
+    v = vcpu_of(d, vcpu)
     regs, user = guest_registers(v)
     print(f"domain {number(d['id'])} vCPU {number(v['id'])}, {'user' if user else 'kernel'} mode, "
           f"last trap {value_text('hv_trap_t', number(v['regs']['vector']))} "
@@ -335,7 +343,7 @@ def show_bt(dom=None, vcpu="0"):
             return
         v = v.dereference()
     else:
-        v = list(vcpus(domain(dom)))[int(vcpu, 0)]
+        v = vcpu_of(domain(dom), vcpu)
     print(f"-- domain {number(v['domain']['id'])} --\n" + backtrace_of(v), end="")
 
 
@@ -438,7 +446,7 @@ def show_trace(count="20"):
 
 def show_calls(dom, vcpu="0"):
     """pv calls DOMAIN [VCPU]: the last hypercalls that were recorded, and where they were made"""
-    v = list(vcpus(domain(dom)))[int(vcpu, 0)]
+    v = vcpu_of(domain(dom), vcpu)
     kept = v["call"].type.range()[1] + 1
     end = number(v["calls_next"])
     for at in range(max(0, end - kept), end):
