@@ -23,6 +23,14 @@ def test_pingpong(system):
     system.check(int(played[1]) < 10_000, f"10,000 instructions a round trip, not {played[1]}")
 
 
+def test_parallel(system):
+    "four vCPUs of one guest add up numbers"
+    with system.boot("parallel.elf") as machine:
+        machine.expect(r"^parallel: 1 \+ 2 \+ \.\.\. \+ 1000000 = 500000500000, by 4 vCPUs$")
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a clean end, not: {end}")
+
+
 def test_pingpong_alone(system):
     "without a second module pingpong says what it misses"
     with system.boot("pingpong.elf") as machine:

@@ -131,11 +131,12 @@ def every_example(system, compiler):
         kit.boot("echo/echo.elf", text="one\ntwo", said=r"echo: [^\n]*\none\n1: one\ntwo\necho: 1 lines\n")
         kit.boot("blockread/blockread.elf", "--disk", disk,
                  said=rf"blockread: 1031 sectors, read-only, CRC-32 {zlib.crc32(image):08x}\n")
+        kit.boot("parallel/parallel.elf", said=r"parallel: [^\n]* = 500000500000, by \d vCPUs\n")
         kit.boot("cxx/cxx.elf", said=r"(cxx: a \w+ of \d+\n){2}cxx: 64 in all, from C\+\+17\n")
         kit.boot("pingpong/pingpong.elf", "--as-root", "--module", "pingpong/pingpong.elf",
                  said=r"pingpong: 1000 round trips, \d+ ns each\n")
         kit.boot("boxes/boxes.elf", "--as-root", "--module", "boxes/boxes.elf", said=BOXES)
-        known = {"hello", "timer", "echo", "blockread", "cxx", "pingpong", "boxes"}
+        known = {"hello", "timer", "echo", "blockread", "cxx", "parallel", "pingpong", "boxes"}
         for example in set(examples) - known:
             kit.boot(f"{example}/{example}.elf", said=None)
         done = kit.run("make", "run", where=os.path.join(kit.work, "hello"))
