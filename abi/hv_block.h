@@ -17,9 +17,11 @@
 #define HV_BLOCK_WRITE 1u
 #define HV_BLOCK_FLUSH 2u
 
-/** hv_device_page.back.config of a block device. */
+/** hv_device_page.back.config of a block device. HV_BLOCK_MAX_INFLIGHT is of all queues together.
+ */
 #define HV_BLOCK_CONFIG_SECTORS 0u /**< size of the disk */
 #define HV_BLOCK_CONFIG_FLAGS   1u /**< HV_BLOCK_RO */
+#define HV_BLOCK_CONFIG_QUEUES  2u /**< queues 0..n-1 are served, at most those offered; 0 is 1 */
 #define HV_BLOCK_RO             ((uint64_t)1 << 0)
 
 /** A request: sectors [sector, sector + count) from or to bytes at `offset` of data region

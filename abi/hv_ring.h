@@ -25,6 +25,19 @@
 /** Data regions of a device. */
 #define HV_DEV_MAX_GRANTS 24u
 
+/** Queues of a device: each is a pair of rings and a port. */
+#define HV_DEV_MAX_QUEUES 8u
+
+/** A queue beyond the first, written by the front end before OFFER. Its rings have as many pages as
+ * the first one's. */
+struct hv_device_queue {
+    uint64_t request_ref;
+    uint64_t response_ref;
+    uint32_t port; /**< of the front end, made for the back end's domain, which binds to it */
+    uint32_t rsvd;
+};
+HV_STATIC_ASSERT(sizeof(struct hv_device_queue) == 24, "layout");
+
 /** The device page. Front end writes `front`, back end writes `back`; state last, with release. */
 struct hv_device_page {
     struct {
@@ -36,7 +49,9 @@ struct hv_device_page {
         uint32_t region_count;
         uint64_t request_ref;  /**< grant of the request ring's pages, read-only */
         uint64_t response_ref; /**< grant of the response ring's pages, read-write */
-        uint64_t rsvd[3];
+        uint32_t queues;       /**< offered, 1..HV_DEV_MAX_QUEUES; 0 is 1 */
+        uint32_t rsvd2;
+        uint64_t rsvd[2];
         uint64_t region_ref[HV_DEV_MAX_GRANTS]; /**< grants of data regions, read-write, 512 pages
                                                    each but the last */
         uint64_t region_pages[HV_DEV_MAX_GRANTS];
@@ -48,7 +63,8 @@ struct hv_device_page {
         uint64_t features;
         uint64_t config[14]; /**< by class, see hv_block.h */
     } back;
-    uint64_t rsvd1[432];
+    struct hv_device_queue queue[HV_DEV_MAX_QUEUES - 1]; /**< by the front end: queues 1, 2, … */
+    uint64_t rsvd1[411];
 };
 HV_STATIC_ASSERT(sizeof(struct hv_device_page) == 4096, "layout");
 

@@ -30,7 +30,8 @@ int64_t hv_front_offer(struct hv_front *f, const struct hv_offer *offer)
 {
     struct hv_device_page *p = f->page;
 
-    if (offer->ring_pages == 0 || offer->ring_pages > 8 || offer->region_count > HV_DEV_MAX_GRANTS)
+    if (offer->ring_pages == 0 || offer->ring_pages > 8 ||
+        offer->region_count > HV_DEV_MAX_GRANTS || offer->queues > HV_DEV_MAX_QUEUES)
         return -HV_EINVAL;
     /* The back end reads the offer only between OFFER and its answer. */
     front_state(f, HV_DEV_RESET);
@@ -38,10 +39,12 @@ int64_t hv_front_offer(struct hv_front *f, const struct hv_offer *offer)
     p->front.features = f->offered = offer->features;
     p->front.ring_pages = offer->ring_pages;
     p->front.region_count = offer->region_count;
+    p->front.queues = offer->queues;
     p->front.request_ref = offer->request_ref;
     p->front.response_ref = offer->response_ref;
     memcpy(p->front.region_ref, offer->region_ref, sizeof p->front.region_ref);
     memcpy(p->front.region_pages, offer->region_pages, sizeof p->front.region_pages);
+    memcpy(p->queue, offer->queue, sizeof p->queue);
     front_state(f, HV_DEV_OFFER);
     return 0;
 }
@@ -109,7 +112,8 @@ void hv_back_init(struct hv_back *b, struct hv_device_page *page)
 
 static bool offer_in_range(const struct hv_offer *o)
 {
-    if (o->ring_pages == 0 || o->ring_pages > 8 || o->region_count > HV_DEV_MAX_GRANTS)
+    if (o->ring_pages == 0 || o->ring_pages > 8 || o->region_count > HV_DEV_MAX_GRANTS ||
+        o->queues > HV_DEV_MAX_QUEUES)
         return false;
     for (uint32_t i = 0; i < o->region_count; i++) {
         if (o->region_pages[i] == 0 || o->region_pages[i] > 512)
@@ -118,17 +122,19 @@ static bool offer_in_range(const struct hv_offer *o)
     return true;
 }
 
-/* One copy of the front end's line; what is checked and used is the copy. */
+/* One copy of the front end's lines; what is checked and used is the copy. */
 static int64_t take_offer(struct hv_back *b, uint32_t generation)
 {
     __typeof__(b->page->front) front;
 
-    if (hv_guard_copy_from(&front, &b->page->front, sizeof front) < 0)
+    if (hv_guard_copy_from(&front, &b->page->front, sizeof front) < 0 ||
+        hv_guard_copy_from(b->offer.queue, b->page->queue, sizeof b->offer.queue) < 0)
         return -HV_EDEAD;
     b->generation = generation;
     b->offer.features = front.features;
     b->offer.ring_pages = front.ring_pages;
     b->offer.region_count = front.region_count;
+    b->offer.queues = front.queues > 0 ? front.queues : 1;
     b->offer.request_ref = front.request_ref;
     b->offer.response_ref = front.response_ref;
     memcpy(b->offer.region_ref, front.region_ref, sizeof b->offer.region_ref);

@@ -248,10 +248,31 @@ static char *buffers_for(struct block_device *d)
     return first ? first : page_alloc(DEPTH * BLOCK_MAX_BYTES / PAGE_SIZE);
 }
 
+/* The reads at DEPTH, over `queues=` queues in turn. */
+static int over_queues(struct row *r, uint64_t queues, char *buffers)
+{
+    int error = 0;
+
+    for (unsigned k = 0; k < sizeof(kinds) / sizeof(kinds[0]) && error == 0; k++) {
+        if (kinds[k].op == BLOCK_READ) {
+            r->op = kinds[k].op;
+            r->count = kinds[k].count;
+            format_text(r->name, sizeof(r->name), "block.%s_q32_queues%lu", kinds[k].name, queues);
+            error = depth_many(r, buffers);
+        }
+    }
+    return error;
+}
+
 /* All kinds at depth 1, and at DEPTH where the driver takes more than one request at a time. */
 static int all_kinds(struct row *r, char *buffers)
 {
+    uint64_t queues = option_number("queues", 0);
     int error = 0;
+
+    if (queues > 0) {
+        return over_queues(r, queues, buffers);
+    }
 
     for (unsigned deep = 0; deep <= (r->device->depth > 1); deep++) {
         for (unsigned k = 0; k < sizeof(kinds) / sizeof(kinds[0]) && error == 0; k++) {

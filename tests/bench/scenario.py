@@ -178,6 +178,13 @@ def block_scenarios():
                        options=options)
 
 
+def queue_scenarios():
+    """The reads with many under way, over several queues of the split driver."""
+    for queues in (2, 4):
+        yield Scenario(f"block_pv_queues{queues}", ("block",), block, PV, medium="memory",
+                       options={"way": "split", "cmdline": f"vda=pv queues={queues}"})
+
+
 def console_scenarios():
     yield Scenario("console_pv", ("console",), console, PV, waits=True,
                    options={"cmdline": "mode=pv", "conf": []})
@@ -195,4 +202,4 @@ def none(patterns):
 MICRO = tuple("hypercall event trap memory grant time sched boot".split())
 SCENARIOS = [Scenario("micro", MICRO, micro, {"guest": "tests/bench/micro.elf", "hyp": "hyp.elf"}),
              Scenario("bounds", ("bound",), bounds, {"guest": "tests/guest/bounds.elf", "hyp": "hyp.elf"}),
-             *block_scenarios(), *console_scenarios()]
+             *block_scenarios(), *queue_scenarios(), *console_scenarios()]

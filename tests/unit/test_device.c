@@ -169,6 +169,38 @@ START_TEST(test_bad_offers)
     make_offer();
     page->front.region_pages[0] = 0;
     expect_dead_offer();
+    o = offer();
+    o.queues = HV_DEV_MAX_QUEUES + 1;
+    ck_assert_int_eq(hv_front_offer(&f, &o), -HV_EINVAL);
+    make_offer();
+    page->front.queues = HV_DEV_MAX_QUEUES + 1;
+    expect_dead_offer();
+    make_offer();
+    page->front.queues = 0xffffffff;
+    expect_dead_offer();
+}
+END_TEST
+
+/* Each queue arrives as it was offered; who says nothing of queues has one. */
+START_TEST(test_queues)
+{
+    struct hv_offer o = offer();
+
+    make_offer();
+    ck_assert_int_eq(hv_back_step(&b), HV_DEV_OFFER);
+    ck_assert_uint_eq(b.offer.queues, 1);
+    for (uint32_t queues = 1; queues <= HV_DEV_MAX_QUEUES; queues++) {
+        hv_front_reset(&f);
+        ck_assert_int_eq(hv_back_step(&b), HV_DEV_RESET);
+        ck_assert_int_eq(hv_back_reset(&b), 0);
+        o.queues = queues;
+        for (uint32_t n = 1; n < queues; n++)
+            o.queue[n - 1] = (struct hv_device_queue){ 200 + n, 300 + n, 400 + n, 0 };
+        ck_assert_int_eq(hv_front_offer(&f, &o), 0);
+        ck_assert_int_eq(hv_back_step(&b), HV_DEV_OFFER);
+        ck_assert_uint_eq(b.offer.queues, queues);
+        ck_assert_int_eq(memcmp(b.offer.queue, o.queue, sizeof o.queue), 0);
+    }
 }
 END_TEST
 
@@ -309,6 +341,7 @@ int main(void)
     tcase_add_test(tc, test_back_restarts);
     tcase_add_test(tc, test_refused);
     tcase_add_test(tc, test_bad_offers);
+    tcase_add_test(tc, test_queues);
     tcase_add_test(tc, test_bad_answers);
     tcase_add_test(tc, test_gone);
     tcase_add_test(tc, test_offer_changes_meanwhile);

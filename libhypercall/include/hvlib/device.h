@@ -36,10 +36,12 @@ struct hv_offer {
     uint64_t features;
     uint32_t ring_pages; /**< 1..8 */
     uint32_t region_count;
+    uint32_t queues; /**< 0..HV_DEV_MAX_QUEUES; 0 is 1 */
     uint64_t request_ref;
     uint64_t response_ref;
     uint64_t region_ref[HV_DEV_MAX_GRANTS];
-    uint64_t region_pages[HV_DEV_MAX_GRANTS]; /**< each 1..512 */
+    uint64_t region_pages[HV_DEV_MAX_GRANTS];            /**< each 1..512 */
+    struct hv_device_queue queue[HV_DEV_MAX_QUEUES - 1]; /**< queues 1, 2, … */
 };
 
 struct hv_front {

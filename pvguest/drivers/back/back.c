@@ -32,44 +32,93 @@ static void raised(void *arg)
     back_wake(arg);
 }
 
-static void notify(struct back *b)
+static void notify(struct back *b, uint32_t port)
 {
     b->sends++;
-    (void)hv_event_send(b->place.port);
+    (void)hv_event_send(port);
 }
 
-int64_t back_push(struct back *b)
+/* Of the device page: by the port that the builder made. */
+static void tell(struct back *b)
 {
-    int64_t wanted = hv_ring_push(&b->ring);
+    notify(b, b->place.port);
+}
+
+int64_t back_push(struct back *b, struct back_queue *q)
+{
+    int64_t wanted = hv_ring_push(&q->ring);
     if (wanted == 1)
-        notify(b);
+        notify(b, q->port);
     return wanted;
 }
 
-static void unmap_rings(struct back *b)
+/* The port of the first queue is the builder's, and stays. */
+static void unmap_queue(struct back *b, struct back_queue *q)
 {
-    uint32_t pages = b->ring_pages;
-    if (b->in)
-        (void)hv_window_unmap(b->in, pages);
-    if (b->out)
-        (void)hv_window_unmap(b->out, pages);
-    b->in = b->out = NULL;
+    if (q->in)
+        (void)hv_window_unmap(q->in, b->ring_pages);
+    if (q->out)
+        (void)hv_window_unmap(q->out, b->ring_pages);
+    if (q->port && q->port != b->place.port) {
+        irq_unregister(q->port);
+        (void)hv_event_close(HV_SELF, q->port);
+    }
+    *q = (struct back_queue){ .port = 0 };
 }
 
-static int64_t map_rings(struct back *b)
+static void unmap_queues(struct back *b)
+{
+    for (uint32_t n = 0; n < HV_DEV_MAX_QUEUES; n++)
+        unmap_queue(b, &b->queue[n]);
+    b->queues = 0;
+}
+
+static int64_t map_ring(const struct back *b, uint64_t ref, uint32_t rights, void **at)
+{
+    int64_t result = hv_window_map(b->place.peer, ref, b->ring_pages, b->place.port, rights, at);
+    if (result < 0)
+        *at = NULL;
+    return result;
+}
+
+/* Bind to a port that the front end says it has made for us: it is the front end's or no one's, and
+ * nobody else is bound to it, or the hypervisor refuses. */
+static int64_t bind_port(struct back *b, struct back_queue *q, uint32_t theirs)
+{
+    int64_t port = hv_event_bind(HV_SELF, HV_BIND_PEER, b->place.peer, theirs, 0);
+    if (port < 0)
+        return port;
+    q->port = (uint32_t)port;
+    /* All of them together may not wake the thread more often than twice the first one. */
+    (void)hv_event_set_rate(HV_SELF, q->port, HV_RATE_DEFAULT / HV_DEV_MAX_QUEUES,
+                            HV_BURST_DEFAULT / HV_DEV_MAX_QUEUES);
+    return irq_register(q->port, raised, b);
+}
+
+static int64_t map_queue(struct back *b, uint32_t n)
 {
     const struct hv_offer *o = &b->device.offer;
+    struct back_queue *q = &b->queue[n];
+    uint64_t request = n ? o->queue[n - 1].request_ref : o->request_ref;
+    uint64_t response = n ? o->queue[n - 1].response_ref : o->response_ref;
+    int64_t result = map_ring(b, request, HV_MAP_READ, &q->in);
+    if (result == 0)
+        result = map_ring(b, response, HV_MAP_READ | HV_MAP_WRITE, &q->out);
+    if (result == 0 && n)
+        result = bind_port(b, q, o->queue[n - 1].port);
+    else
+        q->port = b->place.port;
+    return result;
+}
+
+static int64_t map_queues(struct back *b)
+{
+    const struct hv_offer *o = &b->device.offer;
+    uint32_t count = o->queues < b->ops->queues ? o->queues : b->ops->queues;
+    int64_t result = 0;
     b->ring_pages = o->ring_pages;
-    int64_t result = hv_window_map(b->place.peer, o->request_ref, o->ring_pages, b->place.port,
-                                   HV_MAP_READ, &b->in);
-    if (result < 0) {
-        b->in = NULL;
-        return result;
-    }
-    result = hv_window_map(b->place.peer, o->response_ref, o->ring_pages, b->place.port,
-                           HV_MAP_READ | HV_MAP_WRITE, &b->out);
-    if (result < 0)
-        b->out = NULL;
+    for (b->queues = 0; b->queues < count && result == 0; b->queues++)
+        result = map_queue(b, b->queues);
     return result;
 }
 
@@ -77,7 +126,7 @@ static void disconnect(struct back *b)
 {
     if (b->connected) {
         b->ops->disconnect(b);
-        unmap_rings(b);
+        unmap_queues(b);
     }
     b->connected = b->running = false;
 }
@@ -85,17 +134,17 @@ static void disconnect(struct back *b)
 static void connect(struct back *b)
 {
     memset(b->config, 0, sizeof(b->config));
-    int64_t result = map_rings(b);
+    int64_t result = map_queues(b);
     if (result == 0)
         result = b->ops->connect(b);
     if (result < 0) {
-        unmap_rings(b);
+        unmap_queues(b);
         (void)hv_back_refuse(&b->device);
     } else {
         b->connected = true;
         (void)hv_back_ack(&b->device, 0, b->config);
     }
-    notify(b);
+    tell(b);
 }
 
 /* The ring is broken or a grant is gone, but the device page may still be there: say DEAD, so that
@@ -104,14 +153,14 @@ static void give_up(struct back *b)
 {
     disconnect(b);
     (void)hv_back_refuse(&b->device);
-    notify(b);
+    tell(b);
 }
 
 static void run(struct back *b)
 {
     if (!b->running) {
         b->running = true;
-        notify(b);
+        tell(b);
     }
     int64_t result = b->ops->serve(b);
     if (result < 0)
@@ -128,7 +177,7 @@ static bool let_go(struct back *b)
     disconnect(b);
     if (was) {
         (void)hv_back_reset(&b->device);
-        notify(b);
+        tell(b);
     }
     return was;
 }

@@ -10,8 +10,13 @@
  * mapped, rights; the block layer checks the sectors. Nothing is unmapped while a record is under
  * way.
  *
+ * A front end may have several queues: each is a ring with a port of its own, and all of them share
+ * the records and the regions. A request is answered where it came from. Nothing is promised of the
+ * order of requests; a flush is given to the disk when every write that was answered on whatever
+ * queue was done by it, so it covers them all.
+ *
  * Completions come in handlers and are only noted; the thread answers all of them at once, so one
- * event carries a batch. The ring is asked to wake only when it was found empty.
+ * event carries a batch. A ring is asked to wake only when it was found empty.
  */
 #include "back/back.h"
 #include "back/blkback.h"
@@ -30,7 +35,8 @@ struct io {
     struct block_request r;
     struct block_back *owner;
     struct io *next;
-    uint64_t id; /* the front end's */
+    struct back_queue *queue; /* it came from there, and is answered there */
+    uint64_t id;              /* the front end's */
 };
 
 struct region {
@@ -47,6 +53,7 @@ struct block_back {
     struct io *done;
     struct io **done_end;
     unsigned under_way;
+    uint32_t turn; /* the queue that is looked at first */
     struct wait_queue idle;
     struct region region[HV_DEV_MAX_GRANTS];
     unsigned regions;
@@ -104,7 +111,11 @@ static int64_t block_connect(struct back *b)
 {
     struct block_back *k = of(b);
     const struct hv_offer *o = &b->device.offer;
-    int64_t result = block_ring_init(&b->ring, b->out, o->ring_pages, b->in, o->ring_pages);
+    int64_t result = 0;
+    for (uint32_t n = 0; n < b->queues && result == 0; n++) {
+        struct back_queue *q = &b->queue[n];
+        result = block_ring_init(&q->ring, q->out, o->ring_pages, q->in, o->ring_pages);
+    }
     for (uint32_t n = 0; n < o->region_count && result == 0; n++)
         result = map_region(k, o->region_ref[n], o->region_pages[n]);
     if (result < 0) {
@@ -114,6 +125,7 @@ static int64_t block_connect(struct back *b)
     free_records(k);
     b->config[HV_BLOCK_CONFIG_SECTORS] = k->disk->sectors;
     b->config[HV_BLOCK_CONFIG_FLAGS] = k->read_only ? HV_BLOCK_RO : 0;
+    b->config[HV_BLOCK_CONFIG_QUEUES] = b->queues;
     return 0;
 }
 
@@ -140,10 +152,10 @@ static void io_done(struct block_request *r)
     back_wake(&k->back);
 }
 
-static int64_t answer(struct block_back *k, uint64_t id, uint32_t status)
+static int64_t answer(struct back_queue *q, uint64_t id, uint32_t status)
 {
     struct hv_block_response response = { .id = id, .status = status };
-    return block_ring_put(&k->back.ring, &response);
+    return block_ring_put(&q->ring, &response);
 }
 
 static uint32_t status_of(int status)
@@ -176,7 +188,7 @@ static int64_t answer_done(struct block_back *k)
     for (struct io *io = take_done(k); io;) {
         struct io *next = io->next;
         if (result == 0)
-            result = answer(k, io->id, status_of(io->r.status));
+            result = answer(io->queue, io->id, status_of(io->r.status));
         io->next = k->free;
         k->free = io;
         io = next;
@@ -200,11 +212,12 @@ static uint32_t check(const struct block_back *k, const struct hv_block_request 
     return q->op == HV_BLOCK_WRITE && k->read_only ? HV_BLOCK_EROFS : HV_BLOCK_OK;
 }
 
-static void start(struct block_back *k, const struct hv_block_request *q)
+static void start(struct block_back *k, struct back_queue *from, const struct hv_block_request *q)
 {
     static const enum block_op op[] = { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH };
     struct io *io = k->free;
     k->free = io->next;
+    io->queue = from;
     io->id = q->id;
     io->r = (struct block_request){ .op = op[q->op],
                                     .count = q->count,
@@ -220,23 +233,52 @@ static void start(struct block_back *k, const struct hv_block_request *q)
 }
 
 /* Take requests while there are records for them. 1: the ring may hold more. */
-static int64_t take_requests(struct block_back *k)
+static int64_t take_requests(struct block_back *k, struct back_queue *from)
 {
     struct hv_block_request q;
     int64_t got = 1;
-    while (k->free && (got = block_ring_get(&k->back.ring, &q)) == 1) {
+    while (k->free && (got = block_ring_get(&from->ring, &q)) == 1) {
         uint32_t status = check(k, &q);
         k->stats.requests++;
         if (status == HV_BLOCK_OK) {
-            start(k, &q);
+            start(k, from, &q);
             continue;
         }
         k->stats.refused++;
-        int64_t result = answer(k, q.id, status);
+        int64_t result = answer(from, q.id, status);
         if (result < 0)
             return result;
     }
     return got;
+}
+
+/* From all queues, each round from another one on: records are few, and none may starve. */
+static int64_t take_all(struct block_back *k)
+{
+    struct back *b = &k->back;
+    int64_t got = 0;
+    uint32_t at = k->turn = k->turn + 1 < b->queues ? k->turn + 1 : 0;
+    for (uint32_t n = b->queues; n && got >= 0; n--) {
+        got = take_requests(k, &b->queue[at]);
+        at = at + 1 < b->queues ? at + 1 : 0;
+    }
+    return got;
+}
+
+/* Publish what was answered, also when something is wrong with another queue, and ask for an event
+ * with the next request while there are records for it: without one the next completion wakes the
+ * thread. 1: there is more at once. */
+static int64_t push_all(struct block_back *k)
+{
+    int64_t result = k->done ? 1 : 0;
+    for (struct back_queue *q = k->back.queue; q < k->back.queue + k->back.queues; q++) {
+        int64_t more = back_push(&k->back, q);
+        if (more >= 0)
+            more = result == 0 && k->free ? hv_ring_sleep(&q->ring) : 0;
+        if (more && result >= 0)
+            result = more;
+    }
+    return result;
 }
 
 /* One round: answer, take, tell both sides. 1: there is more at once, 0: wait for an event. */
@@ -244,15 +286,10 @@ static int64_t serve_round(struct block_back *k)
 {
     int64_t result = answer_done(k);
     if (result == 0)
-        result = take_requests(k);
+        result = take_all(k);
     block_kick(k->disk);
-    int64_t pushed = back_push(&k->back);
-    if (result < 0 || pushed < 0)
-        return result < 0 ? result : pushed;
-    if (k->done)
-        return 1;
-    /* Without a free record the next completion wakes the thread. */
-    return k->free ? hv_ring_sleep(&k->back.ring) : 0;
+    int64_t more = push_all(k);
+    return result < 0 ? result : more;
 }
 
 static int64_t block_serve(struct back *b)
@@ -267,6 +304,7 @@ static int64_t block_serve(struct back *b)
 /* --- life ------------------------------------------------------------------------------------- */
 
 static const struct back_ops ops = {
+    .queues = HV_DEV_MAX_QUEUES,
     .connect = block_connect,
     .serve = block_serve,
     .disconnect = block_disconnect,

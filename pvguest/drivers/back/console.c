@@ -44,7 +44,7 @@ static struct console_back *of(struct back *b)
 static int64_t console_connect(struct back *b)
 {
     uint32_t pages = b->device.offer.ring_pages;
-    return console_ring_init(&b->ring, b->out, pages, b->in, pages);
+    return console_ring_init(&b->queue[0].ring, b->queue[0].out, pages, b->queue[0].in, pages);
 }
 
 static void console_disconnect(struct back *b)
@@ -62,14 +62,14 @@ static int64_t send_typed(struct console_back *c)
             slot.text[slot.bytes] = c->typed[(c->tail + slot.bytes) % TYPED];
             slot.bytes++;
         }
-        result = console_ring_put(&c->back.ring, &slot);
+        result = console_ring_put(&c->back.queue[0].ring, &slot);
         if (result == 0)
             c->tail += slot.bytes;
     }
     irq_restore(flags);
     if (result == -HV_EAGAIN)
         result = 0;
-    return result < 0 ? result : back_push(&c->back);
+    return result < 0 ? result : back_push(&c->back, &c->back.queue[0]);
 }
 
 /* Print up to SLOTS slots. 1: there may be more. */
@@ -81,7 +81,7 @@ static int64_t print(struct console_back *c)
     size_t used = 0;
     int64_t got = 1;
     for (unsigned n = 0; n < SLOTS && got == 1; n++) {
-        got = console_ring_get(&c->back.ring, &slot);
+        got = console_ring_get(&c->back.queue[0].ring, &slot);
         if (got == 1 && slot.bytes <= HV_CONSOLE_TEXT) {
             memcpy(text + used, slot.text, slot.bytes);
             used += slot.bytes;
@@ -117,13 +117,14 @@ static int64_t console_serve(struct back *b)
     result = print(c);
     if (result == 1) {
         /* The writer may be waiting for room. */
-        result = hv_ring_consumed(&b->ring);
+        result = hv_ring_consumed(&b->queue[0].ring);
         return result < 0 ? result : 1;
     }
-    return result < 0 ? result : hv_ring_sleep(&b->ring);
+    return result < 0 ? result : hv_ring_sleep(&b->queue[0].ring);
 }
 
 static const struct back_ops ops = {
+    .queues = 1,
     .connect = console_connect,
     .serve = console_serve,
     .disconnect = console_disconnect,

@@ -5,10 +5,15 @@
  * buffer and is copied. Invariant: a tag is free, or its inflight record holds all that is needed
  * to send the request again; the record is cleared when the answer is taken, once.
  *
+ * A CPU puts its requests on a queue of its own, as far as there are enough; tags and buffers are
+ * one for all. Requests have no order, on one queue or several. A flush is put on any of them: it
+ * covers what was acknowledged before on whatever queue, which is all that a flush promises.
+ *
  * Everything runs with interrupts off. Requests are put on the ring as they come and published by
  * kick, so that the back end hears of a batch at once. With many requests under way the front end
  * asks for an event only when half of them are answered.
  */
+#include "cpu.h"
 #include "front/block_front.h"
 #include "kstring.h"
 
@@ -46,15 +51,18 @@ static void buffer_free(struct front_block *b, const void *buffer)
     b->buffers |= (uint32_t)1 << (((const char *)buffer - b->region) / BUFFER_BYTES);
 }
 
-void front_block_send(struct front_block *b)
+/* The queue of the CPU that runs this, or the next one. */
+static struct front_queue *own_queue(struct front_block *b)
 {
-    (void)hv_event_send(b->record.port);
+    unsigned n = b->in_turn ? b->turn++ : cpu_this()->number;
+
+    return b->served == 1 ? b->queue : &b->queue[n % b->served];
 }
 
-static void push(struct front_block *b)
+static void push(struct front_queue *q)
 {
-    if (hv_ring_push(&b->ring) > 0) {
-        front_block_send(b);
+    if (hv_ring_push(&q->ring) > 0) {
+        (void)hv_event_send(q->port);
     }
 }
 
@@ -64,8 +72,9 @@ static uint8_t wire_op(enum block_op op)
 }
 
 /* Give a request a tag and, when its data are elsewhere, a buffer. False: neither is to be had. */
-static bool start(struct front_block *b, struct block_request *r)
+static bool start(struct front_queue *q, struct block_request *r)
 {
+    struct front_block *b = q->owner;
     bool bounce = r->count > 0 && !in_region(b, r->buffer, r->count);
     char *data = r->buffer;
     struct inflight *f;
@@ -80,8 +89,9 @@ static bool start(struct front_block *b, struct block_request *r)
         b->device.stats.copied += (uint64_t)r->count * BLOCK_SECTOR;
     }
     f = &b->inflight[r->tag];
-    b->under_way++;
+    q->under_way++;
     f->request = r;
+    f->queue = q;
     f->order = b->order++;
     f->bounce = bounce;
     f->wire = (struct hv_block_request){ .id = r->tag,
@@ -89,14 +99,16 @@ static bool start(struct front_block *b, struct block_request *r)
                                          .offset = r->count > 0 ? (uint64_t)(data - b->region) : 0,
                                          .count = r->count,
                                          .op = wire_op(r->op) };
-    (void)block_ring_put(&b->ring, &f->wire); /* a ring that broke is replaced, and this resent */
+    (void)block_ring_put(&q->ring, &f->wire); /* a ring that broke is replaced, and this resent */
     return true;
 }
 
-static void start_queued(struct front_block *b)
+static void start_waiting(struct front_queue *q)
 {
-    while (b->queue && start(b, b->queue)) {
-        b->queue = b->queue->next;
+    struct front_block *b = q->owner;
+
+    while (b->waiting && start(q, b->waiting)) {
+        b->waiting = b->waiting->next;
     }
 }
 
@@ -108,24 +120,26 @@ static void submit(struct block_device *d, struct block_request *r)
         block_finish(r, BLOCK_EGONE);
         return;
     }
-    if (b->running && !b->queue && start(b, r)) {
+    if (b->running && !b->waiting && start(own_queue(b), r)) {
         return;
     }
     r->next = NULL;
-    if (b->queue) {
-        b->queue_last->next = r;
+    if (b->waiting) {
+        b->waiting_last->next = r;
     } else {
-        b->queue = r;
+        b->waiting = r;
     }
-    b->queue_last = r;
+    b->waiting_last = r;
 }
 
 static void kick(struct block_device *d)
 {
     struct front_block *b = d->driver;
 
-    if (b->running) {
-        push(b);
+    for (unsigned n = 0; b->running && n < b->served; n++) {
+        if (b->queue[n].ring.prod != b->queue[n].ring.pushed) {
+            push(&b->queue[n]);
+        }
     }
 }
 
@@ -134,9 +148,11 @@ static void buffer_put(struct block_device *d, void *buffer)
     struct front_block *b = d->driver;
 
     buffer_free(b, buffer);
-    if (b->running && b->queue) {
-        start_queued(b);
-        push(b);
+    if (b->running && b->waiting) {
+        struct front_queue *q = own_queue(b);
+
+        start_waiting(q);
+        push(q);
     }
 }
 
@@ -162,7 +178,7 @@ static void finish(struct front_block *b, uint32_t tag, int status)
     struct block_request *r = f->request;
 
     f->request = NULL;
-    b->under_way--;
+    f->queue->under_way--;
     b->tags |= (uint32_t)1 << tag;
     if (f->bounce) {
         char *data = b->region + f->wire.offset;
@@ -176,28 +192,39 @@ static void finish(struct front_block *b, uint32_t tag, int status)
     block_finish(r, status);
 }
 
-/* An answer that names no request under way is the back end's mistake, and ignored. */
-static void take_answers(struct front_block *b)
+/* An answer that names no request under way on this queue is the back end's mistake, and ignored.
+ */
+static void take_answers(struct front_queue *q)
 {
+    struct front_block *b = q->owner;
     struct hv_block_response answer;
 
-    while (block_ring_get(&b->ring, &answer) > 0) {
-        if (answer.id < TAGS && b->inflight[answer.id].request) {
+    while (block_ring_get(&q->ring, &answer) > 0) {
+        if (answer.id < TAGS && b->inflight[answer.id].request &&
+            b->inflight[answer.id].queue == q) {
             finish(b, (uint32_t)answer.id, status_of(answer.status));
         }
     }
 }
 
-void front_block_collect(struct front_block *b)
+void front_block_collect(struct front_queue *q)
 {
     uint32_t patience;
 
     do {
-        take_answers(b);
-        start_queued(b);
-        patience = b->under_way / 2;
-    } while (hv_ring_sleep_for(&b->ring, patience > 0 ? patience : 1) > 0);
-    push(b);
+        take_answers(q);
+        start_waiting(q);
+        patience = q->under_way / 2;
+    } while (hv_ring_sleep_for(&q->ring, patience > 0 ? patience : 1) > 0);
+    push(q);
+}
+
+/* The back end may serve fewer queues than the one before it. */
+static void resubmit(struct front_block *b, struct inflight *f)
+{
+    f->queue = &b->queue[(unsigned)(f->queue - b->queue) % b->served];
+    f->queue->under_way++;
+    (void)block_ring_put(&f->queue->ring, &f->wire);
 }
 
 void front_block_resubmit(struct front_block *b)
@@ -205,6 +232,9 @@ void front_block_resubmit(struct front_block *b)
     struct inflight *next;
     uint64_t from = 0;
 
+    for (unsigned n = 0; n < b->queues; n++) {
+        b->queue[n].under_way = 0;
+    }
     do {
         next = NULL;
         for (unsigned i = 0; i < TAGS; i++) {
@@ -216,10 +246,12 @@ void front_block_resubmit(struct front_block *b)
         }
         if (next) {
             from = next->order + 1;
-            (void)block_ring_put(&b->ring, &next->wire);
+            resubmit(b, next);
         }
     } while (next);
-    front_block_collect(b);
+    for (unsigned n = 0; n < b->served; n++) {
+        front_block_collect(&b->queue[n]);
+    }
 }
 
 void front_block_fail(struct front_block *b)
@@ -231,10 +263,10 @@ void front_block_fail(struct front_block *b)
             finish(b, i, BLOCK_EGONE);
         }
     }
-    while (b->queue) {
-        struct block_request *r = b->queue;
+    while (b->waiting) {
+        struct block_request *r = b->waiting;
 
-        b->queue = r->next;
+        b->waiting = r->next;
         block_finish(r, BLOCK_EGONE);
     }
 }

@@ -10,8 +10,10 @@
  */
 #include "front/block_front.h"
 
+#include "cpu.h"
 #include "driver.h"
 #include "irq.h"
+#include "kernel.h"
 #include "kstring.h"
 #include "mem.h"
 #include "printk.h"
@@ -28,65 +30,129 @@
 
 static struct front_block *disks[MAX_DISKS];
 
-static void lend(struct front_block *b)
-{
-    uint64_t peer = b->record.peer;
+static void block_event(void *arg);
 
-    b->request_ref = hv_grant_give(peer, b->request_page, 1, HV_MAP_READ);
-    b->response_ref = hv_grant_give(peer, b->response_page, 1, HV_MAP_READ | HV_MAP_WRITE);
-    b->region_ref = hv_grant_give(peer, b->region, REGION_PAGES, HV_MAP_READ | HV_MAP_WRITE);
-    b->granted = true;
+/* The ports of further queues are made anew for each offer, since a back end that lets go of one
+ * closes it. An event arrives at the CPU whose queue it is. */
+static int64_t make_port(struct front_queue *q, unsigned n)
+{
+    int64_t port = hv_event_alloc(HV_SELF, q->owner->record.peer);
+
+    if (port < 0) {
+        return port;
+    }
+    q->port = (uint32_t)port;
+    if (n < cpu_count()) {
+        (void)hv_event_set_vcpu(HV_SELF, q->port, n);
+    }
+    return irq_register(q->port, block_event, q);
 }
 
-static void take_back(int64_t ref, const void *at, uint64_t pages)
+static bool lend_queue(struct front_queue *q, unsigned n)
 {
-    int64_t error = ref > 0 ? hv_grant_take_back((uint64_t)ref, at, pages) : 0;
+    uint64_t peer = q->owner->record.peer;
+
+    memset(q->request_page, 0, PAGE_SIZE);
+    memset(q->response_page, 0, PAGE_SIZE);
+    (void)block_ring_init(&q->ring, q->request_page, 1, q->response_page, 1);
+    q->request_ref = hv_grant_give(peer, q->request_page, 1, HV_MAP_READ);
+    q->response_ref = hv_grant_give(peer, q->response_page, 1, HV_MAP_READ | HV_MAP_WRITE);
+    return q->request_ref > 0 && q->response_ref > 0 && (n == 0 || make_port(q, n) == 0);
+}
+
+/* Queues beyond the first that cannot be lent are not offered. */
+static bool lend(struct front_block *b)
+{
+    b->granted = true;
+    b->region_ref =
+        hv_grant_give(b->record.peer, b->region, REGION_PAGES, HV_MAP_READ | HV_MAP_WRITE);
+    b->served = 0;
+    while (b->served < b->queues && lend_queue(&b->queue[b->served], b->served)) {
+        b->served++;
+    }
+    return b->region_ref > 0 && b->served > 0;
+}
+
+static void take_back(int64_t *ref, const void *at, uint64_t pages)
+{
+    int64_t error = *ref > 0 ? hv_grant_take_back((uint64_t)*ref, at, pages) : 0;
 
     if (error < 0) {
         panic("a grant could not be revoked (%ld)", (long)error);
+    }
+    *ref = 0;
+}
+
+static void unlend_queue(struct front_queue *q, unsigned n)
+{
+    take_back(&q->request_ref, q->request_page, 1);
+    take_back(&q->response_ref, q->response_page, 1);
+    if (n > 0 && q->port != 0) {
+        irq_unregister(q->port);
+        (void)hv_event_close(HV_SELF, q->port);
+        q->port = 0;
     }
 }
 
 static void unlend(struct front_block *b)
 {
     if (b->granted) {
-        take_back(b->request_ref, b->request_page, 1);
-        take_back(b->response_ref, b->response_page, 1);
-        take_back(b->region_ref, b->region, REGION_PAGES);
+        for (unsigned n = 0; n < b->queues; n++) {
+            unlend_queue(&b->queue[n], n);
+        }
+        take_back(&b->region_ref, b->region, REGION_PAGES);
         b->granted = false;
     }
+}
+
+static void tell(struct front_block *b)
+{
+    (void)hv_event_send(b->record.port);
 }
 
 static void offer(struct front_block *b)
 {
     struct hv_offer o = { .ring_pages = 1, .region_count = 1 };
 
-    memset(b->request_page, 0, PAGE_SIZE);
-    memset(b->response_page, 0, PAGE_SIZE);
-    (void)block_ring_init(&b->ring, b->request_page, 1, b->response_page, 1);
-    lend(b);
-    if (b->request_ref < 0 || b->response_ref < 0 || b->region_ref < 0) {
+    if (!lend(b)) {
         printk("%s: no grants\n", b->device.name);
         unlend(b);
         front_block_fail(b);
         return;
     }
-    o.request_ref = (uint64_t)b->request_ref;
-    o.response_ref = (uint64_t)b->response_ref;
+    o.queues = b->served;
+    o.request_ref = (uint64_t)b->queue[0].request_ref;
+    o.response_ref = (uint64_t)b->queue[0].response_ref;
+    for (unsigned n = 1; n < b->served; n++) {
+        o.queue[n - 1] =
+            (struct hv_device_queue){ .request_ref = (uint64_t)b->queue[n].request_ref,
+                                      .response_ref = (uint64_t)b->queue[n].response_ref,
+                                      .port = b->queue[n].port };
+    }
     o.region_ref[0] = (uint64_t)b->region_ref;
     o.region_pages[0] = REGION_PAGES;
     (void)hv_front_offer(&b->front, &o);
-    front_block_send(b);
+    tell(b);
+}
+
+/* A back end that knows of one queue says nothing of how many. */
+static void take_config(struct front_block *b)
+{
+    uint64_t queues = b->front.config[HV_BLOCK_CONFIG_QUEUES];
+
+    queues = queues > 0 ? queues : 1;
+    b->served = queues < b->served ? (unsigned)queues : b->served;
+    b->device.sectors = b->front.config[HV_BLOCK_CONFIG_SECTORS];
+    b->device.read_only = (b->front.config[HV_BLOCK_CONFIG_FLAGS] & HV_BLOCK_RO) != 0;
 }
 
 static void run(struct front_block *b)
 {
-    b->device.sectors = b->front.config[HV_BLOCK_CONFIG_SECTORS];
-    b->device.read_only = (b->front.config[HV_BLOCK_CONFIG_FLAGS] & HV_BLOCK_RO) != 0;
+    take_config(b);
     b->refused = 0;
     b->running = true;
     hv_front_run(&b->front);
-    front_block_send(b);
+    tell(b);
     front_block_resubmit(b);
     wait_wake_all(&b->waiters);
 }
@@ -117,8 +183,12 @@ static void lost(struct front_block *b)
     }
 }
 
-void front_block_step(struct front_block *b)
+/* The port of a queue was raised; the first one's tells of the device page as well. */
+static void block_event(void *arg)
 {
+    struct front_queue *q = arg;
+    struct front_block *b = q->owner;
+
     if (b->gone || b->retry.queued) {
         return;
     }
@@ -127,8 +197,8 @@ void front_block_step(struct front_block *b)
         run(b);
         break;
     case HV_DEV_RUN:
-        front_block_collect(b);
-        if (b->ring.broken) {
+        front_block_collect(q);
+        if (q->ring.broken) {
             lost(b);
         }
         break;
@@ -138,11 +208,6 @@ void front_block_step(struct front_block *b)
     default:
         break;
     }
-}
-
-static void block_event(void *arg)
-{
-    front_block_step(arg);
 }
 
 bool front_block_restart(struct block_device *d)
@@ -167,7 +232,8 @@ static void attach(struct front_block *b, const struct hv_device *record)
     b->running = false;
     b->record = *record;
     hv_front_init(&b->front, hv_va(record->page << HV_PAGE_SHIFT));
-    (void)irq_register(record->port, block_event, b);
+    b->queue[0].port = record->port;
+    (void)irq_register(record->port, block_event, &b->queue[0]);
     offer(b);
 }
 
@@ -187,13 +253,30 @@ static void list_event(void *arg)
     }
 }
 
+static void choose_queues(struct front_block *b)
+{
+    uint64_t said = option_number("queues", 0);
+    uint64_t n = said ? said : cpu_count();
+
+    b->in_turn = said != 0;
+    b->queues = n < HV_DEV_MAX_QUEUES ? (unsigned)n : HV_DEV_MAX_QUEUES;
+}
+
 static struct front_block *create(uint32_t index)
 {
     struct front_block *b = kmalloc(sizeof(*b));
 
-    if (!b || !(b->request_page = page_alloc(1)) || !(b->response_page = page_alloc(1)) ||
-        !(b->region = page_alloc(REGION_PAGES))) {
+    if (!b || !(b->region = page_alloc(REGION_PAGES))) {
         panic("no memory for a disk");
+    }
+    choose_queues(b);
+    for (unsigned n = 0; n < b->queues; n++) {
+        b->queue[n].owner = b;
+        b->queue[n].request_page = page_alloc(1);
+        b->queue[n].response_page = page_alloc(1);
+        if (!b->queue[n].request_page || !b->queue[n].response_page) {
+            panic("no memory for a disk");
+        }
     }
     b->tags = b->buffers = ~(uint32_t)0;
     (void)format_text(b->device.name, sizeof(b->device.name), "vd%c", (int)('a' + index));
@@ -216,8 +299,8 @@ static void connect(struct front_block *b, const struct hv_device *record)
     irq_restore(flags);
     if (b->running) {
         block_register(&b->device);
-        printk("%s: %lu sectors%s\n", b->device.name, (unsigned long)b->device.sectors,
-               b->device.read_only ? ", read-only" : "");
+        printk("%s: %lu sectors%s, %u queue%s\n", b->device.name, (unsigned long)b->device.sectors,
+               b->device.read_only ? ", read-only" : "", b->served, b->served == 1 ? "" : "s");
     } else {
         printk("%s: the back end does not answer\n", b->device.name);
     }

@@ -18,6 +18,7 @@
 #include "thread.h"
 
 #include <hv_block.h>
+#include <hv_vcpu.h>
 #include <hvlib/arch/hypercall.h>
 #include <hvlib/device.h>
 #include <hvlib/grant.h>
@@ -33,7 +34,12 @@ HV_RING_DEFINE(hostile_ring, HV_RING_FRONT, struct hv_block_request, struct hv_b
 static struct {
     struct hv_device record;
     struct hv_front front;
-    struct hv_ring ring;
+    struct hv_ring ring, ring2;
+    uint32_t port2; /* of the second queue */
+    char *request2;
+    char *response2;
+    int64_t request2_ref;
+    int64_t response2_ref;
     char *request;
     char *response;
     char *region;
@@ -91,7 +97,13 @@ static void leave(void)
     take_back(&h.request_ref, h.request, 1);
     take_back(&h.response_ref, h.response, 1);
     take_back(&h.region_ref, h.region, REGION_PAGES);
+    take_back(&h.request2_ref, h.request2, 1);
+    take_back(&h.response2_ref, h.response2, 1);
     raise_back();
+    if (h.port2) {
+        (void)hv_event_close(HV_SELF, h.port2);
+        h.port2 = 0;
+    }
 }
 
 static struct hv_offer honest_offer(void)
@@ -106,12 +118,28 @@ static struct hv_offer honest_offer(void)
     return o;
 }
 
-static bool connect(void)
+/* A second queue, with rings of its own: what is offered with it is honest. */
+static struct hv_offer offer_of_two(void)
 {
-    lend();
     struct hv_offer o = honest_offer();
+    int64_t port = hv_event_alloc(HV_SELF, h.record.peer);
 
-    (void)hv_front_offer(&h.front, &o);
+    memset(h.request2, 0, PAGE_SIZE);
+    memset(h.response2, 0, PAGE_SIZE);
+    (void)hostile_ring_init(&h.ring2, h.request2, 1, h.response2, 1);
+    h.request2_ref = hv_grant_give(h.record.peer, h.request2, 1, HV_MAP_READ);
+    h.response2_ref = hv_grant_give(h.record.peer, h.response2, 1, HV_MAP_READ | HV_MAP_WRITE);
+    h.port2 = port > 0 ? (uint32_t)port : 0;
+    o.queues = 2;
+    o.queue[0] = (struct hv_device_queue){ .request_ref = (uint64_t)h.request2_ref,
+                                           .response_ref = (uint64_t)h.response2_ref,
+                                           .port = h.port2 };
+    return o;
+}
+
+static bool connect_by(const struct hv_offer *o)
+{
+    (void)hv_front_offer(&h.front, o);
     raise_back();
     if (!reach(HV_DEV_ACK)) {
         return failed("an honest offer is not taken");
@@ -121,12 +149,20 @@ static bool connect(void)
     return true;
 }
 
-static bool answer_to(uint64_t id, uint32_t *status)
+static bool connect(void)
+{
+    lend();
+    struct hv_offer o = honest_offer();
+
+    return connect_by(&o);
+}
+
+static bool answer_on(struct hv_ring *ring, uint64_t id, uint32_t *status)
 {
     struct hv_block_response answer;
     uint64_t deadline = clock_ns() + PATIENCE_NS;
 
-    while (hostile_ring_get(&h.ring, &answer) <= 0) {
+    while (hostile_ring_get(ring, &answer) <= 0) {
         if (clock_ns() > deadline) {
             return failed("no answer");
         }
@@ -134,6 +170,11 @@ static bool answer_to(uint64_t id, uint32_t *status)
     }
     *status = answer.status;
     return answer.id == id && answer.rsvd == 0;
+}
+
+static bool answer_to(uint64_t id, uint32_t *status)
+{
+    return answer_on(&h.ring, id, status);
 }
 
 static bool expect(struct hv_block_request q, uint32_t wanted)
@@ -259,6 +300,92 @@ static bool revoke_rings(void)
     return reach(HV_DEV_DEAD) || failed("the back end does not see that its ring is gone");
 }
 
+static void put_on_second(uint64_t id)
+{
+    struct hv_block_request q = { .id = id, .op = HV_BLOCK_READ, .count = 1 };
+
+    (void)hostile_ring_put(&h.ring2, &q);
+    (void)hv_ring_push(&h.ring2);
+    (void)hv_event_send(h.port2);
+}
+
+/* The same with a second queue: it is served by its own port, and answers on its own ring. */
+static bool connect_two(void)
+{
+    uint32_t status = ~(uint32_t)0;
+
+    leave();
+    lend();
+    struct hv_offer o = offer_of_two();
+
+    if (!connect_by(&o) || h.front.config[HV_BLOCK_CONFIG_QUEUES] != 2) {
+        return failed("two queues are not served");
+    }
+    put_on_second(77);
+    return (answer_on(&h.ring2, 77, &status) && status == HV_BLOCK_OK) ||
+           failed("the second queue does not answer");
+}
+
+/* Second queues that no one may take: rings that are not there or the first one's, ports that are
+ * another's, bound already or none, more queues than there are. */
+static bool bad_queues(void)
+{
+    for (int i = 0; i < 7; i++) {
+        struct hv_offer o;
+
+        leave();
+        lend();
+        o = offer_of_two();
+        o.queue[0].request_ref += i == 0;
+        o.queue[0].response_ref = i == 1 ? ~(uint64_t)0 : o.queue[0].response_ref;
+        o.queue[0].request_ref = i == 2 ? o.request_ref : o.queue[0].request_ref;
+        o.queue[0].port = i == 3   ? h.record.port
+                          : i == 4 ? HV_MAX_PORTS
+                          : i == 5 ? hv_start_control_port()
+                                   : o.queue[0].port;
+        (void)hv_front_offer(&h.front, &o);
+        h.front.page->front.queues = i == 6 ? HV_DEV_MAX_QUEUES + 1 : 2;
+        raise_back();
+        if (!reach(HV_DEV_DEAD)) {
+            printk("hostile: bad second queue %d is taken\n", i);
+            return false;
+        }
+    }
+    leave();
+    return connect();
+}
+
+/* One queue that breaks ends the connection as a whole, whichever it is. */
+static bool second_index_jump(void)
+{
+    struct hv_ring_head *head = (struct hv_ring_head *)(void *)h.request2;
+
+    if (!connect_two()) {
+        return false;
+    }
+    __atomic_store_n(&head->prod, head->prod + 1000000, __ATOMIC_RELEASE);
+    (void)hv_event_send(h.port2);
+    return reach(HV_DEV_DEAD) || failed("a jumping index of the second queue is believed");
+}
+
+/* A ring of the second queue is taken back with reads under way on both. */
+static bool revoke_second_ring(void)
+{
+    if (!connect_two()) {
+        return false;
+    }
+    for (uint32_t i = 0; i < 16; i++) {
+        (void)hostile_ring_put(&h.ring,
+                               &(struct hv_block_request){ .op = HV_BLOCK_READ, .count = 32 });
+    }
+    (void)hv_ring_push(&h.ring);
+    raise_back();
+    put_on_second(78);
+    take_back(&h.response2_ref, h.response2, 1);
+    put_on_second(79);
+    return reach(HV_DEV_DEAD) || failed("the back end does not see that the ring is gone");
+}
+
 static bool event_storm(void)
 {
     for (int i = 0; i < 3000; i++) {
@@ -275,6 +402,9 @@ static const struct attack {
     { "index jump", index_jump },
     { "revoke under DMA", revoke_under_dma },
     { "revoke rings", revoke_rings },
+    { "bad second queues", bad_queues },
+    { "index jump on the second queue", second_index_jump },
+    { "revoke the second queue's ring", revoke_second_ring },
     { "event storm", event_storm },
 };
 
@@ -290,10 +420,12 @@ static bool take_over(void)
     }
     h.request = page_alloc(1);
     h.response = page_alloc(1);
+    h.request2 = page_alloc(1);
+    h.response2 = page_alloc(1);
     h.region = page_alloc(REGION_PAGES);
     (void)irq_register(h.record.port, ignore, NULL);
     hv_front_init(&h.front, hv_va(h.record.page << HV_PAGE_SHIFT));
-    return h.request && h.response && h.region;
+    return h.request && h.response && h.request2 && h.response2 && h.region;
 }
 
 static unsigned role_hostile(void)

@@ -15,9 +15,20 @@
 
 struct back;
 
+/* A pair of rings, and the port that tells of them. */
+struct back_queue {
+    struct hv_ring ring;
+    void *in;  /* window of the front end's request ring, read-only */
+    void *out; /* window of its response ring */
+    uint32_t port;
+};
+
 struct back_ops {
-    /** An offer has come, the rings are mapped at out and in: set up b->ring, map the rest, fill
-     * b->config. 0, or negative with nothing left mapped. */
+    /** Queues that this class can serve: as many of those offered are connected, from the first on.
+     */
+    uint32_t queues;
+    /** An offer has come, the rings of b->queues queues are mapped at out and in: set them up, map
+     * the rest, fill b->config. 0, or negative with nothing left mapped. */
     int64_t (*connect)(struct back *b);
     /** Work on what is there. 1: more is left, call again soon; 0: nothing; negative: the peer is
      * gone or has broken the ring. Bounded, and never blocks. */
@@ -30,9 +41,8 @@ struct back {
     const struct back_ops *ops;
     struct back_place place;
     struct hv_back device;
-    struct hv_ring ring;
-    void *in;            /* window of the front end's request ring, read-only */
-    void *out;           /* window of its response ring */
+    struct back_queue queue[HV_DEV_MAX_QUEUES];
+    uint32_t queues;     /* that are connected */
     uint32_t ring_pages; /* of what is mapped, whatever is offered meanwhile */
     uint64_t config[HV_DEV_CONFIG_WORDS];
     uint64_t sends; /* events to the front end */
@@ -53,8 +63,8 @@ int64_t back_open(struct back *b, const struct back_ops *ops, const struct back_
 void back_close(struct back *b);
 /** Make the thread look again. From threads and handlers. */
 void back_wake(struct back *b);
-/** Publish what was put into the ring, with an event when the peer wants one. */
-int64_t back_push(struct back *b);
+/** Publish what was put into a queue's ring, with an event when the peer wants one. */
+int64_t back_push(struct back *b, struct back_queue *q);
 const char *back_state(const struct back *b);
 
 #endif
