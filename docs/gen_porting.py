@@ -51,12 +51,12 @@ OPERATIONS = {
         f"{NATIVE}/irq.c: apic_read apic_write ioapic_read ioapic_write pin_set ioapic_init "
         "native_apic_enable native_irq_init serve native_interrupt arch_irq_save arch_irq_restore arch_irq_attach "
         "arch_irq_detach arch_irq_isa_line"],
-        [f"{PV}/start.c: arch_irq_save arch_irq_restore serve dispatch arch_irq_attach arch_irq_detach "
+        [f"{PV}/start.c: arch_irq_save arch_irq_restore pv_serve dispatch arch_irq_attach arch_irq_detach "
          "arch_irq_isa_line"],
         [f"{LIB}/src/event.c"]),
     "timer": ("timer and time", [
         f"{NATIVE}/clock.c", f"{NATIVE}/irq.c: native_apic_timer native_apic_timer_left"],
-        [f"{PV}/clock.c", f"{PV}/start.c: on_timer timer_event"], [f"{LIB}/src/clock.c"]),
+        [f"{PV}/clock.c", f"{PV}/start.c: on_timer timer_event pv_timer_listen"], [f"{LIB}/src/clock.c"]),
     "console": ("console", [
         f"{NATIVE}/console.c: native_console_init put arch_early_write", f"{DRIVERS}/hw/uart.c"],
         [f"{PV}/start.c: arch_early_write", f"{DRIVERS}/front/console.c"],
@@ -66,6 +66,9 @@ OPERATIONS = {
     "devices": ("registers, DMA, messages", [
         f"{NATIVE}/device.c", f"{NATIVE}/memory.c: arch_mmio_map", f"{NATIVE}/irq.c: arch_msi_line"],
         [f"{PV}/device.c"], []),
+    "cpus": ("other CPUs", [f"{NATIVE}/acpi.c", f"{NATIVE}/smp.c",
+                            f"{NATIVE}/cpu.c: native_cpu_prepare"],
+             [f"{PV}/smp.c"], [f"{LIB}/src/vcpu.c"]),
     "idle": ("idling", [f"{NATIVE}/irq.c: arch_idle"], [f"{PV}/start.c: arch_idle"], []),
     "shutdown": ("switching off", [f"{NATIVE}/console.c: arch_shutdown"],
                  [f"{PV}/start.c: arch_shutdown"], []),

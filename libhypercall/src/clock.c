@@ -35,9 +35,9 @@ uint64_t hv_now(void)
     return hv_clock_ns(&clock, tsc);
 }
 
-void hv_run_state(struct hv_runstate *run)
+void hv_run_state_of(const struct hv_vcpu_page *page, struct hv_runstate *run)
 {
-    const struct hv_runstate *shared = &hv_this_page()->run;
+    const struct hv_runstate *shared = &page->run;
     uint32_t version;
 
     do {
@@ -45,6 +45,11 @@ void hv_run_state(struct hv_runstate *run)
         *run = *shared;
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
     } while (version & 1 || version != __atomic_load_n(&shared->version, __ATOMIC_RELAXED));
+}
+
+void hv_run_state(struct hv_runstate *run)
+{
+    hv_run_state_of(hv_this_page(), run);
 }
 
 void hv_delay(uint64_t ns)

@@ -7,6 +7,7 @@
 #include "guest.h"
 
 #include "clock.h"
+#include "cpu.h"
 #include "driver.h"
 #include "irq.h"
 #include "kernel.h"
@@ -96,6 +97,9 @@ static void probe_drivers(void)
         }
     }
 }
+
+/* All that it was given. */
+const unsigned image_cpus = MAX_CPUS;
 
 unsigned image_main(void)
 {

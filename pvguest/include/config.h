@@ -12,6 +12,7 @@
  *     disk    = vdb split rw
  *     emulate = uart
  *     weight  = 256
+ *     vcpus   = 2
  *
  * `image` and `memory` are required; `disk` and `emulate` may be repeated, all others are given
  * once at most. A domain has at most one IDE disk. Every line, the last one too, ends with a
@@ -37,6 +38,7 @@
 #define CONFIG_MEMORY_MAX ((uint64_t)64 << 30)
 #define CONFIG_WEIGHT     256u /**< weight of a domain that names none */
 #define CONFIG_WEIGHT_MAX 65535u
+#define CONFIG_VCPUS_MAX  64u
 
 enum config_transport { CONFIG_SPLIT, CONFIG_IDE };
 
@@ -54,6 +56,7 @@ struct config_domain {
     struct config_disk disks[CONFIG_DISKS];
     unsigned disk_count;
     unsigned weight; /**< 1..CONFIG_WEIGHT_MAX */
+    unsigned vcpus;  /**< 1..CONFIG_VCPUS_MAX */
     bool uart;       /**< an emulated 16550 */
     unsigned line;   /**< of the file, where the domain begins */
 };

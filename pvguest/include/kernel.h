@@ -15,6 +15,8 @@ _Noreturn void kernel_main(void);
 /** The image's own main program: runs as the first thread with everything up; its return value is
  * the reason of the shutdown that follows. */
 unsigned image_main(void);
+/** CPUs that the image uses when `cpus=` does not say how many. */
+extern const unsigned image_cpus;
 
 /** Value of `name=` on the command line, copied to `out` (cut to size); false when not given. */
 bool option_text(const char *name, char *out, size_t size);

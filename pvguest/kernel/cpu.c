@@ -185,7 +185,7 @@ static void cpu_start(void)
 void cpus_start(void)
 {
     uint64_t there = arch_cpus();
-    uint64_t wanted = option_number("cpus", there);
+    uint64_t wanted = option_number("cpus", image_cpus);
 
     wanted = wanted < there ? wanted : there;
     wanted = wanted < MAX_CPUS ? wanted : MAX_CPUS;

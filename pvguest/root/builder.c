@@ -219,6 +219,7 @@ bool domain_build(struct domain *d)
                           .image_bytes = image.bytes,
                           .cmdline = c->cmdline,
                           .ram_pages = c->memory / HV_PAGE_SIZE,
-                          .weight = c->weight };
+                          .weight = c->weight,
+                          .vcpus = c->vcpus };
     return build(d, &b);
 }

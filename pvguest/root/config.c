@@ -279,6 +279,16 @@ static int set_weight(struct parser *p, struct word value)
     return 0;
 }
 
+static int set_vcpus(struct parser *p, struct word value)
+{
+    uint64_t vcpus = 0;
+
+    if (!parse_number(value, CONFIG_VCPUS_MAX, &vcpus) || vcpus == 0)
+        return fail_word(p, "vcpus is a number from 1 to 64, not", value);
+    p->domain->vcpus = (unsigned)vcpus;
+    return 0;
+}
+
 static const struct key {
     const char *name;
     int (*set)(struct parser *p, struct word value);
@@ -289,6 +299,7 @@ static const struct key {
     { "image", set_image, false, true, false },     { "memory", set_memory, false, true, false },
     { "cmdline", set_cmdline, false, false, true }, { "disk", set_disk, true, false, false },
     { "emulate", set_emulate, true, false, false }, { "weight", set_weight, false, false, false },
+    { "vcpus", set_vcpus, false, false, false },
 };
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -324,6 +335,7 @@ static int begin_section(struct parser *p, struct word name)
         return fail(p, "too many domains (8 at most)");
     p->domain = &c->domains[c->domain_count++];
     p->domain->weight = CONFIG_WEIGHT;
+    p->domain->vcpus = 1;
     p->domain->line = p->line;
     p->seen = 0;
     store(p->domain->name, name);

@@ -29,3 +29,26 @@ def test_user_programs(system):
 def test_uart_as_console(system):
     "all output goes through the ports of an emulated UART"
     run(system, "exit console=uart", more=("emulate = uart",), said=("[a.uart] exit",))
+
+
+def test_storm(system):
+    "four virtual CPUs on one processor lose no count, no wake-up, no memory and no register"
+    text = conf.domain("a", "storm rounds=100", memory="32M", more=("vcpus = 4",))
+    with system.boot_demo(text, root="poweroff=a", timeout=200) as machine:
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+    system.check("storm: 4 of 4 CPUs met" in machine.text, "four at the same time")
+    system.check("STORM cpus=4 ok" in machine.text, machine.last_line())
+
+
+def test_disk_on_four_cpus(system):
+    "a guest with four virtual CPUs has four queues, and reads and writes as one with one does"
+    image = system.random_image((2 << 20) + 512, seed=17)
+    drives, _ = conf.drives(system, image)
+    text = conf.domain("a", "diskbench", disks=("vda split", "vdb split rw"), more=("vcpus = 4",))
+    with system.boot_demo(text, root="poweroff=a", drives=drives, timeout=200) as machine:
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+    system.check("sectors, read-only, 4 queues\n" in machine.text, "a queue for each")
+    found = conf.results(machine.text)
+    system.check(found["split"]["sha256"] == system.sha256(image), "all data came through")

@@ -19,6 +19,8 @@ uint64_t hv_clock_ns(const struct hv_clock *clock, uint64_t tsc);
 
 /** Copy this vCPU's run-state record, consistently. */
 void hv_run_state(struct hv_runstate *run);
+/** The same of the vCPU whose shared page is at `page`. */
+void hv_run_state_of(const struct hv_vcpu_page *page, struct hv_runstate *run);
 
 /** Wait, yielding, until `ns` nanoseconds have passed. */
 void hv_delay(uint64_t ns);

@@ -6,8 +6,10 @@
 #include "arch/measure.h"
 
 #include "arch/cpu.h"
+#include "cpu.h"
 #include "kstring.h"
 #include "printk.h"
+#include "pv.h"
 
 #include <hv_domain.h>
 #include <hvlib/arch/hypercall.h>
@@ -31,15 +33,15 @@ const struct arch_counter *arch_counter(unsigned n)
 }
 
 /* The record says how long each state lasted up to `since`; the state it names goes on. */
-static void read_runstate(struct arch_usage *u, uint64_t *now)
+static void read_runstate(struct arch_usage *u, unsigned cpu, uint64_t *now)
 {
     struct hv_runstate run;
 
-    hv_run_state(&run);
+    hv_run_state_of(pv_page(cpu), &run);
     *now = arch_clock_ns();
     run.time[run.state % 4] += *now - run.since;
-    u->running = run.time[HV_RUN_RUNNING];
-    u->total = run.time[HV_RUN_RUNNING] + run.time[HV_RUN_RUNNABLE] + run.time[HV_RUN_BLOCKED];
+    u->running += run.time[HV_RUN_RUNNING];
+    u->total += run.time[HV_RUN_RUNNING] + run.time[HV_RUN_RUNNABLE] + run.time[HV_RUN_BLOCKED];
 }
 
 void arch_usage_read(struct arch_usage *u, uint64_t *now)
@@ -58,5 +60,7 @@ void arch_usage_read(struct arch_usage *u, uint64_t *now)
     u->count[HYPERCALLS] = c.hypercalls - readings;
     u->count[EVENTS] = c.events_sent + c.upcalls;
     readings++;
-    read_runstate(u, now);
+    for (unsigned n = 0; n < cpu_count(); n++) {
+        read_runstate(u, n, now);
+    }
 }

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Address spaces under the hypervisor: each verb is one hypercall of the library. Owns the note of
- * which space and stack are loaded, so that going back and forth between the threads of one process
- * costs no call.
+ * which space and stack each CPU has loaded, so that going back and forth between the threads of
+ * one process costs no call.
  */
 #include "arch/memory.h"
 
+#include "cpu.h"
 #include "printk.h"
 
 #include <hvlib/arch/hypercall.h>
 #include <hvlib/memory.h>
 
-static uint64_t loaded_space;
-static uint64_t loaded_stack;
+static struct {
+    uint64_t space, stack;
+} loaded[MAX_CPUS];
 
 void *arch_page_address(uint64_t frame)
 {
@@ -36,14 +38,16 @@ void arch_space_destroy(uint64_t space)
 
 void arch_space_switch(uint64_t space, uint64_t stack_top)
 {
-    if (space == loaded_space && stack_top == loaded_stack) {
+    unsigned cpu = cpu_this()->number;
+
+    if (space == loaded[cpu].space && stack_top == loaded[cpu].stack) {
         return;
     }
     if (hv_switch(space, stack_top) < 0) {
         panic("space %lu cannot be loaded", (unsigned long)space);
     }
-    loaded_space = space;
-    loaded_stack = stack_top;
+    loaded[cpu].space = space;
+    loaded[cpu].stack = stack_top;
 }
 
 int arch_space_map(uint64_t space, uint64_t address, uint64_t frame, uint32_t count,

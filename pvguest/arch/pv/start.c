@@ -11,6 +11,7 @@
 #include "kstring.h"
 #include "mem.h"
 #include "printk.h"
+#include "pv.h"
 
 #include <hvlib/arch/hypercall.h>
 #include <hvlib/console.h>
@@ -42,7 +43,7 @@ void arch_init(void)
 }
 
 /* With no other CPU there is nobody to keep out, and the handler is called last. */
-static void serve(void (*fn)(void *arg), void *arg)
+void pv_serve(void (*fn)(void *arg), void *arg)
 {
     bool taken;
 
@@ -64,13 +65,17 @@ static void on_timer(void *arg)
 static void timer_event(uint32_t port, void *arg)
 {
     (void)port;
-    serve(on_timer, arg);
+    pv_serve(on_timer, arg);
+}
+
+bool pv_timer_listen(unsigned n)
+{
+    return hv_event_listen(HV_BIND_VIRQ, HV_VIRQ_TIMER, n, timer_event, NULL) >= 0;
 }
 
 void arch_start(void)
 {
-    if (hv_set_entries((uint64_t)hv_vcpu, 0) < 0 ||
-        hv_event_listen(HV_BIND_VIRQ, HV_VIRQ_TIMER, 0, timer_event, NULL) < 0) {
+    if (hv_set_entries((uint64_t)hv_vcpu, 0) < 0 || !pv_timer_listen(0)) {
         panic("entry points or timer refused");
     }
     hv_unmask();
@@ -114,7 +119,7 @@ static void dispatch(uint32_t port, void *arg)
     const struct handler *h = arg;
 
     (void)port;
-    serve(h->fn, h->arg);
+    pv_serve(h->fn, h->arg);
 }
 
 int arch_irq_attach(uint64_t line, void (*fn)(void *arg), void *arg)
