@@ -8,11 +8,12 @@
  * controller has stopped, or touches the records of a domain that is gone.
  *
  * This guest sends to a domain that is being built, paused, has shut down, is half destroyed, and
- * is gone. Held here: pending is kept until the domain can take it, nobody runs who may not, and a
- * port whose domain is gone is closed.
+ * is gone; and to a second vCPU of a running one, in each of its states. Held here: pending is kept
+ * until the domain can take it, nobody runs who may not, and a port whose domain is gone is closed.
  */
+#include "hvlib/builder.h"
 #include "hvlib/clock.h"
-#include "test.h"
+#include "raw.h"
 
 const char test_title[] = "a send to a vCPU that does not run is kept, and does not make it run";
 
@@ -48,6 +49,45 @@ static void idle(void)
         hv_yield();
 }
 
+/* A second vCPU: not there, made without a context, up and down again. Ten sends to it in each. */
+static void check_second_vcpu(void)
+{
+    HV_BUFFER(32) const struct hv_vcpu_context context = { .rip = HV_KERNEL_START };
+    uint64_t dom = (uint64_t)NEED(raw_create((struct hv_domain_create){
+        .quota = 80, .ram_pages = 4, .window_pages = 1, .vcpus = 2, .weight = 1 }));
+    uint64_t theirs = (uint64_t)NEED(hv_event_alloc(dom, hv_start_domain_id()));
+    uint64_t port = (uint64_t)NEED(hv_event_bind(HV_SELF, HV_BIND_PEER, dom, theirs, 0));
+
+    raw_spin(dom);
+    CHECK_EQ(hv_event_set_vcpu(dom, theirs, 1), -HV_EINVAL);
+    CHECK_EQ(hv_vcpu_create(dom, 1), 0);
+    CHECK_EQ(hv_event_set_vcpu(dom, theirs, 1), 0);
+    for (unsigned stage = 0; stage < 4; stage++) {
+        for (unsigned i = 0; i < 10; i++)
+            CHECK_EQ(hv_event_send(port), 0);
+        idle();
+        /* It would have died of running at address 0. */
+        CHECK_EQ(state_of(dom), HV_DOMAIN_RUNNING);
+        if (stage == 0)
+            CHECK_EQ(hv_vcpu_up(dom, 1), -HV_EINVAL);
+        if (stage == 0)
+            CHECK_EQ(hv_vcpu_set_context(dom, 1, hv_gpa(&context)), 0);
+        else if (stage == 1)
+            CHECK_EQ(hv_vcpu_up(dom, 1), 0);
+        else if (stage == 2)
+            while (NEED(hv_vcpu_down(dom, 1)) > 0)
+                ;
+    }
+    CHECK_EQ(hv_vcpu_down(dom, 0), 0);
+    uint64_t ran = test_info(dom).cpu_ns;
+
+    CHECK_EQ(hv_event_send(port), 0);
+    idle();
+    CHECK_EQ(test_info(dom).cpu_ns, ran);
+    CHECK_EQ(hv_domain_end(dom), 0);
+    CHECK_EQ(hv_event_close(HV_SELF, port), 0);
+}
+
 void test_main(void)
 {
     uint64_t child, theirs, port;
@@ -56,6 +96,7 @@ void test_main(void)
         receiver();
         return;
     }
+    check_second_vcpu();
     child = test_build("receiver", 0, NULL);
     theirs = (uint64_t)NEED(hv_event_alloc(child, hv_start_domain_id()));
     port = (uint64_t)NEED(hv_event_bind(HV_SELF, HV_BIND_PEER, child, theirs, 0));
