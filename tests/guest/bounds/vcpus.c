@@ -47,7 +47,7 @@ static void drive_vcpu_up(void)
         CHECK_EQ(hv_domain_unpause(crowd), 0);
     }
 }
-BOUND(vcpu_up, 3900, drive_vcpu_up);
+BOUND(vcpu_up, 5800, drive_vcpu_up);
 
 static void drive_vcpu_down(void)
 {
@@ -55,18 +55,18 @@ static void drive_vcpu_down(void)
     CHECK_EQ(TIMED(hv_vcpu_down(crowd, 1)), 0);
     CHECK_EQ(TIMED(hv_vcpu_down(crowd, HV_MAX_VCPUS - 1)), 0);
 }
-BOUND(vcpu_down, 3600, drive_vcpu_down);
+BOUND(vcpu_down, 5800, drive_vcpu_down);
 
 static void drive_vcpu_set_affinity(void)
 {
     CHECK_EQ(TIMED(hv_vcpu_set_affinity(crowd, 1, 1)), 0);
     CHECK_EQ(TIMED(hv_vcpu_set_affinity(crowd, 2, ~(uint64_t)0)), 0);
 }
-BOUND(vcpu_set_affinity, 150, drive_vcpu_set_affinity);
+BOUND(vcpu_set_affinity, 180, drive_vcpu_set_affinity);
 
 static void drive_sched_set(void)
 {
     CHECK_EQ(TIMED(hv_sched_set(crowd, 65535, 0)), 0);
     bound_end(crowd);
 }
-BOUND_PART(sched_set, 3500, drive_sched_set, "of a child of root, whose own weight stays");
+BOUND_PART(sched_set, 5700, drive_sched_set, "of a child of root, whose own weight stays");
