@@ -234,6 +234,7 @@ help:
 	@echo 'make fuzz    random hypercalls by two hostile domains: N=10000000 calls, SEED='
 	@echo 'make fuzz-host   libFuzzer on the readers of bytes and the hypercall layer: SECONDS=600 F=ring'
 	@echo 'make mutants  defects in the real code that tests have to notice; M=PATTERN'
+	@echo 'make sched-sim  the scheduler under a simulator of several processors, with pictures: N=2000 random loads'
 	@echo 'make coverage  lines and branches of hyp/core and hyp/hc that unit tests run (make deps-assurance first)'
 	@echo 'make tour    record the disk reads that the guided tour shows'
 	@echo 'make docs    the documentation, in build/docs/html/'
@@ -338,6 +339,14 @@ fuzz-corpus: $(FUZZERS)
 # Needs nothing but what tests need.
 mutants:
 	$(Q)$(PYTHON) tests/mutants/run.py --work build/mutants --jobs $(or $(JOBS),2) $(foreach m,$(M),'$(m)')
+
+# The scheduler under the simulator: more random loads than in the test, and pictures.
+.PHONY: sched-sim
+sched-sim: $(B)/unit/sched_sim
+	$(Q)mkdir -p build/sched
+	$(Q)$< $(or $(N),2000) build/sched
+	$(Q)$(PYTHON) tests/sim/plot.py build/sched
+	@echo 'build/sched/: weights.svg cap.svg rotation.svg latency.svg'
 
 golden:
 	$(Q)CC='$(CC)' $(PYTHON) tests/lint/abi_layout.py --write

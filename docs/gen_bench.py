@@ -15,6 +15,12 @@ import shutil
 import sys
 
 RESULTS = "build/bench/results.json"
+SCHED_PICTURES = {
+    "weights": "Shares of three vCPUs with weights 1, 2 and 4 over two seconds",
+    "cap": "Shares of a capped vCPU, of one that sleeps at chosen moments and of one that computes",
+    "rotation": "Shares of six vCPUs on four processors",
+    "latency": "The longest wake-up latency beside 1 to 64 vCPUs that compute, on 1, 2 and 4 processors",
+}
 PICTURES = {"paths": "What reading 4 KiB costs by each path, by layer.",
             "sizes": "What a read costs by each path, over its size.",
             "transitions": "How often the hypervisor is entered for a read of 4 KiB.",
@@ -146,10 +152,21 @@ def pictures(folder):
     return out or NOTHING
 
 
+def sched_pictures(folder):
+    """The same of `make sched-sim`."""
+    out = ""
+    for name, text in SCHED_PICTURES.items():
+        path = f"build/sched/{name}.svg"
+        if os.path.exists(path):
+            shutil.copy(path, os.path.join(folder, f"sched-{name}.svg"))
+            out += f".. image:: ../{os.path.basename(folder)}/sched-{name}.svg\n   :alt: {text}\n\n"
+    return out or "The pictures come with ``make sched-sim`` before ``make docs``.\n"
+
+
 def write(folder):
     """Writes the files into folder."""
     found = load()
-    texts = {"latency": latency(), "aims": aims(), "summary": summary(found) if found else NOTHING,
+    texts = {"latency": latency(), "aims": aims(), "sched-pictures": sched_pictures(folder), "summary": summary(found) if found else NOTHING,
              "results": results(found) if found else NOTHING,
              "pictures": pictures(folder) if found else NOTHING}
     for name, text in texts.items():

@@ -300,9 +300,9 @@ bool sched_set_affinity(struct vcpu *v, uint64_t mask) {
     runs = q->s.current == &v->sched;
     if (runs) v->sched.flags |= POLICY_LEAVES;
     queued = tree_has(&v->sched.node);
-    if (queued && (mask >> q->cpu->id & 1) == 0) tree_remove(&q->s.waiting, &v->sched.node);
+    if (queued) tree_remove(&q->s.waiting, &v->sched.node);
     spin_unlock(&q->lock);
-    /* Where it may not be any more it leaves: now, or at its next exit. */
+    /* It looks for its place again: now, or at its next exit. */
     if (queued) sched_wake(v, 0);
     if (runs) queue_changed(q->cpu, true, false);
     return true;
@@ -499,7 +499,7 @@ void sched_tick(struct cpu *c) {
     struct run_queue *q = queue_of(c);
 
     spin_lock(&q->lock);
-    q->s.slice_end = 0;
+    policy_tick(&q->s);
     spin_unlock(&q->lock);
     cpu_raise_work(c, CPU_WORK_RESCHED);
     if (cpu_count > 1) balance(q, clock_now_ns());

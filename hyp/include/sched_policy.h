@@ -109,7 +109,11 @@ static inline void policy_add(struct sched_queue *q, struct sched_entity *e, uin
 
 /* Queues one that has become runnable; `q` is charged up to now. */
 static inline void policy_wake(struct sched_queue *q, struct sched_entity *e) {
-    if (e->node.key + POLICY_LAG_NS < q->least) e->node.key = q->least - POLICY_LAG_NS;
+    uint64_t base = q->least;
+
+    /* One that came from another queue may be further behind. */
+    if (q->current != NULL && q->current->node.key < base) base = q->current->node.key;
+    if (e->node.key + POLICY_LAG_NS < base) e->node.key = base - POLICY_LAG_NS;
     tree_insert(&q->waiting, &e->node);
 }
 
@@ -159,6 +163,9 @@ static inline void policy_slice(struct sched_queue *q, uint64_t now) {
         if (q->limit - 1 < q->slice_end) q->slice_end = q->limit;
     }
 }
+
+/* The slice or the budget is over: the running one is picked again, or another. */
+static inline void policy_tick(struct sched_queue *q) { q->limit = q->slice_end = 0; }
 
 /* Has it used up its budget? */
 static inline bool policy_spent(const struct sched_entity *e) {

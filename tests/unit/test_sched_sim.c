@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scheduler under a simulator of several processors: shares, caps, latency, stealing and
+ * starvation, on chosen loads and on random ones.
+ *
+ * `make sched-sim` runs it with more random loads and with a folder as argument, and draws what it
+ * writes there.
+ *
+ * sources: tests/unit/host_sim.c hyp/core/sched.c hyp/core/timer.c hyp/lib/lock.c
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host_sim.h"
+
+#define must(x)                                                                                    \
+    do {                                                                                           \
+        if (!(x))                                                                                  \
+            ck_abort_msg("line %d: %s", __LINE__, #x);                                             \
+    } while (0)
+
+static uint32_t rounds = 60;
+
+static bool near(uint64_t value, uint64_t wanted, uint64_t permille)
+{
+    return value * 1000 >= wanted * (1000 - permille) && value * 1000 <= wanted * (1000 + permille);
+}
+
+/* CPU time of each over a while. */
+static uint64_t used[SIM_VCPUS];
+
+static void measure(uint64_t ns)
+{
+    for (uint32_t i = 0; i < sim_vcpus; i++)
+        used[i] = sim_cpu_ns(&sim_vcpu[i]);
+    sim_run(ns);
+    for (uint32_t i = 0; i < sim_vcpus; i++)
+        used[i] = sim_cpu_ns(&sim_vcpu[i]) - used[i];
+}
+
+START_TEST(test_weights_on_one)
+{
+    sim_start(1, 0);
+    for (uint32_t i = 0; i < 3; i++)
+        sim_add(256u << i, 0, 0);
+    measure(2 * (uint64_t)SIM_S);
+    for (uint32_t i = 0; i < 3; i++)
+        must(near(used[i], 2 * (uint64_t)SIM_S * (1u << i) / 7, 20));
+}
+END_TEST
+
+/* As many processors as there are; nobody is due more than one of them. */
+START_TEST(test_weights_across)
+{
+    static const uint32_t weight[] = { 100, 200, 300, 100, 200, 300, 100, 200, 300, 200 };
+    const uint64_t total = 2000, cpus_there = 4;
+
+    sim_start((uint32_t)cpus_there, 0);
+    for (uint32_t i = 0; i < 10; i++)
+        sim_add(weight[i], 0, 0);
+    sim_run(SIM_S / 2);
+    measure(10 * (uint64_t)SIM_S);
+    for (uint32_t i = 0; i < 10; i++)
+        must(near(used[i], 10 * (uint64_t)SIM_S * cpus_there * weight[i] / total, 50));
+}
+END_TEST
+
+/* Equal ones that do not divide by the processors. */
+START_TEST(test_rotation)
+{
+    for (uint32_t n = 2; n <= 8; n++) {
+        for (uint32_t loops = n + 1; loops < 2 * n; loops++) {
+            sim_start(n, loops);
+            for (uint32_t i = 0; i < loops; i++)
+                sim_add(256, 0, 0);
+            sim_run(SIM_S / 2);
+            measure(5 * (uint64_t)SIM_S);
+            for (uint32_t i = 0; i < loops; i++)
+                must(near(used[i], 5 * (uint64_t)SIM_S * n / loops, 50));
+        }
+    }
+}
+END_TEST
+
+/* One is due more than a processor: it has one, and the others share what is left by weight. */
+START_TEST(test_more_than_a_processor)
+{
+    sim_start(2, 0);
+    sim_add(10000, 0, 0);
+    sim_add(100, 0, 0);
+    sim_add(300, 0, 0);
+    sim_run(SIM_S);
+    measure(4 * (uint64_t)SIM_S);
+    must(near(used[0], 4 * (uint64_t)SIM_S, 20));
+    must(near(used[1], SIM_S, 50));
+    must(near(used[2], 3 * (uint64_t)SIM_S, 50));
+    /* One that slept meanwhile does not wait for a whole age to pass. */
+    sim_add(256, 5 * SIM_MS, 20 * SIM_MS);
+    sim_run(2 * (uint64_t)SIM_S);
+    must(sim_vcpu[3].wake_latency <= 20 * SIM_MS);
+}
+END_TEST
+
+START_TEST(test_caps)
+{
+    for (uint32_t cap = 1; cap < 100; cap += 7) {
+        for (uint32_t load = 0; load < 3; load++) {
+            struct sim_vcpu *g;
+
+            sim_start(1, cap);
+            g = sim_add(256, load == 1 ? 9 * SIM_MS : 0, load == 1 ? SIM_MS : 0);
+            sched_set_cap(&g->v, cap, 1);
+            if (load == 2)
+                sim_add(256, 0, 0);
+            sim_run(SIM_S / 10);
+            measure(2 * (uint64_t)SIM_S);
+            /* Never more; and all of it where nothing else is in the way. */
+            must(used[0] <= 2 * (uint64_t)SIM_S / 100 * cap + 2 * (uint64_t)SIM_S / 50);
+            if (load == 0 || (load == 2 && cap <= 45))
+                must(near(used[0], 2 * (uint64_t)SIM_S / 100 * cap, 20));
+            if (load == 2)
+                must(used[0] + used[1] >= 2 * (uint64_t)SIM_S / 1000 * 999);
+        }
+    }
+}
+END_TEST
+
+/* A cap of 10 and 20 in turn is not got round by its changes. */
+START_TEST(test_caps_that_change)
+{
+    struct sim_vcpu *g;
+
+    sim_start(1, 0);
+    g = sim_add(256, 0, 0);
+    for (uint32_t i = 0; i < 4000; i++) {
+        sched_set_cap(&g->v, 20, 1 + i % 2);
+        sim_run(sim_random(SIM_MS));
+    }
+    must(sim_cpu_ns(g) * 100 <= sim_now * 16);
+    sched_set_cap(&g->v, 0, 1);
+    sim_run(SIM_S / 10);
+    measure(SIM_S);
+    must(used[0] == SIM_S);
+}
+END_TEST
+
+/* The pattern of E8: nine milliseconds of work and one of sleep, whatever the phase. */
+START_TEST(test_gaming)
+{
+    for (uint64_t run = 1; run <= 12; run++) {
+        for (uint64_t sleep = 1; sleep <= 16; sleep++) {
+            sim_start(1, run);
+            sim_add(256, 0, 0);
+            sim_add(256, run * SIM_MS * 3 / 4, sleep * SIM_MS / 4);
+            measure(4 * (uint64_t)SIM_S);
+            must(used[1] * 100 <= 4 * (uint64_t)SIM_S * 52);
+        }
+    }
+}
+END_TEST
+
+/* Who needs little waits little, however many only compute. */
+START_TEST(test_wake_up_latency)
+{
+    for (uint32_t n = 1; n <= 4; n *= 2) {
+        for (uint32_t loops = 1; loops <= 64; loops *= 2) {
+            sim_start(n, loops);
+            for (uint32_t i = 0; i < loops; i++)
+                sim_add(256, 0, 0);
+            sim_add(256, SIM_MS / 20, 100 * SIM_MS)->jitter = 50;
+            sim_run(SIM_S / 5);
+            sim_vcpu[loops].wake_latency = 0;
+            sim_run(10 * (uint64_t)SIM_S);
+            must(sim_vcpu[loops].wake_latency <= POLICY_WAKE_NS + POLICY_RUN_NS + SIM_KICK_NS);
+        }
+    }
+}
+END_TEST
+
+START_TEST(test_affinity)
+{
+    uint64_t total = 0;
+
+    sim_start(4, 0);
+    for (uint32_t i = 0; i < 8; i++)
+        must(sched_set_affinity(&sim_add(256, 0, 0)->v, i < 6 ? 1 : 2));
+    must(!sched_set_affinity(&sim_vcpu[0].v, 16));
+    sim_run(SIM_S / 10);
+    for (uint32_t i = 0; i < 8; i++)
+        sim_vcpu[i].moves = 0;
+    measure(SIM_S);
+    for (uint32_t i = 0; i < 8; i++) {
+        must(sim_vcpu[i].moves == 0 && sim_vcpu[i].where == (i < 6 ? 0 : 1));
+        must(near(used[i], i < 6 ? SIM_S / 6 : SIM_S / 2, 40));
+        total += used[i];
+    }
+    must(total == 2 * (uint64_t)SIM_S);
+    /* Free again they spread; what some are behind is made up for first. */
+    for (uint32_t i = 0; i < 8; i++)
+        must(sched_set_affinity(&sim_vcpu[i].v, ~(uint64_t)0));
+    sim_run(4 * (uint64_t)SIM_S);
+    measure(2 * (uint64_t)SIM_S);
+    for (uint32_t i = 0; i < 8; i++)
+        must(near(used[i], 2 * (uint64_t)SIM_S / 2, 20));
+    /* All to one, those that run too. */
+    for (uint32_t i = 0; i < 8; i++)
+        must(sched_set_affinity(&sim_vcpu[i].v, 4));
+    sim_run(SIM_S / 10);
+    measure(SIM_S);
+    for (uint32_t i = 0; i < 8; i++)
+        must(sim_vcpu[i].where == 2 && near(used[i], SIM_S / 8, 50));
+}
+END_TEST
+
+/* Whoever yields to its own kind gains nothing over others. */
+START_TEST(test_yield_to)
+{
+    for (uint32_t n = 1; n <= 2; n++) {
+        struct sim_vcpu *a, *b;
+
+        sim_start(n, 0);
+        a = sim_add(256, SIM_MS / 10, 0);
+        b = sim_add(256, SIM_MS / 10, 0);
+        a->yields = b;
+        b->yields = a;
+        for (uint32_t i = 0; i < 2 * n; i++)
+            sim_add(256, 0, 0);
+        sim_run(SIM_S / 5);
+        measure(4 * (uint64_t)SIM_S);
+        must((used[0] + used[1]) * (2 * n + 2) <= 4 * (uint64_t)SIM_S * n * 2 * 104 / 100);
+        for (uint32_t i = 0; i < 2 * n; i++)
+            must(used[2 + i] * (2 * n + 2) >= 4 * (uint64_t)SIM_S * n * 95 / 100);
+    }
+}
+END_TEST
+
+/* Nor who gives its turns to one that computes. */
+START_TEST(test_yield_for_another)
+{
+    sim_start(1, 0);
+    sim_add(256, 1000, 0)->yields = &sim_vcpu[1];
+    for (uint32_t i = 0; i < 3; i++)
+        sim_add(256, 0, 0);
+    sim_run(SIM_S / 5);
+    measure(4 * (uint64_t)SIM_S);
+    must(used[0] + used[1] <= 4 * (uint64_t)SIM_S / 2 * 105 / 100);
+}
+END_TEST
+
+/* One that shared a pCPU with a far heavier one is ages behind; that is nobody else's debt. */
+START_TEST(test_joins_from_far_behind)
+{
+    struct sim_vcpu *light;
+
+    sim_start(2, 0);
+    must(sched_set_affinity(&sim_add(60000, 0, 0)->v, 1));
+    must(sched_set_affinity(&sim_add(64, 0, 0)->v, 1));
+    light = sim_add(64, 0, 0);
+    must(sched_set_affinity(&light->v, 2));
+    sim_run(20 * (uint64_t)SIM_S);
+    light->latency = 0;
+    must(sched_set_affinity(&sim_vcpu[1].v, 2));
+    sim_run(2 * (uint64_t)SIM_S);
+    must(light->latency <= 100 * SIM_MS);
+}
+END_TEST
+
+/* With one vCPU a processor no timer runs, and idle processors are not woken. */
+START_TEST(test_no_tick)
+{
+    sim_start(4, 0);
+    for (uint32_t i = 0; i < 3; i++)
+        sim_add(256, 0, 0);
+    sim_run(SIM_S / 10);
+    sim_interrupts = 0;
+    sim_run(10 * (uint64_t)SIM_S);
+    must(sim_interrupts == 0);
+}
+END_TEST
+
+/*
+ * Random loads: nobody starves, nobody is above its cap, no processor stays idle beside work, and
+ * who computes all the time is not far below its share. That two pCPUs run one vCPU, or that a
+ * queue's virtual time goes back, ends the simulation.
+ */
+static void random_load(uint32_t seed)
+{
+    uint32_t n, count;
+    uint64_t weights = 0, least = UINT64_MAX, begun;
+
+    sim_start(1, seed);
+    n = 1 + (uint32_t)sim_random(SIM_CPUS);
+    count = 1 + (uint32_t)sim_random(5 * n);
+    sim_start(n, seed);
+    for (uint32_t i = 0; i < count; i++) {
+        bool loops = sim_random(2);
+        struct sim_vcpu *g = sim_add(64 + (uint32_t)sim_random(512), 1000 + sim_random(20 * SIM_MS),
+                                     loops ? 0 : 1000 + sim_random(20 * SIM_MS));
+
+        g->jitter = (uint32_t)sim_random(100);
+        g->yields = sim_random(8) ? NULL : &sim_vcpu[sim_random(i + 1)];
+        if (sim_random(5) == 0)
+            sched_set_cap(&g->v, 1 + (uint32_t)sim_random(100), 1);
+        if (sim_random(5) == 0)
+            (void)sched_set_affinity(&g->v, 1 + sim_random(255));
+        weights += g->v.sched.weight;
+        least = g->v.sched.weight < least ? g->v.sched.weight : least;
+    }
+    begun = sim_now;
+    for (uint32_t step = 0; step < 100; step++) {
+        struct sim_vcpu *g = &sim_vcpu[sim_random(count)];
+
+        sim_run(sim_random(20 * SIM_MS));
+        if (sim_random(4) == 0) {
+            sched_sleep(&g->v, VCPU_PAUSED);
+            sim_run(sim_random(20 * SIM_MS));
+            g->woken = sim_now;
+            sched_wake(&g->v, VCPU_PAUSED);
+        } else if (sim_random(4) == 0) {
+            (void)sched_set_affinity(&g->v, sim_random(2) ? 1 + sim_random(255) : UINT64_MAX);
+        } else if (sim_random(4) == 0) {
+            sched_set_weight(&g->v, 64 + (uint32_t)sim_random(512));
+        }
+    }
+    must(sim_idle_beside_work <= 2 * SIM_KICK_NS);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct sim_vcpu *g = &sim_vcpu[i];
+        uint64_t sum = 0;
+
+        /* A turn of all others, at the greatest weight beside the least one. */
+        if (g->v.cap == 0)
+            must(g->latency <= (uint64_t)POLICY_SLICE_NS * 2 * count * 9 + POLICY_MOVE_LAG_NS * 9);
+        if (g->v.cap != 0)
+            must(sim_cpu_ns(g) * 100 <= (sim_now - begun) * g->v.cap + 2 * 100 * 10 * SIM_MS);
+        for (uint32_t state = 0; state < 4; state++)
+            sum += g->v.run_time[state];
+        must(sum + sim_now - g->v.run_since == sim_now - g->begun);
+    }
+}
+
+START_TEST(test_random_loads)
+{
+    for (uint32_t seed = 0; seed < rounds; seed++)
+        random_load(seed);
+}
+END_TEST
+
+/* ---- what is drawn ---- */
+
+static FILE *open_in(const char *folder, const char *name)
+{
+    char path[512];
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    f = fopen(path, "w");
+    if (f == NULL) {
+        perror(path);
+        exit(1);
+    }
+    return f;
+}
+
+/* Share of each, in permille of a processor, a row every 20 ms. */
+static void write_shares(const char *folder, const char *name, uint64_t ns)
+{
+    FILE *f = open_in(folder, name);
+
+    for (uint64_t at = 0; at < ns; at += 20 * SIM_MS) {
+        measure(20 * SIM_MS);
+        fprintf(f, "%llu", (unsigned long long)(at / SIM_MS));
+        for (uint32_t i = 0; i < sim_vcpus; i++)
+            fprintf(f, " %llu", (unsigned long long)(used[i] / 20000));
+        fputc('\n', f);
+    }
+    fclose(f);
+}
+
+static void write_latency(const char *folder)
+{
+    FILE *f = open_in(folder, "latency.txt");
+
+    for (uint32_t loops = 1; loops <= 64; loops++) {
+        fprintf(f, "%u", loops);
+        for (uint32_t n = 1; n <= 4; n *= 2) {
+            sim_start(n, loops);
+            for (uint32_t i = 0; i < loops; i++)
+                sim_add(256, 0, 0);
+            sim_add(256, SIM_MS / 20, 20 * SIM_MS)->jitter = 50;
+            sim_run(SIM_S / 5);
+            sim_vcpu[loops].wake_latency = 0;
+            sim_run(4 * (uint64_t)SIM_S);
+            fprintf(f, " %llu", (unsigned long long)(sim_vcpu[loops].wake_latency / 1000));
+        }
+        fputc('\n', f);
+    }
+    fclose(f);
+}
+
+static void write_all(const char *folder)
+{
+    sim_start(1, 0);
+    for (uint32_t i = 0; i < 3; i++)
+        sim_add(256u << i, 0, 0);
+    write_shares(folder, "weights.txt", 2 * (uint64_t)SIM_S);
+    sim_start(1, 0);
+    sched_set_cap(&sim_add(256, 0, 0)->v, 25, 1);
+    sim_add(256, 9 * SIM_MS, SIM_MS);
+    sim_add(256, 0, 0);
+    write_shares(folder, "cap.txt", 2 * (uint64_t)SIM_S);
+    sim_start(4, 0);
+    for (uint32_t i = 0; i < 6; i++)
+        sim_add(256, 0, 0);
+    write_shares(folder, "rotation.txt", 2 * (uint64_t)SIM_S);
+    write_latency(folder);
+}
+
+int main(int argc, char **argv)
+{
+    Suite *suite = suite_create("sched_sim");
+    TCase *tc = tcase_create("sched_sim");
+    SRunner *runner;
+    int failed;
+
+    if (argc > 1)
+        rounds = (uint32_t)strtoul(argv[1], NULL, 10);
+    if (argc > 2)
+        write_all(argv[2]);
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, test_weights_on_one);
+    tcase_add_test(tc, test_weights_across);
+    tcase_add_test(tc, test_rotation);
+    tcase_add_test(tc, test_more_than_a_processor);
+    tcase_add_test(tc, test_caps);
+    tcase_add_test(tc, test_caps_that_change);
+    tcase_add_test(tc, test_gaming);
+    tcase_add_test(tc, test_wake_up_latency);
+    tcase_add_test(tc, test_affinity);
+    tcase_add_test(tc, test_yield_to);
+    tcase_add_test(tc, test_yield_for_another);
+    tcase_add_test(tc, test_joins_from_far_behind);
+    tcase_add_test(tc, test_no_tick);
+    tcase_add_test(tc, test_random_loads);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
