@@ -61,9 +61,11 @@ static void tree_lock_all(void) {
     spin_lock(&memory_lock);
 }
 
+/* The last thing of a call: then it waits for what was noted meanwhile. */
 static int64_t tree_unlock_with(int64_t result) {
     spin_unlock(&memory_lock);
-    return unlock_with(&tree_lock, result);
+    spin_unlock(&tree_lock);
+    return __builtin_expect(cpu_count > 1, 0) ? memory_settle(result) : result;
 }
 
 /* ---- finding ---- */
@@ -174,7 +176,7 @@ static int set_share(struct domain *d, uint32_t weight, uint32_t cap) {
 
 int domain_set_share(struct domain *d, uint32_t weight, uint32_t cap) {
     spin_lock(&tree_lock);
-    return (int)unlock_with(&tree_lock, set_share(d, weight, cap));
+    return (int)unlock_with(&tree_lock, domain_alive(d) ? set_share(d, weight, cap) : -HV_EPERM);
 }
 
 /* Puts a new record into the table and under its parent, whose quota pays for it. */
@@ -190,7 +192,8 @@ static void enter(struct domain *d, struct domain *parent) {
     move_weight(d, parent, false);
 }
 
-static int64_t create(struct domain *parent, const struct hv_domain_create *c) {
+/* *failed: the number of one that was begun and could not be filled. */
+static int64_t create(struct domain *parent, const struct hv_domain_create *c, uint64_t *failed) {
     struct domain *d;
     uint64_t id;
     int e;
@@ -207,19 +210,36 @@ static int64_t create(struct domain *parent, const struct hv_domain_create *c) {
     e = fill(d, c);
     trace(HV_TRACE_create, id, (uint64_t)(int64_t)e, 0);
     if (e < 0) {
-        /* As many steps as fill() made: bounded by the sizes asked for. Nothing was ever mapped
-         * into its windows: they are not looked at. */
-        d->window_pages = 0;
-        while (destroy_step(d) > 0) {
-        }
+        *failed = id;
         return e;
     }
     return (int64_t)id;
 }
 
+/* Takes what there is of a domain apart. As many steps as fill() made: bounded by the sizes asked
+ * for. The lock is given up between them, so that each can wait for other pCPUs; an ancestor may
+ * destroy it, too. Nothing was ever mapped into its windows: they are not looked at. */
+static void create_undo(uint64_t id) {
+    int64_t more = 1;
+
+    while (more > 0) {
+        struct domain *d;
+
+        tree_lock_all();
+        d = lookup(id);
+        if (d != NULL) d->window_pages = 0;
+        more = tree_unlock_with(d != NULL ? destroy_step(d) : 0);
+    }
+}
+
 int64_t domain_create(struct domain *parent, const struct hv_domain_create *c) {
+    uint64_t failed = HV_SELF;
+    int64_t r;
+
     tree_lock_all();
-    return tree_unlock_with(create(parent, c));
+    r = tree_unlock_with(create(parent, c, &failed));
+    if (failed != HV_SELF) create_undo(failed);
+    return r;
 }
 
 struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t window_pages) {
@@ -245,6 +265,20 @@ struct domain *domain_create_root(uint64_t quota, uint64_t ram_pages, uint64_t w
 }
 
 /* ---- running and stopping ---- */
+
+/* The pCPUs that run a vCPU of it, are about to, or have not saved it yet: until then all that it
+ * uses stays. */
+static uint64_t runs_on(const struct domain *d) {
+    uint64_t mask = 0;
+    struct vcpu *v;
+
+    FOR_EACH_VCPU(v, i, d) if (!sched_stopped(v)) mask |= (uint64_t)1 << v->cpu->id;
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        v = __atomic_load_n(&cpus[i]->vcpu, __ATOMIC_ACQUIRE);
+        if (v != NULL && v->domain == d) mask |= (uint64_t)1 << i;
+    }
+    return mask;
+}
 
 static void sleep_all(struct domain *d, uint32_t why) {
     struct vcpu *v;
@@ -275,8 +309,11 @@ static int start(struct domain *d) {
 static int pause(struct domain *d) {
     int e = state_change(d, HV_DOMAIN_RUNNING, HV_DOMAIN_PAUSED);
 
-    if (e == 0) sleep_all(d, VCPU_PAUSED);
-    return e;
+    if (e != 0) return e;
+    sleep_all(d, VCPU_PAUSED);
+    /* None of them is in the guest any more when the call is over. */
+    epoch_ask(runs_on(d));
+    return 0;
 }
 
 static int unpause(struct domain *d) {
@@ -288,11 +325,11 @@ static int unpause(struct domain *d) {
     return 0;
 }
 
-/* The calls of these names, with the tree locked. */
+/* The calls of these names, with the tree locked; a domain that is gone by then is nobody's. */
 #define LOCKED(name, function)                                                                     \
     int name(struct domain *d) {                                                                   \
-        spin_lock(&tree_lock);                                                                     \
-        return (int)unlock_with(&tree_lock, function(d));                                          \
+        tree_lock_all();                                                                           \
+        return (int)tree_unlock_with(lookup(d->id) == d ? function(d) : -HV_EPERM);                \
     }
 LOCKED(domain_start, start)
 LOCKED(domain_pause, pause)
@@ -361,7 +398,6 @@ static void mark_dying(struct domain *d) {
     io_destroy_routes(d);
     trace(HV_TRACE_end, d->id, d->state, d->reason);
     event_raise_virq(d->parent, HV_VIRQ_DOMAIN);
-    d->teardown = TEARDOWN_PORTS;
 }
 
 /* Memory, then the records of pins that there were; those that are in use wait for a reset. */
@@ -369,18 +405,8 @@ static bool memory_destroy_step(struct domain *d) {
     return p2m_destroy_step(d) || (!dma_in_use(d) && dma_reset_step(d));
 }
 
-/* What its vCPUs have loaded is theirs until their processors have let go of it. */
-static bool runs_still(const struct domain *d) {
-    struct vcpu *v;
-
-    FOR_EACH_VCPU(v, i, d) {
-        if (vcpu_loaded(v)) return true;
-    }
-    return false;
-}
-
 /* One step of each stage; false when the stage has no work left. */
-static bool (*const teardown_stage[TEARDOWN_DONE])(struct domain *) = {
+static bool (*const teardown_stage[TEARDOWN_LAST])(struct domain *) = {
     [TEARDOWN_PORTS] = event_destroy_step,           [TEARDOWN_GRANTS] = grant_destroy_step,
     [TEARDOWN_WINDOWS] = grant_windows_destroy_step, [TEARDOWN_SPACES] = space_destroy_domain_step,
     [TEARDOWN_MEMORY] = memory_destroy_step,
@@ -403,15 +429,31 @@ static void record_free(struct domain *d) {
 }
 
 /*
+ * All that is left of it is freed: has the last of that come out of limbo? Else whoever asks waits
+ * for the epoch when its locks are given up, and asks again.
+ */
+static bool frames_back(struct domain *d) {
+    if (!d->waits) {
+        if (!dma_in_use(d)) resource_destroy(d);
+        d->waits = 1;
+        d->waits_for = epoch_now;
+    }
+    frame_reclaim_all();
+    if (cpu_count > 1 && !epoch_passed(d->waits_for)) {
+        epoch_ask(EPOCH_ALL);
+        return false;
+    }
+    frame_reclaim();
+    d->waits = 0;
+    return true;
+}
+
+/*
  * The quota that nothing is charged to any more goes back. With no device that may still write,
  * that is all of it, and the record goes too.
  */
 static void settle(struct domain *d) {
-    bool waits = dma_in_use(d);
-
-    if (!waits) resource_destroy(d);
-    frame_reclaim_all();
-    if (waits) {
+    if (dma_in_use(d)) {
         d->parent->granted_quota -= d->quota - d->used;
         d->quota = d->used;
     } else {
@@ -419,7 +461,7 @@ static void settle(struct domain *d) {
     }
 }
 
-/* The last of a domain: its vCPUs, then what it held of the machine. */
+/* The last of a domain: its vCPUs. */
 static void finish(struct domain *d) {
     struct vcpu *v;
 
@@ -428,27 +470,32 @@ static void finish(struct domain *d) {
         vcpu_destroy(v);
         d->vcpu[i] = NULL;
     }
-    settle(d);
 }
 
 static int destroy_step(struct domain *d) {
+    uint64_t runs;
+
     if (d->first_child != NULL) return -HV_EBUSY;
-    if (d->teardown == TEARDOWN_NONE) {
-        mark_dying(d);
+    if (d->teardown == TEARDOWN_DONE) return 0;
+    if (d->teardown == TEARDOWN_NONE) mark_dying(d);
+    runs = runs_on(d);
+    if (runs != 0 || d->teardown == TEARDOWN_NONE) {
+        epoch_ask(runs);
+        d->teardown = d->teardown == TEARDOWN_NONE ? TEARDOWN_PORTS : d->teardown;
         return 1;
     }
-    if (d->teardown == TEARDOWN_DONE) return 0;
-    if (d->teardown == TEARDOWN_PORTS && runs_still(d)) return 1;
-    if (teardown_stage[d->teardown](d)) return 1;
-    if (++d->teardown != TEARDOWN_DONE) return 1;
-    finish(d);
+    if (d->teardown != TEARDOWN_LAST) {
+        if (teardown_stage[d->teardown](d)) return 1;
+        if (++d->teardown != TEARDOWN_LAST) return 1;
+        finish(d);
+    }
+    if (!frames_back(d)) return 1;
+    d->teardown = TEARDOWN_DONE;
+    settle(d);
     return 0;
 }
 
-int domain_destroy_step(struct domain *d) {
-    tree_lock_all();
-    return (int)tree_unlock_with(destroy_step(d));
-}
+LOCKED(domain_destroy_step, destroy_step)
 
 static int reset_devices(struct domain *d) {
     if (!domain_ended(d)) return -HV_EINVAL;
@@ -458,16 +505,13 @@ static int reset_devices(struct domain *d) {
     if (dma_reset_step(d)) return 1;
     if (d->teardown == TEARDOWN_DONE) {
         /* The window records, which the pins had kept. */
-        if (p2m_destroy_step(d)) return 1;
+        if (p2m_destroy_step(d) || !frames_back(d)) return 1;
         settle(d);
     }
     return 0;
 }
 
-int domain_reset_devices(struct domain *d) {
-    tree_lock_all();
-    return (int)tree_unlock_with(reset_devices(d));
-}
+LOCKED(domain_reset_devices, reset_devices)
 
 /* ---- telling ---- */
 

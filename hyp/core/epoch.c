@@ -31,6 +31,15 @@ void epoch_flush(void) {
     store_release(&this_cpu()->epoch_seen, next);
 }
 
+/* With one pCPU it waits for nobody's frames but those that its own call frees; it does not use
+ * them after that. */
+void epoch_flush_inside(void) {
+    if (cpu_count == 1)
+        epoch_flush();
+    else
+        tlb_flush_all();
+}
+
 void epoch_serve(void) {
     if (__atomic_exchange_n(&this_cpu()->flush_asked, 0, __ATOMIC_SEQ_CST)) epoch_flush();
 }
@@ -41,7 +50,8 @@ void epoch_wait(uint64_t cpu_mask) {
     struct cpu *me = this_cpu();
     uint32_t stamp;
 
-    if (HYP_DEBUG) BUG_ON(me->lock_ranks != 0);
+    ASSERT(me->lock_ranks == 0);
+    me->epoch_due = 0;
     full_barrier();
     stamp = load_acquire(&epoch_now);
     epoch_flush();
@@ -58,9 +68,7 @@ void epoch_wait(uint64_t cpu_mask) {
     }
 }
 
-void epoch_idle(void) {
-    struct cpu *c = this_cpu();
-
+void epoch_idle(struct cpu *c) {
     __atomic_store_n(&c->outside, 1, __ATOMIC_SEQ_CST);
     arch_idle();
     epoch_enter(c);

@@ -93,6 +93,12 @@ static __attribute__((noinline)) int64_t waiter_raise(struct vcpu *v) {
     return 0;
 }
 
+/* The vCPU that is loaded on `c` has something to be told of. */
+static inline void upcall(struct cpu *c) {
+    cpu_raise_work(c, CPU_WORK_UPCALL);
+    if (__builtin_expect(cpu_count > 1, 0) && c != this_cpu()) cpu_kick(c);
+}
+
 /* The selector, and an upcall or wake-up when it was clear. */
 static inline int64_t word_raise(struct vcpu *v, struct hv_vcpu_page *page, uint32_t priority,
                                  uint32_t word) {
@@ -103,7 +109,7 @@ static inline int64_t word_raise(struct vcpu *v, struct hv_vcpu_page *page, uint
     if (READ_ONCE(page->masked) != 0) return 0;
     /* A vCPU that is not loaded looks at its pending words when it is (sched_pick). */
     c = v->cpu;
-    if (c != NULL && c->vcpu == v) cpu_raise_work(c, CPU_WORK_UPCALL);
+    if (c != NULL && __atomic_load_n(&c->vcpu, __ATOMIC_RELAXED) == v) upcall(c);
     return 0;
 }
 

@@ -5,7 +5,9 @@
  * A frame is in exactly one place: with an owner (charged to it), on a free list, or in limbo.
  * There are two free lists: frames that are known to be zero are taken first.
  * Limbo is a queue in the order of stamps: frames whose translation may still be in a TLB. They
- * stay charged until the epoch has passed; an allocation that would fail forces it first.
+ * stay charged until the epoch has passed. An allocation that would fail forces it first: with one
+ * pCPU here, which costs a flush; with several the call gives up its locks, waits, and begins again
+ * (frame_force).
  */
 #include "frame.h"
 #include "arch/page.h"
@@ -214,10 +216,34 @@ static void reclaim(uint64_t limit) {
 void frame_reclaim(void) { reclaim(UINT64_MAX); }
 
 void frame_reclaim_all(void) {
-    if (limbo_first != NO_FRAME) {
-        epoch_flush();
-        frame_reclaim();
-    }
+    if (limbo_first == NO_FRAME) return;
+    if (cpu_count == 1) epoch_flush();
+    frame_reclaim();
+}
+
+/* Must whoever has just freed frames wait for the epoch, so that they do not pile up? */
+static bool limbo_full(void) {
+    return limbo_frames >= LIMBO_MAX && !epoch_passed(frame_table[limbo_first].epoch);
+}
+
+bool frame_force(void) {
+    bool any;
+
+    spin_lock(&memory_lock);
+    any = unlock_with(&memory_lock, limbo_first != NO_FRAME);
+    if (!any) return false;
+    epoch_wait(EPOCH_ALL);
+    spin_lock(&memory_lock);
+    frame_reclaim();
+    return unlock_with(&memory_lock, true);
+}
+
+int64_t memory_settle(int64_t result) {
+    uint64_t due = this_cpu()->epoch_due;
+
+    if (due != 0) epoch_wait(due);
+    if (READ_ONCE(limbo_frames) >= LIMBO_MAX) (void)frame_force();
+    return result;
 }
 
 /* ---- alloc and free ---- */
@@ -285,8 +311,7 @@ void frame_free(struct domain *d, mfn_t m) {
         reclaim(2);
         enter_limbo(f);
         /* Nor does the number of those that have to wait grow without end. */
-        if (limbo_frames >= LIMBO_MAX && !epoch_passed(frame_table[limbo_first].epoch))
-            epoch_flush();
+        if (cpu_count == 1 && limbo_full()) epoch_flush();
     }
 }
 

@@ -171,6 +171,9 @@ static int end_slot(struct domain *d, struct grant *g, uint64_t slot, bool force
         if (w->pin != 0) dma_quarantine(d, at, holder, w);
     }
     g->count = 0;
+    /* The peer may be in the middle of a call that copies by its window, or of an unmap whose flush
+     * is not done yet on all pCPUs. */
+    if (cpu_count > 1) epoch_ask(EPOCH_ALL);
     if (g->generation != GRANT_GENERATION_MAX) slot_free(d->grants, (uint32_t)slot, sizeof(*g));
     if (first != NULL && domain_alive(holder)) event_raise(holder, first->port);
     return 0;
@@ -314,7 +317,7 @@ static inline int64_t copy_one(struct domain *d, const struct hv_grant_copy *c) 
     g = grant_find(owner, c->ref);
     if (g == NULL || g->peer != d->id || page >= g->count || (write && g->rights == HV_MAP_READ))
         return -HV_EINVAL;
-    local = guest_page(d, (gpa_t){ c->gpa }, c->bytes, !write);
+    local = guest_page_locked(d, (gpa_t){ c->gpa }, c->bytes, !write);
     if (local == NULL) return -HV_EFAULT;
     remote = frame_direct + (p2m_ram_word(owner, g->gfn + page) << PAGE_SHIFT) + offset;
     bytes_copy(write ? remote : local, write ? local : remote, c->bytes);

@@ -8,12 +8,22 @@
 #include "arch/page.h"
 
 /* A byte of a window page that may be used so, or NULL. */
-void *guest_window(struct domain *d, gpa_t at, bool write) {
+void *guest_window_locked(struct domain *d, gpa_t at, bool write) {
     const struct window *w = p2m_window(d, (gfn_t){ at.a >> PAGE_SHIFT });
 
     if (w == NULL || w->grant == NULL) return NULL;
     if (write && (w->rights & HV_MAP_WRITE) == 0) return NULL;
     return (uint8_t *)frame_va(w->mfn) + (at.a & PAGE_MASK);
+}
+
+/* A window may be given to another grant meanwhile. */
+void *guest_window(struct domain *d, gpa_t at, bool write) {
+    void *p;
+
+    spin_lock(&memory_lock);
+    p = guest_window_locked(d, at, write);
+    spin_unlock(&memory_lock);
+    return p;
 }
 
 int guest_copy_in(struct domain *d, void *dst, gpa_t src, size_t bytes) {

@@ -113,7 +113,8 @@ int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t co
         event_port(model, port) == NULL)
         return -HV_EINVAL;
     spin_lock(&memory_lock);
-    return (int)unlock_with(&memory_lock, route_add(d, model, first, count, port, gfn));
+    return (int)memory_unlock(domain_alive(d) ? route_add(d, model, first, count, port, gfn)
+                                              : -HV_EPERM);
 }
 
 /* ---- finishing an instruction ---- */
@@ -380,7 +381,7 @@ static int complete(struct domain *caller, struct vcpu *v, uint64_t value, gpa_t
     if (p->insn.string && p->insn.in) {
         if (value == 0 || value > p->run.count) return -HV_EINVAL;
         count = (uint32_t)value;
-        from = guest_page(caller, data, (size_t)count * p->insn.size, false);
+        from = guest_page_locked(caller, data, (size_t)count * p->insn.size, false);
         if (from == NULL) return -HV_EFAULT;
     }
     page = frame_va(p2m_ram(r->model, (gfn_t){ r->gfn }));
@@ -396,5 +397,6 @@ int io_complete(struct domain *caller, struct domain *d, uint64_t vcpu, uint64_t
 
     if (v == NULL) return -HV_EINVAL;
     spin_lock(&memory_lock);
-    return (int)unlock_with(&memory_lock, complete(caller, v, value, data));
+    return (int)unlock_with(&memory_lock,
+                            domain_alive(d) ? complete(caller, v, value, data) : -HV_EPERM);
 }

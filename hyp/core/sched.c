@@ -481,7 +481,7 @@ static __attribute__((noinline)) void idle(struct cpu *c, struct run_queue *q) {
     }
     if (c->vcpu != NULL) arch_unload(c);
     while (q->s.waiting.first == NULL && frame_clear_step()) arch_poll();
-    if (READ_ONCE(q->s.waiting.first) == NULL) epoch_idle();
+    if (READ_ONCE(q->s.waiting.first) == NULL) epoch_idle(c);
     if (cpu_count > 1) __atomic_fetch_and(&idle_mask, ~bit, __ATOMIC_SEQ_CST);
     __atomic_fetch_and(&c->work, ~CPU_WORK_RESCHED, __ATOMIC_RELAXED);
 }

@@ -104,26 +104,45 @@ bool space_range_ok(const struct space *s, uint64_t address, uint64_t count) {
 
 void space_unload(struct vcpu *v) {
     if (v->space != NULL) {
-        v->space->loaded--;
+        __atomic_fetch_sub(&v->space->loaded, 1, __ATOMIC_SEQ_CST);
         v->space = NULL;
     }
 }
 
-void space_load(struct vcpu *v, struct space *s) {
+/* v->space is written before the root is loaded, as space_flush_others wants it. */
+void space_set(struct vcpu *v, struct space *s) {
     uint64_t root = root_of(s->l4_kernel);
 
-    if (v->space != NULL) v->space->loaded--;
-    s->loaded++;
-    v->space = s;
+    if (v->space != NULL) __atomic_fetch_sub(&v->space->loaded, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&v->space, s, __ATOMIC_RELAXED);
     v->root_user = root_of(s->l4_user);
     v->root_kernel = root;
     if (v->cpu->vcpu == v) epoch_load_root(v->cpu, root);
 }
 
+/* ---- flush ---- */
+
+/* The tables were written before; a pCPU that is seen without such a vCPU loads its root, and looks
+ * at the tables, later than that. */
+void space_flush_others(const struct space *s) {
+    const struct cpu *me = this_cpu();
+
+    full_barrier();
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        const struct vcpu *v = __atomic_load_n(&cpus[i]->vcpu, __ATOMIC_RELAXED);
+
+        if (cpus[i] != me && v != NULL && space_in_tlb(s, v)) epoch_ask((uint64_t)1 << i);
+    }
+}
+
 /* ---- destroy ---- */
 
 int space_destroy_step(struct domain *d, struct space *s) {
-    if (s->loaded != 0) return -HV_EBUSY;
+    uint32_t nobody = 0;
+
+    if (!s->dying && !__atomic_compare_exchange_n(&s->loaded, &nobody, SPACE_GONE, false,
+                                                  __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        return -HV_EBUSY;
     s->dying = 1;
     if (table_clear_step(s, HV_USER_END >> PAGE_SHIFT)) return 1;
     free_space(d, s);

@@ -257,14 +257,20 @@ static inline int64_t map_fast(struct space *s, const struct hv_map_run *runs, u
                                          (uint32_t)(count_rights >> 32) });
 }
 
+int64_t space_map_runs(struct space *s, const struct hv_map_run *runs, uint64_t count) {
+    int64_t done = map_fast(s, runs, count);
+
+    space_flush(s);
+    return done;
+}
+
 int64_t space_map_batch(struct space *s, const struct hv_map_run *runs, uint64_t count) {
     int64_t done;
 
     spin_lock(&memory_lock);
     done = map_fast(s, runs, count);
-    space_flush(s);
-    spin_unlock(&memory_lock);
-    return done;
+    space_flush_local(s);
+    return unlock_with(&memory_lock, done);
 }
 
 /* Removes the leaves of `n` pages that share the table `leaf`, which goes when it becomes empty. */

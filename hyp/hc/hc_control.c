@@ -42,6 +42,7 @@ int64_t hc_domain_create(uint64_t gpa) {
     if (!create_ok(&c)) return HC_FAIL(-HV_EINVAL, "a field of struct hv_domain_create");
     /* 4. Has the caller the weight, the quota and the numbers? domain_create asks. */
     r = domain_create(caller, &c);
+    if (r == -HV_ENOMEM && hc_again()) r = domain_create(caller, &c);
     return r < 0 ? HC_FAIL(r, "weight, quota, or no domain number left") : r;
 }
 
@@ -64,7 +65,9 @@ int64_t hc_domain_info(uint64_t dom, uint64_t gpa) {
 
     /* 1. May the caller ask about this domain? */
     if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
+    spin_lock(&memory_lock);
     domain_info(d, &info);
+    spin_unlock(&memory_lock);
     return guest_copy_out(caller, (gpa_t){ gpa }, &info, sizeof(info));
 }
 
@@ -79,37 +82,54 @@ static uint64_t copy_step(struct domain *to, uint64_t to_gpa, struct domain *fro
 
     n = n < to_left ? n : to_left;
     n = n < from_left ? n : from_left;
-    dst = guest_page(to, (gpa_t){ to_gpa }, n, true);
-    src = guest_page(from, (gpa_t){ from_gpa }, n, false);
+    dst = guest_page_locked(to, (gpa_t){ to_gpa }, n, true);
+    src = guest_page_locked(from, (gpa_t){ from_gpa }, n, false);
     if (dst == NULL || src == NULL) return 0;
     /* The two may be one page, by a window: where they overlap, the words are copied in order. */
     bytes_copy(dst, src, n);
     return n;
 }
 
-int64_t hc_domain_copy(uint64_t dom, uint64_t remote, uint64_t local, uint64_t bytes,
-                       uint64_t write) {
+/* A step under memory_lock, so that nobody waits for more than a page. The descendant, which is
+ * looked for each time, pays: whoever asks, it is for it. */
+static int64_t copy_locked(uint64_t dom, uint64_t remote, uint64_t local, uint64_t bytes,
+                           uint64_t write) {
     struct domain *caller = hc_caller();
     struct domain *d = hc_descendant(caller, dom);
-    uint64_t done = 0, n;
+    uint64_t n;
 
     /* 1. Is it a descendant, alive? */
     if (d == NULL) return HC_FAIL(-HV_EPERM, "no living descendant");
+    n = write ? copy_step(d, remote, caller, local, bytes)
+              : copy_step(caller, local, d, remote, bytes);
+    if (n == 0) return HC_FAIL(-HV_EFAULT, "a page of either side");
+    d->vcpu[0]->counters.bytes_copied += n;
+    return (int64_t)n;
+}
+
+int64_t hc_domain_copy(uint64_t dom, uint64_t remote, uint64_t local, uint64_t bytes,
+                       uint64_t write) {
+    uint64_t done = 0;
+
+    if (hc_descendant(hc_caller(), dom) == NULL) return HC_FAIL(-HV_EPERM, "no living descendant");
     /* 2. Is the length in range and the direction one of the two? Does no address wrap? */
     if (bytes == 0 || bytes > COPY_MAX || write > 1 || remote + bytes < remote ||
         local + bytes < local)
         return HC_FAIL(-HV_EINVAL, "length, direction or address");
     /* 3. Is each page of both sides there, and writable where written? Asked page by page. */
-    for (; done < bytes; done += n) {
-        n = write ? copy_step(d, remote + done, caller, local + done, bytes - done)
-                  : copy_step(caller, local + done, d, remote + done, bytes - done);
-        if (n == 0) break;
+    while (done < bytes) {
+        int64_t n;
+
+        spin_lock(&memory_lock);
+        n = unlock_with(&memory_lock,
+                        copy_locked(dom, remote + done, local + done, bytes - done, write));
+        if (n < 0) return done > 0 ? (int64_t)done : n;
+        done += (uint64_t)n;
     }
-    d->vcpu[0]->counters.bytes_copied += done; /* whoever asks, it is for the descendant */
-    return done > 0 ? (int64_t)done : HC_FAIL(-HV_EFAULT, "a page of either side");
+    return (int64_t)done;
 }
 
-int64_t hc_assign(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b) {
+static int64_t assign(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b) {
     struct domain *caller = hc_caller();
     struct domain *d = hc_descendant(caller, dom);
     int64_t r;
@@ -117,7 +137,10 @@ int64_t hc_assign(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b) {
     /* 1. Is it a descendant, alive? */
     if (d == NULL) return HC_FAIL(-HV_EPERM, "no living descendant");
     /* 2. Does the caller hold it itself, and can the descendant? resource_assign asks. */
-    spin_lock(&memory_lock);
-    r = unlock_with(&memory_lock, resource_assign(caller, d, kind, a, b));
+    r = resource_assign(caller, d, kind, a, b);
     return r < 0 ? HC_FAIL(r, "resource") : 0;
+}
+
+int64_t hc_assign(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b) {
+    return HC_MEMORY(assign(dom, kind, a, b));
 }

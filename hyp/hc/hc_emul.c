@@ -15,6 +15,8 @@ int64_t hc_io_route(uint64_t dom, uint64_t first, uint64_t count, uint64_t port,
     /* 2. Are the ports in range and routed nowhere yet, the event port and the request page and
      * data pages the caller's? io_route asks. */
     r = io_route(d, caller, first, count, port, (gfn_t){ gfn });
+    if (r == -HV_ENOMEM && hc_again() && (d = hc_descendant(caller, dom)) != NULL)
+        r = io_route(d, caller, first, count, port, (gfn_t){ gfn });
     return r < 0 ? HC_FAIL(r, "ports, event port or request pages") : 0;
 }
 

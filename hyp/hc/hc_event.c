@@ -3,6 +3,7 @@
  * Hypercalls of the event family. Those that may need a frame for port records hold memory_lock,
  * whose rank is below that of the ports.
  */
+#include "arch/page.h"
 #include "event.h"
 #include "guestmem.h"
 #include "hc.h"
@@ -14,22 +15,30 @@ STATIC_ASSERT(HV_BIND_IPI + 1 == HV_PORT_CLOSED); /* but for this one */
 
 /* A new port. Where nothing else is said, the numbered questions of the calls below are asked by
  * the function of core. */
-static int64_t open(uint64_t dom, uint64_t state, uint64_t a, uint64_t b, uint64_t gpa) {
+static int64_t open_locked(uint64_t dom, uint64_t state, uint64_t a, uint64_t b, uint64_t gpa) {
     struct domain *caller = hc_caller(), *d = hc_target(caller, dom);
     struct hv_msi msi;
+    void *out = NULL;
     int64_t port;
 
     /* 1. May the caller act on this domain, and does it live? */
     if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
     /* 2. With an answer to write, can it be written? Asked first: nothing is to be undone. */
-    if (state == HV_PORT_MSI && guest_page(caller, (gpa_t){ gpa }, sizeof(msi), true) == NULL)
+    if (state == HV_PORT_MSI &&
+        (out = guest_page_locked(caller, (gpa_t){ gpa }, sizeof(msi), true)) == NULL)
         return HC_FAIL(-HV_EFAULT, "struct hv_msi");
     /* 3. Does the source exist, is it free and the domain's to bind, and is there a port left? */
-    spin_lock(&memory_lock);
-    port = unlock_with(&memory_lock, event_open(d, state, a, b, &msi));
+    port = event_open(d, state, a, b, &msi);
     if (port < 0) return HC_FAIL(port, "peer, source, or no port left");
-    if (state == HV_PORT_MSI) (void)guest_copy_out(caller, (gpa_t){ gpa }, &msi, sizeof(msi));
+    if (out != NULL) {
+        bytes_copy(out, &msi, sizeof(msi));
+        guest_count_copied(sizeof(msi));
+    }
     return port;
+}
+
+static int64_t open(uint64_t dom, uint64_t state, uint64_t a, uint64_t b, uint64_t gpa) {
+    return HC_MEMORY(open_locked(dom, state, a, b, gpa));
 }
 
 int64_t hc_event_alloc(uint64_t dom, uint64_t peer) {
@@ -49,26 +58,23 @@ int64_t hc_event_send(uint64_t port) {
     return event_send(this_cpu()->vcpu, port);
 }
 
-/* The domain whose port a call is about: may the caller act on it, and does it live? */
-static struct domain *owner(uint64_t dom) {
-    struct domain *d = hc_target(hc_caller(), dom);
+/* 1. May the caller act on the domain, and does it live? 2. The port, and what else there is: the
+ * function of the call asks. memory_lock keeps the domain from being taken apart meanwhile. */
+#define ON_PORT(dom, call)                                                                         \
+    ({                                                                                             \
+        struct domain *d;                                                                          \
+                                                                                                   \
+        spin_lock(&memory_lock);                                                                   \
+        d = hc_target(hc_caller(), dom);                                                           \
+        unlock_with(&memory_lock,                                                                  \
+                    d == NULL ? HC_FAIL(-HV_EPERM, "no right over the domain") : (call));          \
+    })
 
-    if (d == NULL) (void)HC_FAIL(-HV_EPERM, "no right over the domain");
-    return d;
-}
-
-int64_t hc_event_close(uint64_t dom, uint64_t port) {
-    struct domain *d = owner(dom);
-
-    /* 1. The domain? 2. Is the port in use? */
-    return d == NULL ? -HV_EPERM : event_close(d, port);
-}
+int64_t hc_event_close(uint64_t dom, uint64_t port) { return ON_PORT(dom, event_close(d, port)); }
 
 int64_t hc_event_status(uint64_t dom, uint64_t port, uint64_t gpa) {
-    struct domain *d = owner(dom);
     struct hv_event_status s;
-    /* 1. The domain? 2. Is it a port's number? */
-    int r = d == NULL ? -HV_EPERM : event_status(d, port, &s);
+    int64_t r = ON_PORT(dom, event_status(d, port, &s));
 
     /* 3. Can the answer be written? */
     return r < 0 ? r : guest_copy_out(hc_caller(), (gpa_t){ gpa }, &s, sizeof(s));
@@ -80,22 +86,16 @@ int64_t hc_event_unmask(uint64_t port) {
 }
 
 int64_t hc_event_set_vcpu(uint64_t dom, uint64_t port, uint64_t vcpu) {
-    struct domain *d = owner(dom);
-
-    /* 1. The domain? 2. Are port and vCPU in use, and may this kind of port move? */
-    return d == NULL ? -HV_EPERM : event_set_vcpu(d, port, vcpu);
+    /* Are port and vCPU in use, and may this kind of port move? */
+    return ON_PORT(dom, event_set_vcpu(d, port, vcpu));
 }
 
 int64_t hc_event_set_priority(uint64_t dom, uint64_t port, uint64_t priority) {
-    struct domain *d = owner(dom);
-
-    /* 1. The domain? 2. Is the port in use, and is it one of the priorities? */
-    return d == NULL ? -HV_EPERM : event_set_priority(d, port, priority);
+    /* Is the port in use, and is it one of the priorities? */
+    return ON_PORT(dom, event_set_priority(d, port, priority));
 }
 
 int64_t hc_event_set_rate(uint64_t dom, uint64_t port, uint64_t rate, uint64_t burst) {
-    struct domain *d = owner(dom);
-
-    /* 1. The domain? 2. Has the port a limit, and are both numbers in range? */
-    return d == NULL ? -HV_EPERM : event_set_rate(d, port, rate, burst);
+    /* Has the port a limit, and are both numbers in range? */
+    return ON_PORT(dom, event_set_rate(d, port, rate, burst));
 }

@@ -8,22 +8,28 @@
 #include "guestmem.h"
 #include "hc.h"
 
-int64_t hc_grant_create(uint64_t dom, uint64_t peer, uint64_t gfn, uint64_t count,
-                        uint64_t rights) {
+static int64_t create(uint64_t dom, uint64_t peer, uint64_t gfn, uint64_t count, uint64_t rights) {
     struct domain *d = hc_target(hc_caller(), dom);
 
     if (d == NULL) return HC_FAIL(-HV_EPERM, "grant_create: no such domain");
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, grant_create(d, peer, (gfn_t){ gfn }, count, rights));
+    return grant_create(d, peer, (gfn_t){ gfn }, count, rights);
 }
 
-int64_t hc_grant_end(uint64_t dom, uint64_t ref, uint64_t force) {
+int64_t hc_grant_create(uint64_t dom, uint64_t peer, uint64_t gfn, uint64_t count,
+                        uint64_t rights) {
+    return HC_MEMORY(create(dom, peer, gfn, count, rights));
+}
+
+static int64_t end(uint64_t dom, uint64_t ref, uint64_t force) {
     struct domain *d = hc_target(hc_caller(), dom);
 
     if (d == NULL) return HC_FAIL(-HV_EPERM, "grant_end: no such domain");
     if (force > 1) return HC_FAIL(-HV_EINVAL, "grant_end: force is 0 or 1");
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, grant_end(d, ref, force == 1));
+    return grant_end(d, ref, force == 1);
+}
+
+int64_t hc_grant_end(uint64_t dom, uint64_t ref, uint64_t force) {
+    return HC_MEMORY(end(dom, ref, force));
 }
 
 /* 1. A domain of the caller's? 2. 1..HV_MAX_GRANT_BATCH entries? 3. Readable? Then *entries lies in
@@ -35,32 +41,37 @@ static inline int64_t batch(uint64_t dom, uint64_t gpa, uint64_t count, size_t s
     *d = hc_target(caller, dom);
     if (*d == NULL) return HC_FAIL(-HV_EPERM, "grants: no such domain");
     if (count - 1 >= HV_MAX_GRANT_BATCH) return HC_FAIL(-HV_EINVAL, "grants: entry count");
-    *entries = guest_page(caller, (gpa_t){ gpa }, count * size, false);
+    *entries = guest_page_locked(caller, (gpa_t){ gpa }, count * size, false);
     return *entries != NULL ? 0 : HC_FAIL(-HV_EFAULT, "grants: entries cannot be read");
 }
 
-int64_t hc_grant_map(uint64_t dom, uint64_t gpa, uint64_t count) {
+static int64_t map(uint64_t dom, uint64_t gpa, uint64_t count) {
     struct domain *d;
     const void *entries;
     int64_t error = batch(dom, gpa, count, sizeof(struct hv_grant_map), &d, &entries);
 
-    if (error != 0) return error;
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, grant_map(d, entries, count));
+    return error != 0 ? error : grant_map(d, entries, count);
 }
 
-int64_t hc_grant_unmap(uint64_t dom, uint64_t gpa, uint64_t count) {
+int64_t hc_grant_map(uint64_t dom, uint64_t gpa, uint64_t count) {
+    return HC_MEMORY(map(dom, gpa, count));
+}
+
+static inline int64_t unmap(uint64_t dom, uint64_t gpa, uint64_t count) {
     struct domain *d;
     const void *entries;
     int64_t error = batch(dom, gpa, count, sizeof(uint64_t), &d, &entries);
 
-    if (error != 0) return error;
+    return error != 0 ? error : grant_unmap(d, entries, count);
+}
+
+int64_t hc_grant_unmap(uint64_t dom, uint64_t gpa, uint64_t count) {
     spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, grant_unmap(d, entries, count));
+    return memory_unlock(unmap(dom, gpa, count));
 }
 
 /* The entries are copied before the first is looked at: one of them may write over the others. */
-int64_t hc_grant_copy(uint64_t gpa, uint64_t count) {
+static inline int64_t copy(uint64_t gpa, uint64_t count) {
     struct hv_grant_copy c[HV_MAX_GRANT_BATCH];
     struct domain *d;
     const void *entries;
@@ -70,6 +81,10 @@ int64_t hc_grant_copy(uint64_t gpa, uint64_t count) {
     bytes_copy(c, entries, count * sizeof(c[0]));
     guest_count_copied(count * sizeof(c[0]));
     compiler_barrier();
+    return grant_copy(d, c, count);
+}
+
+int64_t hc_grant_copy(uint64_t gpa, uint64_t count) {
     spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, grant_copy(d, c, count));
+    return unlock_with(&memory_lock, copy(gpa, count));
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The memory hypercalls: copy in once, ask, act, copy out. See hypercalls.def for each contract.
- * memory_lock is held around each call's work.
+ * memory_lock is held around each call's work, finding what it is about included.
  */
+#include "arch/page.h"
 #include "guestmem.h"
 #include "hc.h"
 #include "resource.h"
@@ -11,26 +12,25 @@
 
 /* ---- spaces ---- */
 
-int64_t hc_space_create(uint64_t dom) {
-    struct domain *d = hc_target(hc_caller(), dom);
-
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "space_create: no such domain");
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, space_create(d));
+static int64_t create(struct domain *d) {
+    return d != NULL ? space_create(d) : HC_FAIL(-HV_EPERM, "space_create: no such domain");
 }
 
+int64_t hc_space_create(uint64_t dom) { return HC_MEMORY(create(hc_target(hc_caller(), dom))); }
+
 /* 1. A domain of the caller's? 2. A space of it, not space 0? 3. Not loaded (core asks)? */
-int64_t hc_space_destroy(uint64_t dom, uint64_t space) {
+static int64_t destroy(uint64_t dom, uint64_t space) {
     struct domain *d = hc_target(hc_caller(), dom);
     struct space *s = d != NULL ? space_find_any(d, space) : NULL;
 
     if (d == NULL) return HC_FAIL(-HV_EPERM, "space_destroy: no such domain");
     if (s == NULL || space == 0) return HC_FAIL(-HV_EINVAL, "space_destroy: no such space");
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, space_destroy_step(d, s));
+    return space_destroy_step(d, s);
 }
 
-/* ---- map, unmap, protect ---- */
+int64_t hc_space_destroy(uint64_t dom, uint64_t space) { return HC_MEMORY(destroy(dom, space)); }
+
+/* ---- map, unmap, protect; all static functions with memory_lock held ---- */
 
 /* The space that a call is about; NULL: *error says why. */
 static inline struct space *target_space(uint64_t dom, uint64_t space, int64_t *error) {
@@ -53,21 +53,26 @@ static inline struct space *batch(uint64_t dom, uint64_t space, uint64_t gpa, ui
         return NULL;
     }
     *error = -HV_EFAULT;
-    *runs = guest_page(hc_caller(), (gpa_t){ gpa }, count * sizeof(**runs), false);
+    *runs = guest_page_locked(hc_caller(), (gpa_t){ gpa }, count * sizeof(**runs), false);
     return *runs != NULL ? s : NULL;
 }
 
-static __attribute__((noinline)) int64_t map_general(uint64_t dom, uint64_t space, uint64_t gpa,
-                                                     uint64_t count) {
+static int64_t map(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
     const struct hv_map_run *runs = NULL;
     int64_t error;
     struct space *s = batch(dom, space, gpa, count, &runs, &error);
 
-    return s == NULL ? error : space_map_batch(s, runs, count);
+    return s == NULL ? error : space_map_runs(s, runs, count);
 }
 
-/* The same questions for the common case: the caller itself (who lives, since it calls), and runs
- * in its RAM. Whatever is not that is asked again, and answered, the general way. */
+static __attribute__((noinline)) int64_t map_general(uint64_t dom, uint64_t space, uint64_t gpa,
+                                                     uint64_t count) {
+    return HC_MEMORY(map(dom, space, gpa, count));
+}
+
+/* The same questions for the common case: the caller itself (who lives, since it calls), runs in
+ * its RAM, and no other pCPU that could take the space away before the lock is there. Whatever is
+ * not that is asked again, and answered, the general way. */
 int64_t hc_map(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
     struct domain *d = hc_caller();
     uint64_t offset = gpa & PAGE_MASK, m;
@@ -77,7 +82,7 @@ int64_t hc_map(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
         count * sizeof(struct hv_map_run) <= PAGE_SIZE - offset) {
         s = space_find(d, space);
         m = p2m_ram_word(d, gpa >> PAGE_SHIFT);
-        if (s != NULL && m != 0)
+        if (s != NULL && m != 0 && __builtin_expect(cpu_count == 1, 1))
             return space_map_batch(s, (void *)(frame_direct + (m << PAGE_SHIFT) + offset), count);
     }
     return map_general(dom, space, gpa, count);
@@ -116,24 +121,23 @@ static int64_t unmap_or_protect(bool unmap, uint64_t dom, uint64_t space, uint64
     struct space *s = batch(dom, space, gpa, count, &runs, &done);
 
     if (s == NULL) return done;
-    spin_lock(&memory_lock);
     done = do_runs(unmap, s, runs, count);
     space_flush(s);
-    return unlock_with(&memory_lock, done);
+    return done;
 }
 
 int64_t hc_unmap(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
-    return unmap_or_protect(true, dom, space, gpa, count);
+    return HC_MEMORY(unmap_or_protect(true, dom, space, gpa, count));
 }
 
 int64_t hc_protect(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
-    return unmap_or_protect(false, dom, space, gpa, count);
+    return HC_MEMORY(unmap_or_protect(false, dom, space, gpa, count));
 }
 
 /* 1. A domain of the caller's? 2. Two different live spaces of it? 3. Pages of the user half, which
  * space 0 has not? 4. Known flags? */
-int64_t hc_space_copy(uint64_t dom, uint64_t space, uint64_t target, uint64_t start, uint64_t count,
-                      uint64_t flags) {
+static int64_t copy(uint64_t dom, uint64_t space, uint64_t target, uint64_t start, uint64_t count,
+                    uint64_t flags) {
     int64_t done;
     struct space *from = target_space(dom, space, &done);
     struct space *to = from != NULL ? target_space(dom, target, &done) : NULL;
@@ -142,17 +146,21 @@ int64_t hc_space_copy(uint64_t dom, uint64_t space, uint64_t target, uint64_t st
     if (space == 0 || target == 0 || space == target || flags > HV_COPY_WRITE_PROTECT ||
         !space_range_ok(from, start, count))
         return HC_FAIL(-HV_EINVAL, "space_copy: spaces, range or flags");
-    spin_lock(&memory_lock);
     done = space_copy(to, from, start, count, flags != 0);
     space_flush(from);
     space_flush(to);
-    return unlock_with(&memory_lock, done);
+    return done;
+}
+
+int64_t hc_space_copy(uint64_t dom, uint64_t space, uint64_t target, uint64_t start, uint64_t count,
+                      uint64_t flags) {
+    return HC_MEMORY(copy(dom, space, target, start, count, flags));
 }
 
 /* 1. A domain of the caller's? 2. A live space of it? 3. 1..HV_MAX_QUERY_PAGES pages of its
  * half? 4. Known flags? 5. Room for as many bytes, writable? They are written, never read. */
-int64_t hc_space_query(uint64_t dom, uint64_t space, uint64_t start, uint64_t count, uint64_t gpa,
-                       uint64_t flags) {
+static int64_t query(uint64_t dom, uint64_t space, uint64_t start, uint64_t count, uint64_t gpa,
+                     uint64_t flags) {
     int64_t error;
     struct space *s = target_space(dom, space, &error);
     uint8_t *out;
@@ -160,12 +168,16 @@ int64_t hc_space_query(uint64_t dom, uint64_t space, uint64_t start, uint64_t co
     if (s == NULL) return error;
     if (count > HV_MAX_QUERY_PAGES || flags > HV_QUERY_CLEAR || !space_range_ok(s, start, count))
         return HC_FAIL(-HV_EINVAL, "space_query: range or flags");
-    out = guest_page(hc_caller(), (gpa_t){ gpa }, count, true);
+    out = guest_page_locked(hc_caller(), (gpa_t){ gpa }, count, true);
     if (out == NULL) return -HV_EFAULT;
-    spin_lock(&memory_lock);
     space_query(s, start, count, out, flags != 0);
     space_flush(s);
-    return unlock_with(&memory_lock, 0);
+    return 0;
+}
+
+int64_t hc_space_query(uint64_t dom, uint64_t space, uint64_t start, uint64_t count, uint64_t gpa,
+                       uint64_t flags) {
+    return HC_MEMORY(query(dom, space, start, count, gpa, flags));
 }
 
 int64_t hc_switch(uint64_t space, uint64_t kernel_stack) {
@@ -174,47 +186,56 @@ int64_t hc_switch(uint64_t space, uint64_t kernel_stack) {
 
 /* ---- populate and give back ---- */
 
-int64_t hc_populate(uint64_t dom, uint64_t gfn, uint64_t count) {
-    struct domain *d = hc_target(hc_caller(), dom);
-
+static int64_t populate(struct domain *d, uint64_t gfn, uint64_t count) {
     if (d == NULL) return HC_FAIL(-HV_EPERM, "populate: no such domain");
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, p2m_populate(d, (gfn_t){ gfn }, count));
+    return p2m_populate(d, (gfn_t){ gfn }, count);
+}
+
+int64_t hc_populate(uint64_t dom, uint64_t gfn, uint64_t count) {
+    return HC_MEMORY(populate(hc_target(hc_caller(), dom), gfn, count));
+}
+
+static int64_t give_back(struct domain *d, uint64_t gfn, uint64_t count) {
+    if (d == NULL) return HC_FAIL(-HV_EPERM, "give_back: no such domain");
+    return p2m_give_back(d, (gfn_t){ gfn }, count);
 }
 
 int64_t hc_give_back(uint64_t dom, uint64_t gfn, uint64_t count) {
-    struct domain *d = hc_target(hc_caller(), dom);
-
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "give_back: no such domain");
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, p2m_give_back(d, (gfn_t){ gfn }, count));
+    return HC_MEMORY(give_back(hc_target(hc_caller(), dom), gfn, count));
 }
 
 /* ---- DMA ---- */
 
 /* 1. The caller's device? 2. 1..HV_MAX_DMA_PAGES pages? 3. Room for as many runs, writable? Asked
  * before anything is pinned, so that the answer always reaches the caller. */
-int64_t hc_dma_map(uint64_t device, uint64_t gfn, uint64_t count, uint64_t gpa) {
-    struct domain *d = hc_caller();
+static int64_t pin(struct domain *d, uint64_t device, uint64_t gfn, uint64_t count, uint64_t gpa) {
     struct hv_dma_run runs[HV_MAX_DMA_PAGES];
     int64_t used;
+    void *out;
 
     if (!resource_holds_device(d, device))
         return HC_FAIL(-HV_EPERM, "dma_map: not a device of the caller");
     if (count == 0 || count > HV_MAX_DMA_PAGES) return HC_FAIL(-HV_EINVAL, "dma_map: page count");
-    if (guest_page(d, (gpa_t){ gpa }, count * sizeof(runs[0]), true) == NULL)
-        return HC_FAIL(-HV_EFAULT, "dma_map: runs cannot be written");
-    spin_lock(&memory_lock);
+    out = guest_page_locked(d, (gpa_t){ gpa }, count * sizeof(runs[0]), true);
+    if (out == NULL) return HC_FAIL(-HV_EFAULT, "dma_map: runs cannot be written");
     used = dma_map(d, device, (gfn_t){ gfn }, count, runs);
-    if (used > 0) guest_copy_out(d, (gpa_t){ gpa }, runs, (size_t)used * sizeof(runs[0]));
-    return unlock_with(&memory_lock, used);
+    if (used > 0) {
+        bytes_copy(out, runs, (size_t)used * sizeof(runs[0]));
+        guest_count_copied((size_t)used * sizeof(runs[0]));
+    }
+    return used;
+}
+
+int64_t hc_dma_map(uint64_t device, uint64_t gfn, uint64_t count, uint64_t gpa) {
+    return HC_MEMORY(pin(hc_caller(), device, gfn, count, gpa));
+}
+
+static int64_t unpin(struct domain *d, uint64_t device, uint64_t address, uint64_t count) {
+    if (!resource_holds_device(d, device))
+        return HC_FAIL(-HV_EPERM, "dma_unmap: not a device of the caller");
+    return dma_unmap(d, device, address, count);
 }
 
 int64_t hc_dma_unmap(uint64_t device, uint64_t address, uint64_t count) {
-    struct domain *d = hc_caller();
-
-    if (!resource_holds_device(d, device))
-        return HC_FAIL(-HV_EPERM, "dma_unmap: not a device of the caller");
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, dma_unmap(d, device, address, count));
+    return HC_MEMORY(unpin(hc_caller(), device, address, count));
 }

@@ -82,7 +82,7 @@ static int64_t find_vcpu(uint64_t dom, uint64_t vcpu, bool in_range, struct vcpu
     return *v != NULL && in_range ? 0 : HC_FAIL(-HV_EINVAL, "vCPU, mode or count");
 }
 
-int64_t hc_call_trace(uint64_t dom, uint64_t vcpu, uint64_t mode) {
+static int64_t call_trace(uint64_t dom, uint64_t vcpu, uint64_t mode) {
     struct vcpu *v;
     int64_t r = find_vcpu(dom, vcpu, mode <= HV_CALLS_ALL, &v);
 
@@ -95,15 +95,19 @@ int64_t hc_call_trace(uint64_t dom, uint64_t vcpu, uint64_t mode) {
     return (int64_t)v->calls_next;
 }
 
-int64_t hc_call_trace_read(uint64_t dom, uint64_t vcpu, uint64_t seq, uint64_t gpa,
-                           uint64_t count) {
+int64_t hc_call_trace(uint64_t dom, uint64_t vcpu, uint64_t mode) {
+    return HC_MEMORY(call_trace(dom, vcpu, mode));
+}
+
+static int64_t call_trace_read(uint64_t dom, uint64_t vcpu, uint64_t seq, uint64_t gpa,
+                               uint64_t count) {
     struct hv_call_entry *to;
     struct vcpu *v;
     int64_t n = find_vcpu(dom, vcpu, count > 0 && count <= IN_PAGE(*to), &v);
 
     if (n < 0) return n;
     /* 4. Is the buffer in the caller's memory? */
-    to = guest_page(hc_caller(), (gpa_t){ gpa }, count * sizeof(*to), true);
+    to = guest_page_locked(hc_caller(), (gpa_t){ gpa }, count * sizeof(*to), true);
     if (to == NULL) return HC_FAIL(-HV_EFAULT, "buffer");
     if (seq > v->calls_next) seq = v->calls_next;
     if (v->calls_next - seq > HV_CALLS_KEPT) seq = v->calls_next - HV_CALLS_KEPT;
@@ -111,4 +115,9 @@ int64_t hc_call_trace_read(uint64_t dom, uint64_t vcpu, uint64_t seq, uint64_t g
     v->calls_read = seq;
     sched_wake(v, VCPU_TRACED);
     return n;
+}
+
+int64_t hc_call_trace_read(uint64_t dom, uint64_t vcpu, uint64_t seq, uint64_t gpa,
+                           uint64_t count) {
+    return HC_MEMORY(call_trace_read(dom, vcpu, seq, gpa, count));
 }

@@ -12,6 +12,8 @@
     int64_t hc_name(uint64_t dom, uint64_t vcpu) {                                                 \
         struct domain *d = hc_target(hc_caller(), dom);                                            \
         int r = d == NULL ? -HV_EPERM : function(d, vcpu);                                         \
+        if (r == -HV_ENOMEM && hc_again() && (d = hc_target(hc_caller(), dom)) != NULL)            \
+            r = function(d, vcpu);                                                                 \
         return r < 0 ? HC_FAIL(r, "no right over the domain, vCPU or its state") : r;              \
     }
 ON_VCPU(hc_vcpu_create, domain_vcpu_create)
@@ -34,7 +36,7 @@ int64_t hc_vcpu_set_context(uint64_t dom, uint64_t vcpu, uint64_t gpa) {
     return r < 0 ? HC_FAIL(r, "vCPU, its state, or addresses") : 0;
 }
 
-int64_t hc_vcpu_set_affinity(uint64_t dom, uint64_t vcpu, uint64_t mask) {
+static int64_t set_affinity(uint64_t dom, uint64_t vcpu, uint64_t mask) {
     struct domain *caller = hc_caller();
     struct domain *d = hc_target(caller, dom);
     struct vcpu *v;
@@ -46,6 +48,10 @@ int64_t hc_vcpu_set_affinity(uint64_t dom, uint64_t vcpu, uint64_t mask) {
     v = domain_vcpu(d, vcpu);
     if (v == NULL || !sched_set_affinity(v, mask)) return HC_FAIL(-HV_EINVAL, "vCPU or mask");
     return 0;
+}
+
+int64_t hc_vcpu_set_affinity(uint64_t dom, uint64_t vcpu, uint64_t mask) {
+    return HC_MEMORY(set_affinity(dom, vcpu, mask));
 }
 
 int64_t hc_sched_set(uint64_t dom, uint64_t weight, uint64_t cap) {

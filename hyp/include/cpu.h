@@ -34,6 +34,7 @@ struct cpu {
     uint64_t epoch_seen;      /* last flush epoch that this pCPU has passed, see epoch.h */
     uint32_t outside;         /* idle: no guest's translation, no pointer of ours to a frame */
     uint32_t flush_asked;     /* somebody waits for this pCPU to pass the epoch */
+    uint64_t epoch_due;       /* pCPUs that have to pass before the call is over, see epoch.h */
     struct vcpu *last;        /* whose extended state and bases the registers still have, if its
                                  loaded_on says so, too; not to be followed */
     uint64_t lock_ranks;      /* bit r: a lock of rank r is held (debug builds) */
@@ -42,9 +43,8 @@ struct cpu {
     uint32_t iobase_kernel; /* what *tss_iobase is in kernel mode of the loaded vCPU */
     uint64_t iomap_domain;  /* whose bitmap, and which version of it, is in the TSS */
     uint64_t iomap_version;
-    struct timers *timers; /* timer.c */
-    uint64_t timer_armed;  /* what the hardware will fire for, ns; all ones: for nothing */
-    uint64_t rsvd;
+    struct timers *timers;     /* timer.c */
+    uint64_t timer_armed;      /* what the hardware will fire for, ns; all ones: for nothing */
     struct run_queue *queue;   /* sched.c */
     const uint64_t *slice_end; /* ns, when the slice of who runs is over; 0: it has no rival */
     struct cpu *self;          /* the stack's last word, see this_cpu() */

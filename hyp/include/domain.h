@@ -91,6 +91,7 @@ enum domain_teardown {
     TEARDOWN_GRANTS,
     TEARDOWN_WINDOWS,
     TEARDOWN_MEMORY,
+    TEARDOWN_LAST, /* vCPUs and records */
     TEARDOWN_DONE
 };
 
@@ -128,7 +129,8 @@ struct domain {
     struct port *virq_port[4];   /* bound to it; NULL: none */
 
     enum domain_teardown teardown;
-    uint64_t windows_at; /* grant.c: the window page that its next step of destroy looks at */
+    uint32_t waits, waits_for; /* its last frames are in limbo, with this stamp */
+    uint64_t windows_at;       /* grant.c: the window page that its next step of destroy looks at */
     struct bucket console_bucket;
     uint32_t console_line;     /* bytes gathered in console_buf */
     uint64_t last_cr2;         /* of the last exception that its kernel was to get */

@@ -32,14 +32,19 @@ bool epoch_passed(uint32_t stamp);
 /* The running pCPU, which holds no pointer to a frame that is not its own vCPU's or that one's
  * domain's, flushes its whole TLB by reloading its root, and passes. */
 void epoch_flush(void);
-/* The same if somebody has asked for it. */
+/* The flush alone, in the middle of a call; with one pCPU it passes all the same. */
+void epoch_flush_inside(void);
+/* Flushes, and passes, if somebody has asked for it. */
 void epoch_serve(void);
 /* Waits until all other pCPUs, or those of a mask, have passed what was stamped before the call.
  * The caller holds no lock, and no pointer as above; it passes too. */
 void epoch_wait(uint64_t cpu_mask);
 #define EPOCH_ALL UINT64_MAX
-/* Is outside until the next interrupt. No vCPU is loaded, and the root is hyp's own. */
-void epoch_idle(void);
+/* What a step that holds locks does instead: notes for whom the pCPU has to wait. */
+static inline void epoch_ask(uint64_t cpu_mask) { this_cpu()->epoch_due |= cpu_mask; }
+/* Is outside until the next interrupt. No vCPU is loaded on `c`, the running pCPU, and the root is
+ * hyp's own. */
+void epoch_idle(struct cpu *c);
 
 /* Comes in: from here on the pCPU may have pointers. Of one that is in, nothing. */
 static inline void epoch_enter(struct cpu *c) {

@@ -108,10 +108,23 @@ bool frame_clear_step(void);
 /* Could `d` be charged with this many more frames? */
 bool frame_quota_left(const struct domain *d, uint64_t frames);
 
-/* Frees every limbo frame whose epoch has passed; frame_reclaim_all forces the epoch first, so that
- * nothing is left in limbo. Limbo is bounded. */
+/* Frees every limbo frame whose epoch has passed. With one pCPU frame_reclaim_all forces the epoch
+ * first, so that nothing is left in limbo. Limbo is bounded. */
 void frame_reclaim(void);
 void frame_reclaim_all(void);
+
+/* Without a lock, when a call has failed for lack of memory and several pCPUs run: waits for the
+ * epoch and empties limbo. False: nothing was in it. */
+bool frame_force(void);
+/* Waits for what was noted while the lock was held (epoch_ask), and for limbo to drain. */
+int64_t memory_settle(int64_t result);
+
+/* The last thing of a call that may have taken rights or frames away: its locks are given up, and
+ * it holds no pointer to a frame any more. */
+static inline int64_t memory_unlock(int64_t result) {
+    spin_unlock(&memory_lock);
+    return __builtin_expect(cpu_count > 1, 0) ? memory_settle(result) : result;
+}
 
 uint64_t frame_free_count(void);
 uint64_t frame_limbo_count(void);

@@ -20,19 +20,38 @@ static inline void guest_count_copied(size_t bytes) {
     if (v != NULL) v->counters.bytes_copied += bytes;
 }
 
-/* A page that is not RAM of the domain: a window that may be used so, or NULL. */
+/* A page that is not RAM of the domain: a window that may be used so, or NULL. Of the two, the
+ * second is for who holds memory_lock. */
 void *guest_window(struct domain *d, gpa_t at, bool write);
+void *guest_window_locked(struct domain *d, gpa_t at, bool write);
 
 /*
  * For long outputs and inputs inside one page: its address in the direct map, valid until the call
  * returns to the guest. NULL (-HV_EFAULT): 1. not inside one page? 2. neither RAM of the domain nor
  * a window? 3. the window revoked, or not writable and written? Shared pages and MMIO are no
- * buffers.
+ * buffers. Without memory_lock `d` is the caller itself, whose arrays stay while it calls.
  */
-static inline void *guest_page(struct domain *d, gpa_t at, size_t bytes, bool write) {
-    uint64_t offset = at.a & PAGE_MASK, g = at.a >> PAGE_SHIFT;
-    uint64_t m = g < d->ram_pages ? p2m_ram_word(d, g) : 0;
+static inline void *guest_ram(const struct domain *d, gpa_t at) {
+    uint64_t g = at.a >> PAGE_SHIFT, m = g < d->ram_pages ? p2m_ram_word(d, g) : 0;
 
-    if (bytes > PAGE_SIZE - offset) return NULL;
-    return m == 0 ? guest_window(d, at, write) : frame_direct + (m << PAGE_SHIFT) + offset;
+    return m == 0 ? NULL : frame_direct + (m << PAGE_SHIFT) + (at.a & PAGE_MASK);
+}
+
+static inline bool guest_in_page(gpa_t at, size_t bytes) {
+    return bytes <= PAGE_SIZE - (at.a & PAGE_MASK);
+}
+
+static inline void *guest_page(struct domain *d, gpa_t at, size_t bytes, bool write) {
+    void *p = guest_ram(d, at);
+
+    if (!guest_in_page(at, bytes)) return NULL;
+    return p != NULL ? p : guest_window(d, at, write);
+}
+
+/* The same for who holds memory_lock. */
+static inline void *guest_page_locked(struct domain *d, gpa_t at, size_t bytes, bool write) {
+    void *p = guest_ram(d, at);
+
+    if (!guest_in_page(at, bytes)) return NULL;
+    return p != NULL ? p : guest_window_locked(d, at, write);
 }

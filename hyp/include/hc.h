@@ -9,6 +9,7 @@
 
 #include "cpu.h"
 #include "domain.h"
+#include "frame.h"
 
 #define HV_CALL0(nr, name)                         int64_t hc_##name(void);
 #define HV_CALL1(nr, name, t1, a1)                 int64_t hc_##name(t1 a1);
@@ -55,6 +56,27 @@ static inline struct domain *hc_descendant(struct domain *caller, uint64_t dom) 
 
     return d != caller ? d : NULL;
 }
+
+/*
+ * The work of a call, under memory_lock: what it finds by a number it finds there, since a domain
+ * or space may go meanwhile. For want of memory it is done once more, when frames were waiting for
+ * the epoch; nothing was begun then.
+ */
+#define HC_MEMORY(work)                                                                            \
+    ({                                                                                             \
+        int64_t result_;                                                                           \
+                                                                                                   \
+        spin_lock(&memory_lock);                                                                   \
+        result_ = memory_unlock(work);                                                             \
+        if (__builtin_expect(result_ == -HV_ENOMEM, 0) && hc_again()) {                            \
+            spin_lock(&memory_lock);                                                               \
+            result_ = memory_unlock(work);                                                         \
+        }                                                                                          \
+        result_;                                                                                   \
+    })
+
+/* Is it worth another try? With one pCPU frame_alloc has made it. */
+static inline bool hc_again(void) { return cpu_count > 1 && frame_force(); }
 
 /*
  * Says that a call fails, and why. Debug builds print it, a bounded number of times a second;

@@ -13,7 +13,7 @@ void *mmio_map(paddr_t start, uint64_t size);
 const uint64_t *hyp_root_table(void);
 
 /** The root that shows it: what an idle CPU has loaded. */
-uint64_t hyp_root(void);
+extern uint64_t hyp_root;
 
 /** Lets the other CPUs look for guests; they wait idle until then. */
 void smp_run(void);

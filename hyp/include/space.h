@@ -9,11 +9,14 @@
 #include "domain.h"
 #include "epoch.h"
 
+/* In space.loaded: it was nobody's when it began to be taken apart, and is not to be loaded. */
+#define SPACE_GONE 0x80000000u
+
 struct space {
     struct domain *domain;
     uint32_t id;
     uint32_t dying;
-    uint32_t loaded;     /* vCPUs whose space it is */
+    uint32_t loaded;     /* vCPUs whose space it is, or SPACE_GONE: by atomic operations */
     uint32_t stale;      /* present leaves changed since the last space_flush */
     uint64_t stale_at;   /* the address of the last of them */
     uint64_t leaf_first; /* the address from which `leaf` maps leaf_pages pages; 0: none */
@@ -46,7 +49,9 @@ static inline struct space *space_find(struct domain *d, uint64_t id) /* not dyi
 bool space_range_ok(const struct space *s, uint64_t address, uint64_t count);
 
 /* Maps `count` runs, which lie in memory that a guest may write to: each word is read once. Pages
- * done or -HV_E…, as the hypercall returns it. The caller calls space_flush. */
+ * done or -HV_E…, as the hypercall returns it. The second is for a machine with one pCPU, and takes
+ * memory_lock itself. */
+int64_t space_map_runs(struct space *s, const struct hv_map_run *runs, uint64_t count);
 int64_t space_map_batch(struct space *s, const struct hv_map_run *runs, uint64_t count);
 
 /* A run. Pages done (>= 1) or -HV_E… when not even the first page was done. `budget` pages at most
@@ -62,16 +67,26 @@ static inline bool space_in_tlb(const struct space *s, const struct vcpu *v) {
     return v == NULL || v->space == s || (s->id == 0 && v->domain == s->domain);
 }
 
-/* After a batch: no vCPU of the domain can still use an old right when this returns. One page is
- * flushed without asking whether the TLB can have it: that costs less than the question. */
-static inline void space_flush(struct space *s) {
+/* Makes this pCPU wait for the others that have a vCPU loaded whose TLB can have `s`. */
+void space_flush_others(const struct space *s);
+
+/* After a batch, with memory_lock held: this pCPU cannot use an old right when this returns, and no
+ * vCPU of the domain when memory_unlock has returned. One page is flushed without asking whether
+ * the TLB can have it: that costs less than the question. With several pCPUs the epoch is not
+ * passed here: the call may still hold pointers to frames. */
+static inline void space_flush_local(struct space *s) {
     uint32_t stale = s->stale;
 
     s->stale = 0;
     if (stale == 1)
         tlb_flush_page(s->stale_at);
     else if (stale != 0 && space_in_tlb(s, this_cpu()->vcpu))
-        epoch_flush();
+        epoch_flush_inside();
+}
+
+static inline void space_flush(struct space *s) {
+    if (__builtin_expect(cpu_count > 1, 0) && s->stale != 0) space_flush_others(s);
+    space_flush_local(s);
 }
 
 /* Copies the leaves of RAM of `count` pages at `address`; with `protect` both sides lose the right
@@ -84,8 +99,20 @@ int64_t space_copy(struct space *to, struct space *from, uint64_t address, uint6
  * written alone; with `clear` the accessed and dirty bits go. As for space_unmap. */
 void space_query(struct space *s, uint64_t address, uint64_t count, uint8_t *out, bool clear);
 
-/* Makes `s` the space of `v`; loads CR3 when `v` is the current vCPU. */
-void space_load(struct vcpu *v, struct space *s);
+/* Counts one more vCPU whose space it is; false: it is being taken apart. Without memory_lock: the
+ * count alone decides between this and the begin of a destruction. */
+static inline bool space_get(struct space *s) {
+    return __atomic_fetch_add(&s->loaded, 1, __ATOMIC_SEQ_CST) < SPACE_GONE;
+}
+
+/* Makes `s`, which was counted for it, the space of `v`, which is loaded here or nowhere; loads CR3
+ * in the first case. */
+void space_set(struct vcpu *v, struct space *s);
+/* Both, for a space that stays. */
+static inline void space_load(struct vcpu *v, struct space *s) {
+    (void)space_get(s);
+    space_set(v, s);
+}
 /* Takes `v` out of its space, when it goes. */
 void space_unload(struct vcpu *v);
 

@@ -193,7 +193,8 @@ static void audit_vcpus(const struct domain *d) {
     if (up != d->vcpus_up)
         audit_error("vcpus", "domain %lu has %u vCPUs up, says %u", d->id, up, d->vcpus_up);
     for (unsigned int i = 0; i < HV_MAX_SPACES; i++)
-        if (d->spaces[i] != NULL && d->spaces[i]->loaded != loads_of(d, d->spaces[i]))
+        if (d->spaces[i] != NULL && d->spaces[i]->loaded < SPACE_GONE &&
+            d->spaces[i]->loaded != loads_of(d, d->spaces[i]))
             audit_error("vcpus", "space %u of domain %lu says %u loads, has %u", i, d->id,
                         d->spaces[i]->loaded, loads_of(d, d->spaces[i]));
 }

@@ -94,8 +94,9 @@ static struct guest *add(uint32_t n, uint32_t weight, uint64_t run, uint64_t sle
 }
 
 /* No epoch here. */
-void epoch_idle(void)
+void epoch_idle(struct cpu *c)
 {
+    (void)c;
     arch_idle();
 }
 

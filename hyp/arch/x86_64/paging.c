@@ -25,7 +25,8 @@
 /* A table of hyp's: rights are the leaf's to limit, and never ring 3's. */
 #define TABLE_RIGHTS (PTE_PRESENT | PTE_WRITE)
 
-static pte_t *root;
+uint64_t hyp_root;
+static pte_t *root; /* there */
 static uintptr_t mmio_next = HYP_MMIO_BASE;
 static uintptr_t stack_end = HYP_STACK_BASE;
 
@@ -79,6 +80,7 @@ static void map_ram(paddr_t start, paddr_t end) {
 
 void paging_init(const struct boot_info *boot) {
     root = bootmem_alloc(1);
+    hyp_root = virt_to_phys(root);
     map_section(image_text_start, image_rodata_start, RIGHTS_RX);
     map_section(image_rodata_start, image_data_start, RIGHTS_R);
     map_section(image_data_start, image_end, RIGHTS_RW);
@@ -123,7 +125,7 @@ void paging_check(void) {
     if (HYP_DEBUG) check_table(root, 4);
 }
 
-void paging_switch(void) { write_cr3(hyp_root()); }
+void paging_switch(void) { write_cr3(hyp_root); }
 
 void *mmio_map(paddr_t start, uint64_t size) {
     paddr_t first = page_down(start), end = page_up(start + size);
@@ -133,7 +135,5 @@ void *mmio_map(paddr_t start, uint64_t size) {
     mmio_next += end - first;
     return (void *)(va + (start - first));
 }
-
-uint64_t hyp_root(void) { return virt_to_phys(root); }
 
 const uint64_t *hyp_root_table(void) { return root; }

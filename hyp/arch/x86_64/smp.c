@@ -82,7 +82,7 @@ void ap_start(struct cpu *c) {
     apic_init(c);
     store_release(&ap.online, 1);
     tsc_compare(1);
-    while (!load_acquire(&running)) epoch_idle();
+    while (!load_acquire(&running)) epoch_idle(c);
     arch_run(c);
 }
 
@@ -145,7 +145,7 @@ void smp_start(const struct boot_info *boot) {
     struct cpu *c = NULL;
 
     irq_vector_set(VECTOR_KICK, kick_handler, NULL);
-    ap_root = hyp_root();
+    ap_root = hyp_root;
     if (platform.cpu_count > 1 && page == 0) printk("no page below 640 KiB: one cpu runs");
     if (page == 0) return;
     memcpy(phys_to_virt(page), ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));

@@ -73,5 +73,5 @@ void arch_switch(struct cpu *c, struct vcpu *from, struct vcpu *to) {
  * loaded again. */
 void arch_unload(struct cpu *c) {
     if (c->vcpu != NULL) save(c, c->vcpu);
-    tlb_load_root(hyp_root());
+    tlb_load_root(hyp_root);
 }
