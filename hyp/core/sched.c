@@ -59,7 +59,7 @@ void sched_init(void) {
 }
 
 /* Locks the queue that a vCPU belongs to. */
-static struct run_queue *queue_lock(const struct vcpu *v) {
+static inline __attribute__((always_inline)) struct run_queue *queue_lock(const struct vcpu *v) {
     for (;;) {
         struct run_queue *q = queue_of(READ_ONCE(v->cpu));
 
@@ -75,7 +75,8 @@ static struct run_queue *queue_lock(const struct vcpu *v) {
  * Enters a run-state, with the record in the shared page: readers see an odd version while it is
  * being written. Nothing is read back from the page, which its guest may write.
  */
-static void run_state_set(struct vcpu *v, uint32_t state, uint64_t now) {
+static inline __attribute__((always_inline)) void run_state_set(struct vcpu *v, uint32_t state,
+                                                                uint64_t now) {
     struct hv_runstate *r = &v->page->run;
     uint32_t was = v->run_state;
     uint64_t total = v->run_time[was] += now - v->run_since;
@@ -118,7 +119,7 @@ static void wait_set(struct vcpu *v, uint32_t why) {
 /* ---- pCPUs telling each other ---- */
 
 /* The queue of `c` has changed: its timer and, with `resched`, who runs are looked at anew. */
-static void queue_changed(struct cpu *c, bool resched, bool slice) {
+static inline void queue_changed(struct cpu *c, bool resched, bool slice) {
     if (resched) cpu_raise_work(c, CPU_WORK_RESCHED);
     if (c == this_cpu()) {
         if (slice) timer_slice(c);
@@ -309,9 +310,11 @@ bool sched_set_affinity(struct vcpu *v, uint64_t mask) {
 }
 
 void sched_pass(struct vcpu *v) {
-    if (READ_ONCE(queue_of(v->cpu)->s.waiting.first) == NULL) return;
+    struct cpu *c = v->cpu; /* where it runs */
+
+    if (READ_ONCE(queue_of(c)->s.waiting.first) == NULL) return;
     v->sched.flags |= POLICY_PASSES;
-    cpu_raise_work(this_cpu(), CPU_WORK_RESCHED);
+    cpu_raise_work(c, CPU_WORK_RESCHED);
 }
 
 void sched_charge(struct vcpu *v, uint64_t ns) {
@@ -479,7 +482,8 @@ static __attribute__((noinline)) void idle(struct cpu *c, struct run_queue *q) {
             return;
         }
     }
-    if (c->vcpu != NULL) arch_unload(c);
+    /* With one pCPU nobody else can want what it has loaded. */
+    if (cpu_count > 1 && c->vcpu != NULL) arch_unload(c);
     while (q->s.waiting.first == NULL && frame_clear_step()) arch_poll();
     if (READ_ONCE(q->s.waiting.first) == NULL) epoch_idle(c);
     if (cpu_count > 1) __atomic_fetch_and(&idle_mask, ~bit, __ATOMIC_SEQ_CST);
