@@ -107,17 +107,18 @@ static inline int64_t word_raise(struct vcpu *v, struct hv_vcpu_page *page, uint
     return 0;
 }
 
-static __attribute__((noinline)) int64_t polled_raise(const struct port *p) {
-    if (p->vcpu->wait & VCPU_POLLING) sched_wake(p->vcpu, VCPU_POLLING);
-    return word_raise(p->vcpu, p->vcpu->page, p->priority, p->index / 64);
+static __attribute__((noinline)) int64_t polled_raise(struct vcpu *v, uint32_t priority,
+                                                      uint32_t word) {
+    if (v->wait & VCPU_POLLING) sched_wake(v, VCPU_POLLING);
+    return word_raise(v, v->page, priority, word);
 }
 
 /*
  * Marks a port pending and sees to it that its vCPU learns of it. The locked set of the word's bit
  * is the full barrier that the guest's side of the handshake needs: when the selector bit is found
  * set, the guest has not yet fetched it and will find the word's bit behind it. In the same way who
- * polls marks its ports, sleeps, and then looks at their bits. Constant time; always 0, so that a
- * send ends here without a stack frame.
+ * polls marks its ports, sleeps, and then looks at their bits. Vcpu and priority, which may change,
+ * are read once. Constant time; always 0, so that a send ends here without a stack frame.
  */
 static inline int64_t port_raise(const struct port *p) {
     struct vcpu *v = p->vcpu;
@@ -125,7 +126,7 @@ static inline int64_t port_raise(const struct port *p) {
     uint32_t priority = p->priority, index = p->index;
 
     (void)bitmap_test_and_set(page->pending[priority], index);
-    if (__builtin_expect(p->polled, 0)) return polled_raise(p);
+    if (__builtin_expect(p->polled, 0)) return polled_raise(v, priority, index / 64);
     return word_raise(v, page, priority, index / 64);
 }
 
@@ -179,6 +180,14 @@ static bool token_take(struct port *p, uint64_t now) {
     return true;
 }
 
+/* The table of a domain that may be at its end, locked; NULL: it is past that step. */
+static struct port_table *table_lock(struct domain *d) {
+    struct port_table *t = __atomic_load_n(&d->ports, __ATOMIC_ACQUIRE);
+
+    if (t != NULL) spin_lock(&t->lock);
+    return t;
+}
+
 /* The timer for the throttled port that is due first; the table is locked. */
 static void token_timer(struct domain *d, uint64_t now) {
     struct port_table *t = d->ports;
@@ -199,9 +208,9 @@ static bool unthrottle(struct domain *d, struct port *p) {
 }
 
 void event_release(struct domain *d, uint64_t now) {
-    struct port_table *t = d->ports;
+    struct port_table *t = table_lock(d);
 
-    spin_lock(&t->lock);
+    if (t == NULL) return;
     for (uint32_t n = 0; n < RELEASE_MAX && t->waiting > 0; n++) {
         struct port *p = heap_port(t, 1);
 
@@ -214,14 +223,15 @@ void event_release(struct domain *d, uint64_t now) {
     spin_unlock(&t->lock);
 }
 
-/* A send to `p`, which has a limit. */
+/* A send to `p`, which has a limit; it is lost when the port is closed meanwhile, or even all of
+ * its domain's. */
 static __attribute__((noinline)) int64_t send_limited(struct vcpu *sender, struct port *p) {
     struct domain *d = p->vcpu->domain;
-    struct port_table *t = d->ports;
+    struct port_table *t;
     uint64_t now = clock_now_ns();
 
     if (token_take(p, now)) return port_raise(p);
-    spin_lock(&t->lock);
+    if ((t = table_lock(d)) == NULL) return 0;
     p->throttled++;
     if (p->waiting == 0 && p->state == HV_PORT_PEER) {
         __atomic_fetch_or(&p->full_at, PORT_WAITING, __ATOMIC_RELAXED);
@@ -260,7 +270,12 @@ void event_raise(struct domain *d, uint32_t port) {
 
 void event_raise_virq(struct domain *d, uint32_t virq) { raise_bound(d->virq_port[virq]); }
 void event_raise_timer(struct vcpu *v) { raise_bound(v->timer_port); }
-bool event_port_usable(struct domain *d, uint64_t port) { return port_used(d, port) != NULL; }
+struct port *event_port(const struct domain *d, uint64_t port) {
+    return port_used(d, port);
+}
+struct spinlock *event_lock(const struct domain *d) {
+    return &d->ports->lock;
+}
 
 bool event_pending(const struct vcpu *v) {
     return (READ_ONCE(v->page->pending_sel[0]) | READ_ONCE(v->page->pending_sel[1])) != 0;
@@ -298,17 +313,26 @@ static int64_t port_new(struct domain *d, uint32_t state, struct port **out) {
     return -HV_ENOSPC;
 }
 
+/* Takes a port from a vCPU that has it no longer: what is pending, of both priorities, since that
+ * may have changed; and with the port the vCPU's poll ends. Was it pending? */
+static bool port_leave(struct port *p, struct vcpu *v) {
+    uint64_t bit = (uint64_t)1 << (p->index % 64), was = 0;
+
+    for (unsigned int i = 0; i < ARRAY_LEN(v->page->pending); i++)
+        was |= __atomic_fetch_and(&v->page->pending[i][p->index / 64], ~bit, __ATOMIC_SEQ_CST);
+    if (p->polled) {
+        p->polled = 0;
+        __atomic_store_n(&v->poll_over, 1, __ATOMIC_SEQ_CST); /* it may be about to sleep */
+        sched_wake(v, VCPU_POLLING);
+    }
+    return (was & bit) != 0;
+}
+
 /* Forgets a port; what was pending goes with it, so that its next user starts clean. */
 static void port_forget(struct domain *d, struct port *p) {
-    struct hv_vcpu_page *page = p->vcpu->page;
-    uint64_t bit = (uint64_t)1 << (p->index % 64);
-
-    /* Of both priorities: it may have changed since. */
-    for (unsigned int i = 0; i < ARRAY_LEN(page->pending); i++)
-        __atomic_fetch_and(&page->pending[i][p->index / 64], ~bit, __ATOMIC_SEQ_CST);
     p->state = HV_PORT_FREE;
+    (void)port_leave(p, p->vcpu);
     if (unthrottle(d, p)) token_timer(d, clock_now_ns());
-    if (p->polled) sched_wake(p->vcpu, VCPU_POLLING);
     trace(HV_TRACE_port, d->id, p->index, HV_PORT_FREE);
     if (p->index < d->ports->free_from) d->ports->free_from = p->index;
 }
@@ -539,10 +563,15 @@ int event_status(struct domain *d, uint64_t port, struct hv_event_status *s) {
 
 int event_set_vcpu(struct domain *d, uint64_t port, uint64_t vcpu) {
     struct port *p = port_used(d, port);
+    struct vcpu *before;
 
     if (p == NULL || vcpu >= d->nr_vcpus) return -HV_EINVAL;
     if (p->state == HV_PORT_VIRQ && p->source == HV_VIRQ_TIMER) return -HV_EINVAL;
+    spin_lock(&d->ports->lock);
+    before = p->vcpu;
     p->vcpu = d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)];
+    if (p->vcpu != before && port_leave(p, before)) port_raise(p);
+    spin_unlock(&d->ports->lock);
     return 0;
 }
 
@@ -568,33 +597,4 @@ int event_set_rate(struct domain *d, uint64_t port, uint64_t rate, uint64_t burs
     set_limit(p, rate, burst);
     spin_unlock(&d->ports->lock);
     return 0;
-}
-
-/* ---- polling ---- */
-
-bool event_poll(struct vcpu *v, const uint32_t *ports, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        const struct port *p = port_used(v->domain, ports[i]);
-
-        if (p == NULL || p->vcpu != v) return false;
-    }
-    for (uint32_t i = 0; i < v->polled_count; i++) port_record(v->domain, v->polled[i])->polled = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        v->polled[i] = (uint16_t)ports[i];
-        port_record(v->domain, ports[i])->polled = 1;
-    }
-    v->polled_count = count;
-    return true;
-}
-
-bool event_polled(const struct vcpu *v) {
-    const uint64_t(*pending)[HV_MAX_PORTS / 64] = v->page->pending;
-
-    for (uint32_t i = 0; i < v->polled_count; i++) {
-        uint32_t n = v->polled[i];
-
-        if ((READ_ONCE(pending[0][n / 64]) | READ_ONCE(pending[1][n / 64])) >> n % 64 & 1)
-            return true;
-    }
-    return false;
 }

@@ -239,7 +239,7 @@ static inline int64_t map_one(struct domain *d, const struct hv_grant_map *e, st
     struct window *w, *first;
     struct grant *g;
 
-    if (port != f->port && !event_port_usable(d, port)) return -HV_EINVAL;
+    if (port != f->port && event_port(d, port) == NULL) return -HV_EINVAL;
     f->port = port;
     if (id != f->id) f->owner = domain_find(id);
     if (f->owner == NULL) return -HV_EDEAD;

@@ -109,7 +109,7 @@ static int route_add(struct domain *d, struct domain *model, uint64_t first, uin
 int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t count, uint64_t port,
              gfn_t gfn) {
     if (first >= PORTS || count == 0 || count > PORTS - first || gfn.n > HV_MAX_RAM_PAGES ||
-        !event_port_usable(model, port))
+        event_port(model, port) == NULL)
         return -HV_EINVAL;
     spin_lock(&memory_lock);
     return (int)unlock_with(&memory_lock, route_add(d, model, first, count, port, gfn));

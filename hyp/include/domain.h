@@ -63,8 +63,9 @@ struct vcpu {
     uint32_t timer_slot;
     struct port *timer_port; /* HV_VIRQ_TIMER of this vCPU; NULL: not bound */
 
-    /* event.c: the ports of its last poll, which are marked. */
-    uint32_t polled_count;
+    /* poll.c: the ports of its last poll, which are marked; one of these was closed or moved away.
+     */
+    uint32_t polled_count, poll_over;
     uint16_t polled[HV_MAX_POLL_PORTS];
 
     /* ioemul.c */

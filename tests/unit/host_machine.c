@@ -341,10 +341,12 @@ void event_raise(struct domain *d, uint32_t port)
     machine_raises++;
 }
 
-bool event_port_usable(struct domain *d, uint64_t port)
+struct port *event_port(const struct domain *d, uint64_t port)
 {
+    static struct port some;
+
     (void)d;
-    return port > 0 && port < 16;
+    return port > 0 && port < 16 ? &some : NULL;
 }
 
 /* ---- random numbers ---- */
