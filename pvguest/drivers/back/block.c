@@ -100,10 +100,21 @@ static void free_records(struct block_back *k)
     }
 }
 
+/* Windows, and what a disk can reach, are all front ends': each has a share. */
+static bool within_share(const struct hv_offer *o)
+{
+    uint64_t pages = 0;
+    for (uint32_t n = 0; n < o->region_count; n++)
+        pages += o->region_pages[n];
+    return pages <= HV_BLOCK_MAX_REGION_PAGES;
+}
+
 static int64_t block_connect(struct back *b)
 {
     struct block_back *k = of(b);
     const struct hv_offer *o = &b->device.offer;
+    if (!within_share(o))
+        return -HV_EINVAL;
     int64_t result = block_ring_init(&b->ring, b->out, o->ring_pages, b->in, o->ring_pages);
     for (uint32_t n = 0; n < o->region_count && result == 0; n++)
         result = map_region(k, o->region_ref[n], o->region_pages[n]);
