@@ -4,7 +4,8 @@
 Under -icount shift=0 a nanosecond is an instruction. The front end sends a request, sleeps for a number of
 nanoseconds in which root's back end has the processor, and revokes: each of the rings, the data region, and
 every combination. Root must live and declare the peer gone, nothing may be written to memory that was taken
-back, and the next connection must work. A vulnerable back end faults in its own kernel, or goes on with what
+back, and the next connection must work. The disk is root's RAM there: a real one answers when the host does,
+and so a run with one, in which requests are under way in the device, is made in the host's time. A vulnerable back end faults in its own kernel, or goes on with what
 is somebody else's by then.
 
 The whole path, instruction by instruction, takes long: STEPS=all make test T='system/*every_step*'. Otherwise
@@ -19,14 +20,13 @@ import conf
 PATH = 6000  # instructions from the send until the answer is there, and more
 
 
-def revoke(system, first, stride, steps):
+def revoke(system, first, stride, steps, disk="rd0"):
     """One machine's share; returns how many revocations there were and how many came after the answer."""
     image = system.random_image(200 * 1024, seed=9)
-    drives, _ = conf.drives(system, image)
     role = f"revoke first={first} stride={stride} steps={steps}"
-    text = conf.domain("x", role, disks=("vda split",), memory="8M")
-    with system.boot_demo(text, root="poweroff=all", drives=drives, icount=True,
-                          timeout=55.0) as machine:
+    text = conf.domain("x", role, disks=(f"{disk} split",), memory="8M")
+    medium = {"drives": conf.drives(system, image)[0]} if disk == "vda" else {"ramdisk": image, "icount": True}
+    with system.boot_demo(text, root="poweroff=all", timeout=55.0, **medium) as machine:
         end = machine.wait()
     found = re.search(r"REVOKE ok done=(\d+) answered=(\d+)", machine.text)
     system.check(found is not None, f"first={first} stride={stride}: {machine.last_line()}")
@@ -42,3 +42,9 @@ def test_revoked_at_every_step(system):
         shares = [revoke(system, 0, 211, PATH // 211)]
     done, answered = (sum(share[i] for share in shares) for i in (0, 1))
     system.check(0 < answered < done, f"{answered} of {done} requests were answered before: not all, not none")
+
+
+def test_revoked_with_requests_in_the_device(system):
+    "the same, at any time, with a disk that answers when it likes"
+    done, _ = revoke(system, 0, 4999, 24, disk="vda")
+    system.check(done == 24 * 7, f"{done} revocations")
