@@ -40,12 +40,12 @@ def run(program, seconds, seed):
     work = os.path.join("build", "fuzz", name)
     unpack(name, work)
     command = [program, f"-max_total_time={seconds}", f"-max_len={MAX_LENGTH}", "-len_control=0",
-               f"-seed={seed}", "-timeout=20", "-rss_limit_mb=2048", f"-artifact_prefix=build/fuzz/{name}-", work]
+               f"-seed={seed}", "-timeout=300", "-rss_limit_mb=2048", f"-artifact_prefix=build/fuzz/{name}-", work]
     log = os.path.join("build", "fuzz", name + ".log")
     with open(log, "w+", encoding="utf-8", errors="replace") as out:
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                                  check=False, timeout=seconds * 2 + 120)
+                                  check=False, timeout=seconds * 4 + 1200)
         except subprocess.TimeoutExpired:
             return False, f"{name}: not done long after its {seconds} s; log: {log}"
         out.seek(0)

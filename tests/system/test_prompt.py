@@ -322,7 +322,7 @@ def test_destroy_under_load(system):
             machine.expect(r"a: destroyed")
             machine.send("create a\r")
             machine.expect(r"a: started")
-        machine.expect(r"\[a\] DISKBENCH ok", timeout=50)
+        machine.expect(r"\[a\] DISKBENCH ok")
         machine.send("quit\r")
         end = machine.wait()
     system.check(conf.results(machine.text)["ide_dma"]["sha256"] == system.sha256(image), "right data")
