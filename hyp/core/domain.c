@@ -151,6 +151,16 @@ static int create_vcpus(struct domain *d, uint32_t count) {
     return 0;
 }
 
+/* The frames of a new domain: record, ports, grants and resources; space 0 and the kernel half; its
+ * vCPUs; the tables of RAM and of windows. A quota below that is refused before anything is made.
+ */
+static uint64_t frames_needed(const struct hv_domain_create *c) {
+    uint64_t n = c->window_pages, fixed = 4 + 3 + ARRAY_LEN(domain_root->kernel_l3);
+
+    return fixed + (uint64_t)c->vcpus * VCPU_FRAMES + ((c->ram_pages + (1 << 18) - 1) >> 18) +
+           (n != 0) + ((n + (1 << 15) - 1) >> 15) + ((n + 63) >> 6);
+}
+
 /* Everything that a domain has besides its record. What a failure leaves is destroyed as usual. */
 static int fill(struct domain *d, const struct hv_domain_create *c) {
     int e = p2m_create(d, c->ram_pages, c->window_pages);
@@ -192,7 +202,7 @@ static int64_t create(struct domain *parent, const struct hv_domain_create *c) {
     /* Some weight has to stay with the parent. */
     if (parent != domain_root && c->weight >= parent->weight) return -HV_EPERM;
     if (c->domains >= parent->domains) return -HV_ENOSPC;
-    if (!frame_quota_left(parent, c->quota)) return -HV_ENOMEM;
+    if (c->quota < frames_needed(c) || !frame_quota_left(parent, c->quota)) return -HV_ENOMEM;
     e = take_number(&id);
     if (e < 0) return e;
     d = record_new(id, c);
@@ -200,8 +210,9 @@ static int64_t create(struct domain *parent, const struct hv_domain_create *c) {
     enter(d, parent);
     e = fill(d, c);
     trace(HV_TRACE_create, id, (uint64_t)(int64_t)e, 0);
+    ASSERT(e < 0 || d->used == frames_needed(c));
     if (e < 0) {
-        /* As many steps as fill() made: bounded by the sizes asked for. Nothing was ever mapped
+        /* The machine has no table or frame left, whatever the quotas say. Nothing was ever mapped
          * into its windows: they are not looked at. */
         d->window_pages = 0;
         while (destroy_step(d) > 0) {

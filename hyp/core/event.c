@@ -549,15 +549,15 @@ int event_status(struct domain *d, uint64_t port, struct hv_event_status *s) {
 
     if (port == 0 || port >= HV_MAX_PORTS) return -HV_EINVAL;
     *s = (struct hv_event_status){ .state = HV_PORT_FREE };
-    if (p == NULL) return 0;
-    *s = (struct hv_event_status){ .state = p->state,
-                                   .vcpu = p->vcpu->id,
-                                   .priority = p->priority,
-                                   .source = p->source,
-                                   .peer = p->peer,
-                                   .rate = p->rate,
-                                   .burst = p->burst,
-                                   .throttled = p->throttled };
+    if (p != NULL)
+        *s = (struct hv_event_status){ .state = p->state,
+                                       .vcpu = p->vcpu->id,
+                                       .priority = p->priority,
+                                       .source = p->source,
+                                       .peer = p->peer,
+                                       .rate = p->rate,
+                                       .burst = p->burst,
+                                       .throttled = p->throttled };
     return 0;
 }
 

@@ -26,13 +26,15 @@ int resource_init_domain(struct domain *d) {
     return 0;
 }
 
-void resource_destroy(struct domain *d) {
+static void free_bitmap(struct domain *d) {
     for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap); i++) {
-        if (d->io_bitmap[i] != NULL) {
-            frame_free(d, frame_mfn_of(d->io_bitmap[i]));
-            d->io_bitmap[i] = NULL;
-        }
+        if (d->io_bitmap[i] != NULL) frame_free(d, frame_mfn_of(d->io_bitmap[i]));
+        d->io_bitmap[i] = NULL;
     }
+}
+
+void resource_destroy(struct domain *d) {
+    free_bitmap(d);
     if (d->resources != NULL) {
         BUG_ON(d->resources->dma != NULL);
         frame_free(d, frame_mfn_of(d->resources));
@@ -42,14 +44,16 @@ void resource_destroy(struct domain *d) {
 
 /* ---- ports ---- */
 
+/* Both halves, or none. */
 static bool make_bitmap(struct domain *d) {
     for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap); i++) {
-        if (d->io_bitmap[i] != NULL) continue;
-        d->io_bitmap[i] = frame_meta(d);
-        if (d->io_bitmap[i] == NULL) return false;
-        memset(d->io_bitmap[i], 0xff, PAGE_SIZE);
+        if (d->io_bitmap[i] == NULL) {
+            d->io_bitmap[i] = frame_meta(d);
+            if (d->io_bitmap[i] != NULL) memset(d->io_bitmap[i], 0xff, PAGE_SIZE);
+        }
     }
-    return true;
+    if (d->io_bitmap[1] == NULL) free_bitmap(d);
+    return d->io_bitmap[1] != NULL;
 }
 
 /* The word of the bitmap that holds a port's bit. */
@@ -66,8 +70,7 @@ static uint64_t take_bits(uint64_t *p, uint64_t end) {
 }
 
 bool resource_holds_ports(const struct domain *d, uint64_t first, uint64_t count) {
-    /* The second half is made last: without it nothing was ever assigned. */
-    if (d->io_bitmap[1] == NULL) return false;
+    if (d->io_bitmap[1] == NULL) return false; /* nothing was ever assigned */
     for (uint64_t p = first; p < first + count;) {
         uint64_t word = *port_word(d, p);
 

@@ -46,26 +46,15 @@ int64_t hc_event_send(uint64_t port) {
     return event_send(this_cpu()->vcpu, port);
 }
 
-/* The domain whose port a call is about: may the caller act on it, and does it live? */
-static struct domain *owner(uint64_t dom) {
-    struct domain *d = hc_target(hc_caller(), dom);
-
-    if (d == NULL) (void)HC_FAIL(-HV_EPERM, "no right over the domain");
-    return d;
-}
-
 int64_t hc_event_close(uint64_t dom, uint64_t port) {
-    struct domain *d = owner(dom);
-
-    /* 1. The domain? 2. Is the port in use? */
-    return d == NULL ? -HV_EPERM : event_close(d, port);
+    /* 2. Is the port in use? */
+    return HC_ON(dom, event_close(d, port));
 }
 
 int64_t hc_event_status(uint64_t dom, uint64_t port, uint64_t gpa) {
-    struct domain *d = owner(dom);
     struct hv_event_status s;
-    /* 1. The domain? 2. Is it a port's number? */
-    int r = d == NULL ? -HV_EPERM : event_status(d, port, &s);
+    /* 2. Is it a port's number? */
+    int64_t r = HC_ON(dom, event_status(d, port, &s));
 
     /* 3. Can the answer be written? */
     return r < 0 ? r : guest_copy_out(hc_caller(), (gpa_t){ gpa }, &s, sizeof(s));
@@ -77,22 +66,16 @@ int64_t hc_event_unmask(uint64_t port) {
 }
 
 int64_t hc_event_set_vcpu(uint64_t dom, uint64_t port, uint64_t vcpu) {
-    struct domain *d = owner(dom);
-
-    /* 1. The domain? 2. Are port and vCPU in use, and may this kind of port move? */
-    return d == NULL ? -HV_EPERM : event_set_vcpu(d, port, vcpu);
+    /* 2. Are port and vCPU in use, and may this kind of port move? */
+    return HC_ON(dom, event_set_vcpu(d, port, vcpu));
 }
 
 int64_t hc_event_set_priority(uint64_t dom, uint64_t port, uint64_t priority) {
-    struct domain *d = owner(dom);
-
-    /* 1. The domain? 2. Is the port in use, and is it one of the priorities? */
-    return d == NULL ? -HV_EPERM : event_set_priority(d, port, priority);
+    /* 2. Is the port in use, and is it one of the priorities? */
+    return HC_ON(dom, event_set_priority(d, port, priority));
 }
 
 int64_t hc_event_set_rate(uint64_t dom, uint64_t port, uint64_t rate, uint64_t burst) {
-    struct domain *d = owner(dom);
-
-    /* 1. The domain? 2. Has the port a limit, and are both numbers in range? */
-    return d == NULL ? -HV_EPERM : event_set_rate(d, port, rate, burst);
+    /* 2. Has the port a limit, and are both numbers in range? */
+    return HC_ON(dom, event_set_rate(d, port, rate, burst));
 }

@@ -10,20 +10,12 @@
 
 int64_t hc_grant_create(uint64_t dom, uint64_t peer, uint64_t gfn, uint64_t count,
                         uint64_t rights) {
-    struct domain *d = hc_target(hc_caller(), dom);
-
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "grant_create: no such domain");
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, grant_create(d, peer, (gfn_t){ gfn }, count, rights));
+    return HC_ON_MEMORY(dom, grant_create(d, peer, (gfn_t){ gfn }, count, rights));
 }
 
 int64_t hc_grant_end(uint64_t dom, uint64_t ref, uint64_t force) {
-    struct domain *d = hc_target(hc_caller(), dom);
-
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "grant_end: no such domain");
-    if (force > 1) return HC_FAIL(-HV_EINVAL, "grant_end: force is 0 or 1");
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, grant_end(d, ref, force == 1));
+    /* 2. Is `force` 0 or 1? */
+    return HC_ON_MEMORY(dom, force > 1 ? -HV_EINVAL : grant_end(d, ref, force == 1));
 }
 
 /* 1. A domain of the caller's? 2. 1..HV_MAX_GRANT_BATCH entries? 3. Readable? Then *entries lies in
@@ -39,25 +31,18 @@ static inline int64_t batch(uint64_t dom, uint64_t gpa, uint64_t count, size_t s
     return *entries != NULL ? 0 : HC_FAIL(-HV_EFAULT, "grants: entries cannot be read");
 }
 
-int64_t hc_grant_map(uint64_t dom, uint64_t gpa, uint64_t count) {
-    struct domain *d;
-    const void *entries;
-    int64_t error = batch(dom, gpa, count, sizeof(struct hv_grant_map), &d, &entries);
-
-    if (error != 0) return error;
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, grant_map(d, entries, count));
-}
-
-int64_t hc_grant_unmap(uint64_t dom, uint64_t gpa, uint64_t count) {
-    struct domain *d;
-    const void *entries;
-    int64_t error = batch(dom, gpa, count, sizeof(uint64_t), &d, &entries);
-
-    if (error != 0) return error;
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, grant_unmap(d, entries, count));
-}
+#define ON_BATCH(hc_name, function, type)                                                          \
+    int64_t hc_name(uint64_t dom, uint64_t gpa, uint64_t count) {                                  \
+        struct domain *d;                                                                          \
+        const void *entries;                                                                       \
+        int64_t error = batch(dom, gpa, count, sizeof(type), &d, &entries);                        \
+                                                                                                   \
+        if (error != 0) return error;                                                              \
+        spin_lock(&memory_lock);                                                                   \
+        return unlock_with(&memory_lock, function(d, entries, count));                             \
+    }
+ON_BATCH(hc_grant_map, grant_map, struct hv_grant_map)
+ON_BATCH(hc_grant_unmap, grant_unmap, uint64_t)
 
 /* The entries are copied before the first is looked at: one of them may write over the others. */
 int64_t hc_grant_copy(uint64_t gpa, uint64_t count) {

@@ -11,13 +11,7 @@
 
 /* ---- spaces ---- */
 
-int64_t hc_space_create(uint64_t dom) {
-    struct domain *d = hc_target(hc_caller(), dom);
-
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "space_create: no such domain");
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, space_create(d));
-}
+int64_t hc_space_create(uint64_t dom) { return HC_ON_MEMORY(dom, space_create(d)); }
 
 /* 1. A domain of the caller's? 2. A space of it, not space 0? 3. Not loaded (core asks)? */
 int64_t hc_space_destroy(uint64_t dom, uint64_t space) {
@@ -175,19 +169,11 @@ int64_t hc_switch(uint64_t space, uint64_t kernel_stack) {
 /* ---- populate and give back ---- */
 
 int64_t hc_populate(uint64_t dom, uint64_t gfn, uint64_t count) {
-    struct domain *d = hc_target(hc_caller(), dom);
-
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "populate: no such domain");
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, p2m_populate(d, (gfn_t){ gfn }, count));
+    return HC_ON_MEMORY(dom, p2m_populate(d, (gfn_t){ gfn }, count));
 }
 
 int64_t hc_give_back(uint64_t dom, uint64_t gfn, uint64_t count) {
-    struct domain *d = hc_target(hc_caller(), dom);
-
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "give_back: no such domain");
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, p2m_give_back(d, (gfn_t){ gfn }, count));
+    return HC_ON_MEMORY(dom, p2m_give_back(d, (gfn_t){ gfn }, count));
 }
 
 /* ---- DMA ---- */

@@ -53,6 +53,16 @@ static inline struct domain *hc_descendant(struct domain *caller, uint64_t dom) 
     return d != caller ? d : NULL;
 }
 
+/* Question 1 of calls that name a domain: hc_target asks it. Then `result` is what the call does,
+ * in which that domain is `d`; HC_ON_MEMORY does it under memory_lock. */
+#define HC_ON(dom, result)                                                                         \
+    ({                                                                                             \
+        struct domain *d = hc_target(hc_caller(), dom);                                            \
+        d == NULL ? HC_FAIL(-HV_EPERM, "no right over the domain") : (int64_t)(result);            \
+    })
+#define HC_ON_MEMORY(dom, result)                                                                  \
+    HC_ON(dom, (spin_lock(&memory_lock), unlock_with(&memory_lock, result)))
+
 /*
  * Says that a call fails, and why. Debug builds print it, a bounded number of times a second;
  * release builds are silent, whatever a guest does.

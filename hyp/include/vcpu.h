@@ -12,7 +12,9 @@ struct domain;
 
 struct hv_entry;
 
-struct vcpu *vcpu_create(struct domain *d, uint32_t id); /* frames charged to d; NULL: none left */
+/* VCPU_FRAMES are charged to d; NULL: there are not as many. */
+#define VCPU_FRAMES 3u
+struct vcpu *vcpu_create(struct domain *d, uint32_t id);
 void vcpu_destroy(struct vcpu *v);
 int vcpu_set_context(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rdi, uint64_t rsi);
 int vcpu_set_entry(struct vcpu *v, const struct hv_entry *e);

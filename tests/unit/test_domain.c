@@ -236,6 +236,33 @@ START_TEST(test_creation_fails_at_every_point)
 }
 END_TEST
 
+/* The machine's frames end at every point of a creation that the quotas allow. */
+START_TEST(test_creation_without_frames)
+{
+    static mfn_t taken[FRAMES];
+    uint64_t left = 0, n = 0;
+    int64_t r = -HV_ENOMEM;
+
+    start();
+    for (; r < 0; left++) {
+        while (frame_free_count() > left) {
+            taken[n++] = frame_alloc(NULL, FRAME_META);
+        }
+        r = host_child(root, QUOTA);
+        while (n > 0) {
+            frame_free(NULL, taken[--n]);
+        }
+        must(r >= 0 || r == -HV_ENOMEM);
+        if (r < 0) {
+            check_all_back();
+        }
+    }
+    ck_assert_uint_eq(root->first_child->used, left - 1);
+    ck_assert_int_eq(host_destroy(root->first_child), 0);
+    check_all_back();
+}
+END_TEST
+
 START_TEST(test_states)
 {
     struct domain *d;
@@ -637,6 +664,7 @@ int main(void)
     tcase_add_test(tc, test_privilege);
     tcase_add_test(tc, test_quota_comes_from_the_creator);
     tcase_add_test(tc, test_creation_fails_at_every_point);
+    tcase_add_test(tc, test_creation_without_frames);
     tcase_add_test(tc, test_states);
     tcase_add_test(tc, test_timers_of_who_does_not_run);
     tcase_add_test(tc, test_no_memory_left);

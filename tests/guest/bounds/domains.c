@@ -151,7 +151,7 @@ BOUND_PART(shutdown, 70000, drive_shutdown, "with the routes of 32 domains");
 
 /* ---- domain control ---- */
 
-/* The largest there is; and one whose quota is used up at its last table, and that goes again. */
+/* The largest there is; and one whose quota would be used up at its last table. */
 static void drive_domain_create(void)
 {
     struct hv_domain_create *c = (void *)bound_page;
@@ -169,7 +169,7 @@ static void drive_domain_create(void)
     c->quota = used - 1;
     CHECK_EQ(TIMED(hv_domain_create(hv_gpa(c))), -HV_ENOMEM);
 }
-BOUND(domain_create, 1100000, drive_domain_create);
+BOUND(domain_create, 340000, drive_domain_create);
 
 static uint64_t small;
 
