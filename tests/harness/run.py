@@ -54,7 +54,8 @@ class Program(Test):
     def run(self):
         os.makedirs(os.path.dirname(self.log), exist_ok=True)
         # Check's own limit of 4 s is for an idle machine; the runner has one for all of them.
-        env = dict(os.environ, BUILD=self.build, CK_DEFAULT_TIMEOUT=str(int(self.timeout)))
+        env = dict(os.environ, BUILD=self.build, CK_DEFAULT_TIMEOUT=str(int(self.timeout)),
+                   CK_TIMEOUT_MULTIPLIER=str(int(qemu.PATIENCE)))
         with open(self.log, "w+b") as log:
             try:
                 done = subprocess.run(self.command, cwd=TOP, env=env, stdin=subprocess.DEVNULL,
