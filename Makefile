@@ -14,7 +14,7 @@ PYTHON := /usr/bin/python3
 
 # Debian packages: what `make deps` installs. Names only; a lint checks that every tool called here
 # or in a script belongs to one of them.
-PACKAGES := bash coreutils findutils grep sed mawk make git \
+PACKAGES := bash coreutils util-linux findutils grep sed mawk make git \
     gcc g++ libc6-dev binutils clang libclang-rt-14-dev clang-format cloc \
     python3 python3-minimal qemu-system-x86 qemu-system-data seabios \
     grub-common grub-pc-bin grub-efi-amd64-bin ovmf xorriso mtools e2fsprogs \
@@ -232,7 +232,7 @@ help:
 	@echo 'make bench-diff     compare two results: A=old.json B=new.json; status 1 when a row got worse'
 	@echo 'make proofs  search the Spin models, and all short lives of frames (make deps-assurance first)'
 	@echo 'make fuzz    random hypercalls by two hostile domains: N=10000000 calls, SEED='
-	@echo 'make fuzz-host   libFuzzer on the readers of bytes and the hypercall layer: SECONDS=600 F=ring'
+	@echo 'make fuzz-host   libFuzzer on the readers of bytes and the hypercall layer: SECONDS=600 F=ring; SAME=1'
 	@echo 'make mutants  defects in the real code that tests have to notice; M=PATTERN'
 	@echo 'make coverage  lines and branches of hyp/core and hyp/hc that unit tests run (make deps-assurance first)'
 	@echo 'make tour    record the disk reads that the guided tour shows'
@@ -326,12 +326,18 @@ coverage:
 
 # Random hypercalls in a guest, by the lists; and libFuzzer on what reads bytes that others wrote.
 SECONDS ?= 600
+ifneq ($(filter fuzz fuzz-host,$(MAKECMDGOALS)),)
+$(foreach v,N SEED JOBS SECONDS,$(if $(shell printf '%s' '$($(v))' | tr -d 0-9),\
+    $(error $(v) is a number, not '$($(v))')))
+$(if $(filter-out 0 1,$(SAME)),$(error SAME is 0 or 1, not '$(SAME)'))
+endif
 fuzz: $(HYP) $(TEST_ELFS)
 	$(Q)$(PYTHON) tests/fuzz/calls.py --build $(B) --calls $(or $(N),10000000) --seed $(or $(SEED),0) \
 	    --jobs $(or $(JOBS),2)
 $(foreach f,$(F),$(if $(wildcard tests/fuzz/$(f).c),,$(error there is no fuzzer '$(f)', only: $(FUZZERS:build/fuzz/bin/%=%))))
 fuzz-host: $(if $(F),$(F:%=build/fuzz/bin/%),$(FUZZERS))
-	$(Q)$(PYTHON) tests/fuzz/host.py --seconds $(SECONDS) --jobs $(or $(JOBS),2) $^
+	$(Q)$(PYTHON) tests/fuzz/host.py $(if $(filter 1,$(SAME)),--inputs,--seconds $(SECONDS)) \
+	    --jobs $(or $(JOBS),2) $^
 fuzz-corpus: $(FUZZERS)
 	$(Q)$(PYTHON) tests/fuzz/host.py --merge $^
 
