@@ -214,19 +214,17 @@ static bool destroy_ram_step(struct domain *d) {
 static bool destroy_windows_step(struct domain *d) {
     struct window ***top = d->windows;
     int t = top != NULL ? last_of((void *const *)top) : -1;
+    int i = t >= 0 ? last_of((void *const *)top[t]) : -1;
 
-    for (int done = 0; t >= 0 && done < 64; done++) {
-        int i = last_of((void *const *)top[t]);
-
-        if (i < 0) {
-            frame_free(d, frame_mfn_of(top[t]));
-            top[t] = NULL;
-            return true;
-        }
+    /* One search for all: they were made without a gap. */
+    for (int done = 0; i >= 0 && done < 64; done++, i--) {
         frame_free(d, frame_mfn_of(top[t][i]));
         top[t][i] = NULL;
     }
-    if (t < 0 && top != NULL) {
+    if (t >= 0 && i < 0) {
+        frame_free(d, frame_mfn_of(top[t]));
+        top[t] = NULL;
+    } else if (t < 0 && top != NULL) {
         frame_free(d, frame_mfn_of(top));
         d->windows = NULL;
     }

@@ -255,7 +255,7 @@ static void fill_grants(uint64_t dom)
 /* Every step of the end of a domain that has of everything more than a step takes. */
 static void drive_domain_destroy(void)
 {
-    uint64_t dom = bound_domain(2048, 2048, 8192);
+    uint64_t dom = bound_domain(2048, HV_MAX_WINDOW_PAGES, 8192);
     int64_t left;
 
     fill_spaces(dom);
@@ -269,7 +269,7 @@ static void drive_domain_destroy(void)
         ;
     CHECK_EQ(left, 0);
 }
-BOUND(domain_destroy, 110000, drive_domain_destroy);
+BOUND(domain_destroy, 70000, drive_domain_destroy);
 
 static void drive_domain_info(void)
 {
@@ -322,7 +322,7 @@ static void drive_devices_reset(void)
     CHECK_EQ(left, 0);
     test_forget(child);
 }
-BOUND(devices_reset, 210000, drive_devices_reset);
+BOUND(devices_reset, 55000, drive_devices_reset);
 
 /* ---- emulation ---- */
 
