@@ -173,7 +173,7 @@ int64_t space_map(struct space *s, const struct hv_map_run *run, uint64_t budget
     return (int64_t)n;
 }
 
-typedef uint64_t __attribute__((may_alias)) word_t;
+typedef uint64_t __attribute__((may_alias, aligned(1))) word_t; /* of a guest, at any address */
 
 /* The general way for a batch, from runs[i] on, which was read as `run`: nothing is read twice. */
 static __attribute__((noinline)) int64_t map_runs(struct space *s, const struct hv_map_run *runs,
@@ -222,9 +222,11 @@ static inline int64_t map_fast(struct space *s, const struct hv_map_run *runs, u
     uint64_t i = 0;
 
     for (;;) {
-        address = READ_ONCE(runs[i].address);
-        gfn = READ_ONCE(runs[i].gfn);
-        count_rights = READ_ONCE(*(const word_t *)&runs[i].count);
+        const word_t *word = (const void *)&runs[i];
+
+        address = READ_ONCE(word[0]);
+        gfn = READ_ONCE(word[1]);
+        count_rights = READ_ONCE(word[2]);
         uint64_t page = page_offset(address, s->leaf_first), g = gfn - s->ram_first;
         uint64_t rights = count_rights >> 32, m;
         bool here = page < s->leaf_pages && g < 512;

@@ -126,6 +126,29 @@ START_TEST(test_without_the_right)
 }
 END_TEST
 
+/* A batch may lie at any address in its page. */
+START_TEST(test_batches_at_any_address)
+{
+    const struct hv_map_run mapped[2] = { { 0x1000, 3, 1, R }, { 0x5000, 4, 2, R } };
+    const struct hv_map_run none[2] = { { 0x1000, 0, 1, 0 }, { 0x5000, 0, 2, 0 } };
+    const struct hv_map_run less[2] = { { 0x1000, 0, 1, R }, { 0x5000, 0, 2, R } };
+    uint64_t s = (uint64_t)hc_space_create(HV_SELF);
+
+    for (unsigned offset = 0; offset < 16; offset++) {
+        char *at = (char *)buffer() + offset;
+
+        memcpy(at, mapped, sizeof mapped);
+        ck_assert_int_eq(hc_map(HV_SELF, s, BUFFER + offset, 2), 3);
+        ck_assert_int_eq(hc_map(HV_SELF, s, BUFFER + offset, 1), 1); /* the leaf is known */
+        memcpy(at, less, sizeof less);
+        ck_assert_int_eq(hc_protect(HV_SELF, s, BUFFER + offset, 2), 3);
+        memcpy(at, none, sizeof none);
+        ck_assert_int_eq(hc_unmap(HV_SELF, s, BUFFER + offset, 2), 3);
+    }
+    host_audit();
+}
+END_TEST
+
 START_TEST(test_spaces)
 {
     int64_t s = hc_space_create(HV_SELF), theirs = hc_space_create(grandchild->id);
@@ -410,6 +433,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_loop_test(tc, test_without_the_right, 0, 6);
+    tcase_add_test(tc, test_batches_at_any_address);
     tcase_add_test(tc, test_spaces);
     tcase_add_loop_test(tc, test_map_batches, 0, 2);
     tcase_add_test(tc, test_protect);
