@@ -216,6 +216,7 @@ START_TEST(test_endless_line)
     for (unsigned n = 0; n < 1000000; n++)
         mux_write(s, "a", 1);
     check_lines("[x] ");
+    ck_assert(!s[1].open); /* its neighbour is as it was */
     ck_assert_uint_ge(written, 1000000 - LINE);
     ck_assert_uint_le(written, 1000000 + 1000000 / LINE * 5);
     ck_assert_uint_eq(objects, before);
