@@ -233,7 +233,7 @@ help:
 	@echo 'make proofs  search the Spin models, and all short lives of frames (make deps-assurance first)'
 	@echo 'make fuzz    random hypercalls by two hostile domains: N=10000000 calls, SEED='
 	@echo 'make fuzz-host   libFuzzer on the readers of bytes and the hypercall layer: SECONDS=600 F=ring; SAME=1'
-	@echo 'make mutants  defects in the real code that tests have to notice; M=PATTERN'
+	@echo 'make mutants  defects in the real code that tests have to notice; M=PATTERN, SHORT=1 for a few'
 	@echo 'make coverage  lines and branches of hyp/core and hyp/hc that unit tests run (make deps-assurance first)'
 	@echo 'make tour    record the disk reads that the guided tour shows'
 	@echo 'make docs    the documentation, in build/docs/html/'
@@ -343,7 +343,7 @@ fuzz-corpus: $(FUZZERS)
 
 # Needs nothing but what tests need.
 mutants:
-	$(Q)$(PYTHON) tests/mutants/run.py --work build/mutants --jobs $(or $(JOBS),2) $(foreach m,$(M),'$(m)')
+	$(Q)$(PYTHON) tests/mutants/run.py --work build/mutants --jobs $(or $(JOBS),2) $(if $(SHORT),--short) $(foreach m,$(M),'$(m)')
 
 golden:
 	$(Q)CC='$(CC)' $(PYTHON) tests/lint/abi_layout.py --write
