@@ -111,8 +111,7 @@ int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t co
     if (first >= PORTS || count == 0 || count > PORTS - first || gfn.n > HV_MAX_RAM_PAGES ||
         event_port(model, port) == NULL)
         return -HV_EINVAL;
-    spin_lock(&memory_lock);
-    return (int)unlock_with(&memory_lock, route_add(d, model, first, count, port, gfn));
+    return (int)WITH_LOCK(&memory_lock, route_add(d, model, first, count, port, gfn));
 }
 
 /* ---- finishing an instruction ---- */
@@ -358,8 +357,7 @@ bool io_trap(struct vcpu *v) {
     bool ours;
 
     if (v->cpu->user_mode) return false;
-    spin_lock(&memory_lock);
-    ours = unlock_with(&memory_lock, trap(v, &f));
+    ours = WITH_LOCK(&memory_lock, trap(v, &f));
     if (f.error != 0) vcpu_inject(v, VECTOR_PF, f.error, f.address);
     return ours;
 }
@@ -392,7 +390,6 @@ static int complete(struct domain *caller, struct vcpu *v, uint64_t value, gpa_t
 int io_complete(struct domain *caller, struct domain *d, uint64_t vcpu, uint64_t value,
                 gpa_t data) {
     if (vcpu >= d->nr_vcpus) return -HV_EINVAL;
-    spin_lock(&memory_lock);
-    return (int)unlock_with(&memory_lock,
-                            complete(caller, d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)], value, data));
+    return (int)WITH_LOCK(&memory_lock,
+                          complete(caller, d->vcpu[index_mask(vcpu, HV_MAX_VCPUS)], value, data));
 }

@@ -21,9 +21,7 @@ static const struct {
                   { 0xf4, 0xf7 }, { 0x3f8, 0x3ff }, { 0x4d0, 0x4d1 } };
 
 int resource_init_domain(struct domain *d) {
-    d->resources = frame_meta(d);
-    if (d->resources == NULL) return -HV_ENOMEM;
-    return 0;
+    return (d->resources = frame_meta(d)) != NULL ? 0 : -HV_ENOMEM;
 }
 
 static void free_bitmap(struct domain *d) {
@@ -130,9 +128,7 @@ static int assign_mmio(struct domain *from, struct domain *to, uint64_t gfn, uin
     if (!holds_range(from, first, count) || !mmio_holdable(first, count)) return -HV_EPERM;
     if (holds_range(to, first, count)) return 0;
     if (r->nr_mmio == RESOURCE_RANGES) return -HV_ENOSPC;
-    r->mmio[r->nr_mmio].first = first;
-    r->mmio[r->nr_mmio].count = count;
-    r->nr_mmio++;
+    r->mmio[r->nr_mmio++] = (struct resource_range){ first, count };
     return 0;
 }
 
@@ -200,9 +196,7 @@ int resource_give_all(struct domain *root) {
         for (uint32_t p = hyp_ports[i].first; p <= hyp_ports[i].last; p++)
             *port_word(root, p) |= (uint64_t)1 << p % 64;
     root->io_version++;
-    r->mmio[0].first = 0;
-    r->mmio[0].count = (uint64_t)1 << (cpu_features.physical_bits - PAGE_SHIFT);
-    r->nr_mmio = 1;
+    r->mmio[r->nr_mmio++].count = (uint64_t)1 << (cpu_features.physical_bits - PAGE_SHIFT);
     r->all_irqs = r->all_devices = true;
     return 0;
 }

@@ -36,10 +36,9 @@ struct cpu {
     struct trace_ring *trace; /* NULL: not recording */
     uint32_t panicking;
     uint32_t iobase_kernel; /* what *tss_iobase is in kernel mode of the loaded vCPU */
-    uint64_t iomap_domain;  /* whose bitmap, and which version of it, is in the TSS */
-    uint64_t iomap_version;
-    struct timer_heap *timers; /* timer.c */
-    struct run_queue *queue;   /* sched.c */
+    uint64_t iomap_domain, iomap_version; /* whose bitmap, which of it, is in the TSS */
+    struct timer_heap *timers;            /* timer.c */
+    struct run_queue *queue;              /* sched.c */
     const uint64_t *slice_end; /* ns, when the slice of who runs is over; 0: it has no rival */
     struct cpu *self;          /* the stack's last word, see this_cpu() */
 };

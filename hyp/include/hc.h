@@ -60,8 +60,7 @@ static inline struct domain *hc_descendant(struct domain *caller, uint64_t dom) 
         struct domain *d = hc_target(hc_caller(), dom);                                            \
         d == NULL ? HC_FAIL(-HV_EPERM, "no right over the domain") : (int64_t)(result);            \
     })
-#define HC_ON_MEMORY(dom, result)                                                                  \
-    HC_ON(dom, (spin_lock(&memory_lock), unlock_with(&memory_lock, result)))
+#define HC_ON_MEMORY(dom, result) HC_ON(dom, WITH_LOCK(&memory_lock, result))
 
 /*
  * Says that a call fails, and why. Debug builds print it, a bounded number of times a second;
