@@ -172,18 +172,11 @@ static int assign_device(struct domain *from, struct domain *to, uint64_t device
 /* ---- all kinds ---- */
 
 int resource_assign(struct domain *from, struct domain *to, uint64_t kind, uint64_t a, uint64_t b) {
-    switch (kind) {
-    case HV_ASSIGN_PORTS:
-        return assign_ports(from, to, a, b);
-    case HV_ASSIGN_MMIO:
-        return assign_mmio(from, to, a, b);
-    case HV_ASSIGN_IRQ:
-        return b == 0 ? assign_irq(from, to, a) : -HV_EINVAL;
-    case HV_ASSIGN_DEVICE:
-        return b == 0 ? assign_device(from, to, a) : -HV_EINVAL;
-    default:
-        return -HV_EINVAL;
-    }
+    if (kind == HV_ASSIGN_PORTS) return assign_ports(from, to, a, b);
+    if (kind == HV_ASSIGN_MMIO) return assign_mmio(from, to, a, b);
+    if (kind == HV_ASSIGN_IRQ && b == 0) return assign_irq(from, to, a);
+    if (kind == HV_ASSIGN_DEVICE && b == 0) return assign_device(from, to, a);
+    return -HV_EINVAL;
 }
 
 int resource_give_all(struct domain *root) {

@@ -131,14 +131,7 @@ int64_t hc_domain_copy(uint64_t dom, uint64_t remote, uint64_t local, uint64_t b
 }
 
 int64_t hc_assign(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b) {
-    struct domain *caller = hc_caller();
-    struct domain *d = hc_descendant(caller, dom);
-    int64_t r;
-
-    /* 1. Is it a descendant, alive? */
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "no living descendant");
     /* 2. Does the caller hold it itself, and can the descendant? resource_assign asks. */
-    spin_lock(&memory_lock);
-    r = unlock_with(&memory_lock, resource_assign(caller, d, kind, a, b));
-    return r < 0 ? HC_FAIL(r, "resource") : 0;
+    return HC_ON_DESCENDANT(dom,
+                            WITH_LOCK(&memory_lock, resource_assign(hc_caller(), d, kind, a, b)));
 }

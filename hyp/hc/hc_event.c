@@ -24,8 +24,7 @@ static int64_t open(uint64_t dom, uint64_t state, uint64_t a, uint64_t b, uint64
     if (state == HV_PORT_MSI && guest_page(caller, (gpa_t){ gpa }, sizeof(msi), true) == NULL)
         return HC_FAIL(-HV_EFAULT, "struct hv_msi");
     /* 3. Does the source exist, is it free and the domain's to bind, and is there a port left? */
-    spin_lock(&memory_lock);
-    port = unlock_with(&memory_lock, event_open(d, state, a, b, &msi));
+    port = WITH_LOCK(&memory_lock, event_open(d, state, a, b, &msi));
     if (port < 0) return HC_FAIL(port, "peer, source, or no port left");
     if (state == HV_PORT_MSI) (void)guest_copy_out(caller, (gpa_t){ gpa }, &msi, sizeof(msi));
     return port;

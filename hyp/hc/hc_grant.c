@@ -37,9 +37,7 @@ static inline int64_t batch(uint64_t dom, uint64_t gpa, uint64_t count, size_t s
         const void *entries;                                                                       \
         int64_t error = batch(dom, gpa, count, sizeof(type), &d, &entries);                        \
                                                                                                    \
-        if (error != 0) return error;                                                              \
-        spin_lock(&memory_lock);                                                                   \
-        return unlock_with(&memory_lock, function(d, entries, count));                             \
+        return error != 0 ? error : WITH_LOCK(&memory_lock, function(d, entries, count));          \
     }
 ON_BATCH(hc_grant_map, grant_map, struct hv_grant_map)
 ON_BATCH(hc_grant_unmap, grant_unmap, uint64_t)
@@ -55,6 +53,5 @@ int64_t hc_grant_copy(uint64_t gpa, uint64_t count) {
     bytes_copy(c, entries, count * sizeof(c[0]));
     guest_count_copied(count * sizeof(c[0]));
     compiler_barrier();
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, grant_copy(d, c, count));
+    return WITH_LOCK(&memory_lock, grant_copy(d, c, count));
 }

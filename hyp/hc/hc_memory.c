@@ -20,8 +20,7 @@ int64_t hc_space_destroy(uint64_t dom, uint64_t space) {
 
     if (d == NULL) return HC_FAIL(-HV_EPERM, "space_destroy: no such domain");
     if (s == NULL || space == 0) return HC_FAIL(-HV_EINVAL, "space_destroy: no such space");
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, space_destroy_step(d, s));
+    return WITH_LOCK(&memory_lock, space_destroy_step(d, s));
 }
 
 /* ---- map, unmap, protect ---- */
@@ -87,15 +86,15 @@ static int64_t do_run(bool unmap, struct space *s, const struct hv_map_run *run,
 /* Runs until one stops early, fails, or the bound is reached. One fetch: each run is copied into a
  * local before it is looked at. */
 static int64_t do_runs(bool unmap, struct space *s, const struct hv_map_run *runs, uint64_t count) {
-    uint64_t pages = 0;
+    uint64_t pages = 0, left;
 
-    for (uint64_t i = 0; i < count && pages < HV_MAX_MAP_PAGES; i++) {
+    for (uint64_t i = 0; i < count && (left = space_budget(s, pages)) != 0; i++) {
         struct hv_map_run run;
         int64_t done;
 
         __builtin_memcpy(&run, &runs[i], sizeof(run));
         compiler_barrier();
-        done = do_run(unmap, s, &run, HV_MAX_MAP_PAGES - pages);
+        done = do_run(unmap, s, &run, left);
         if (done < 0) return pages != 0 ? (int64_t)pages : done;
         pages += (uint64_t)done;
         if ((uint64_t)done < run.count) break;
@@ -157,9 +156,9 @@ int64_t hc_space_query(uint64_t dom, uint64_t space, uint64_t start, uint64_t co
     out = guest_page(hc_caller(), (gpa_t){ gpa }, count, true);
     if (out == NULL) return -HV_EFAULT;
     spin_lock(&memory_lock);
-    space_query(s, start, count, out, flags != 0);
+    error = space_query(s, start, count, out, flags != 0);
     space_flush(s);
-    return unlock_with(&memory_lock, 0);
+    return unlock_with(&memory_lock, error);
 }
 
 int64_t hc_switch(uint64_t space, uint64_t kernel_stack) {
@@ -201,6 +200,5 @@ int64_t hc_dma_unmap(uint64_t device, uint64_t address, uint64_t count) {
 
     if (!resource_holds_device(d, device))
         return HC_FAIL(-HV_EPERM, "dma_unmap: not a device of the caller");
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, dma_unmap(d, device, address, count));
+    return WITH_LOCK(&memory_lock, dma_unmap(d, device, address, count));
 }

@@ -26,8 +26,7 @@ struct cpu {
     uint64_t scratch;            /* the guest's RSP in the first instructions of SYSCALL */
     uint64_t scratch2, scratch3; /* entry.S: registers, while interrupts cannot come */
     uint64_t stack_top;          /* = address of this struct */
-    uint32_t id;                 /* dense, 0: the boot CPU */
-    uint32_t apic_id;
+    uint32_t id, apic_id;        /* id is dense, 0: the boot CPU */
     uint64_t *tss_rsp0; /* the TSS word RSP0, the end of the loaded vCPU's registers; not aligned */
     uint8_t *tss_iomap; /* the TSS port bitmap, 8,192 bytes */
     uint16_t *tss_iobase;     /* the TSS word that opens (TSS_IOMAP_OPEN) or closes the bitmap */

@@ -54,13 +54,16 @@ static inline struct domain *hc_descendant(struct domain *caller, uint64_t dom) 
 }
 
 /* Question 1 of calls that name a domain: hc_target asks it. Then `result` is what the call does,
- * in which that domain is `d`; HC_ON_MEMORY does it under memory_lock. */
-#define HC_ON(dom, result)                                                                         \
+ * in which that domain is `d`; HC_ON_MEMORY does it under memory_lock, HC_ON_DESCENDANT not on the
+ * caller itself. */
+#define HC_ON_BY(find, dom, result)                                                                \
     ({                                                                                             \
-        struct domain *d = hc_target(hc_caller(), dom);                                            \
+        struct domain *d = find(hc_caller(), dom);                                                 \
         d == NULL ? HC_FAIL(-HV_EPERM, "no right over the domain") : (int64_t)(result);            \
     })
-#define HC_ON_MEMORY(dom, result) HC_ON(dom, WITH_LOCK(&memory_lock, result))
+#define HC_ON(dom, result)            HC_ON_BY(hc_target, dom, result)
+#define HC_ON_DESCENDANT(dom, result) HC_ON_BY(hc_descendant, dom, result)
+#define HC_ON_MEMORY(dom, result)     HC_ON(dom, WITH_LOCK(&memory_lock, result))
 
 /*
  * Says that a call fails, and why. Debug builds print it, a bounded number of times a second;

@@ -584,9 +584,10 @@ START_TEST(test_dma_runs)
     must(resource_assign(root, a, HV_ASSIGN_DEVICE, DEVICE + 8, 0) == 0);
     /* GFN 0 gets some frame that has a free one behind it, GFN 1 that one. */
     do {
-        must(p2m_give_back(a, gfn(0), 1) == 1 && p2m_populate(a, gfn(0), 1) == 1);
-        next.n = p2m_ram(a, gfn(0)).n + 1;
+        must(p2m_give_back(a, gfn(0), 1) == 1);
         (void)frame_alloc(NULL, FRAME_META); /* not the same one again */
+        must(p2m_populate(a, gfn(0), 1) == 1);
+        next.n = p2m_ram(a, gfn(0)).n + 1;
     } while (!frame_valid(next.n) || frame_of(next)->state != FRAME_FREE);
     must(p2m_give_back(a, gfn(1), 1) == 1);
     while (p2m_populate(a, gfn(1), 1) == 1 && p2m_ram(a, gfn(1)).n != next.n) {
