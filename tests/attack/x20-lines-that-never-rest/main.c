@@ -2,7 +2,7 @@
 /*
  * qemu: icount=1 timeout=120
  *
- * Threat (X19). Who holds a device holds its interrupt line, and says when the device is served and
+ * Threat (X20). Who holds a device holds its interrupt line, and says when the device is served and
  * when the line may come in again. A level line that is let in while the device still asserts it
  * comes in at once, for ever; an edge line may come every 100 ns. Each is an interrupt in
  * somebody's time, and the next one may come before the first instruction behind it. And a holder
