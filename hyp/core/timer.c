@@ -134,6 +134,7 @@ static void timer_handler(void *arg) {
         spin_unlock(&h->lock);
         /* What they are for, without the lock. */
         if (due & 1u << TIMER_GUEST) event_raise_timer(v);
+        if ((due & ~(1u << TIMER_GUEST)) == 0) continue;
         if (due & 1u << TIMER_POLL) sched_wake(v, VCPU_POLLING);
         if (due & 1u << TIMER_TOKEN) event_release(v->domain, now);
     } while (h->armed <= now);
