@@ -14,7 +14,7 @@ PYTHON := /usr/bin/python3
 
 # Debian packages: what `make deps` installs. Names only; a lint checks that every tool called here
 # or in a script belongs to one of them.
-PACKAGES := bash coreutils findutils grep sed mawk make git \
+PACKAGES := bash coreutils util-linux findutils grep sed mawk make git \
     gcc g++ libc6-dev binutils clang libclang-rt-14-dev clang-format cloc \
     python3 python3-minimal qemu-system-x86 qemu-system-data seabios \
     grub-common grub-pc-bin grub-efi-amd64-bin ovmf xorriso mtools e2fsprogs \
@@ -232,8 +232,8 @@ help:
 	@echo 'make bench-diff     compare two results: A=old.json B=new.json; status 1 when a row got worse'
 	@echo 'make proofs  search the Spin models, and all short lives of frames (make deps-assurance first)'
 	@echo 'make fuzz    random hypercalls by two hostile domains: N=10000000 calls, SEED='
-	@echo 'make fuzz-host   libFuzzer on the readers of bytes and the hypercall layer: SECONDS=600 F=ring'
-	@echo 'make mutants  defects in the real code that tests have to notice; M=PATTERN'
+	@echo 'make fuzz-host   libFuzzer on the readers of bytes and the hypercall layer: SECONDS=600 F=ring; SAME=1'
+	@echo 'make mutants  defects in the real code that tests have to notice; M=PATTERN, SHORT=1 for a few'
 	@echo 'make sched-sim  the scheduler under a simulator of several processors, with pictures: N=2000 random loads'
 	@echo 'make coverage  lines and branches of hyp/core and hyp/hc that unit tests run (make deps-assurance first)'
 	@echo 'make tour    record the disk reads that the guided tour shows'
@@ -327,18 +327,24 @@ coverage:
 
 # Random hypercalls in a guest, by the lists; and libFuzzer on what reads bytes that others wrote.
 SECONDS ?= 600
+ifneq ($(filter fuzz fuzz-host,$(MAKECMDGOALS)),)
+$(foreach v,N SEED JOBS SECONDS,$(if $(shell printf '%s' '$($(v))' | tr -d 0-9),\
+    $(error $(v) is a number, not '$($(v))')))
+$(if $(filter-out 0 1,$(SAME)),$(error SAME is 0 or 1, not '$(SAME)'))
+endif
 fuzz: $(HYP) $(TEST_ELFS)
 	$(Q)$(PYTHON) tests/fuzz/calls.py --build $(B) --calls $(or $(N),10000000) --seed $(or $(SEED),0) \
 	    --jobs $(or $(JOBS),2)
 $(foreach f,$(F),$(if $(wildcard tests/fuzz/$(f).c),,$(error there is no fuzzer '$(f)', only: $(FUZZERS:build/fuzz/bin/%=%))))
 fuzz-host: $(if $(F),$(F:%=build/fuzz/bin/%),$(FUZZERS))
-	$(Q)$(PYTHON) tests/fuzz/host.py --seconds $(SECONDS) --jobs $(or $(JOBS),2) $^
+	$(Q)$(PYTHON) tests/fuzz/host.py $(if $(filter 1,$(SAME)),--inputs,--seconds $(SECONDS)) \
+	    --jobs $(or $(JOBS),2) $^
 fuzz-corpus: $(FUZZERS)
 	$(Q)$(PYTHON) tests/fuzz/host.py --merge $^
 
 # Needs nothing but what tests need.
 mutants:
-	$(Q)$(PYTHON) tests/mutants/run.py --work build/mutants --jobs $(or $(JOBS),2) $(foreach m,$(M),'$(m)')
+	$(Q)$(PYTHON) tests/mutants/run.py --work build/mutants --jobs $(or $(JOBS),2) $(if $(SHORT),--short) $(foreach m,$(M),'$(m)')
 
 # The scheduler under the simulator: more random loads than in the test, and pictures.
 .PHONY: sched-sim
@@ -518,12 +524,13 @@ $(B)/obj/user.o: $(B)/obj/user.S $(USER_ELFS)
 
 # pvguest and hyp have headers of the same name: pvguest's sources and tests never see hyp's.
 $(B)/obj/unit/pvguest/% $(B)/obj/unit/tests/unit/test_pv% $(B)/obj/unit/tests/unit/host_pv%: \
-    UNIT_INCLUDES := $(PVG_INCLUDES) -Itests/unit
+    UNIT_INCLUDES := $(PVG_INCLUDES) -Itests/unit -idirafter .
 
+# What a test takes in from `-idirafter .` counts as a system header: -MD names those too.
 $(B)/obj/unit/%.o: %.c Makefile
 	$(say) UNIT $<
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(FLAGS_unit) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(FLAGS_unit) -MD -MP -c $< -o $@
 
 unit_sources = $(shell sed -n 's/^ \* sources: //p' $(1))
 # $(1): name, $(2): its objects

@@ -12,6 +12,10 @@
 #define HV_BLOCK_MAX_SECTORS  128u /**< of one request: 64 KiB */
 #define HV_BLOCK_MAX_INFLIGHT 32u
 
+/** Pages of all data regions of a disk together: what so many requests can have a use for. An offer
+ * of more is refused, for a back end's windows are for all its front ends. */
+#define HV_BLOCK_MAX_REGION_PAGES 512u
+
 /** Operations. */
 #define HV_BLOCK_READ  0u
 #define HV_BLOCK_WRITE 1u

@@ -49,6 +49,10 @@
 #define HV_QUERY_DIRTY    16u
 #define HV_QUERY_NOT_RAM  32u /**< a window, a shared page or MMIO: space_copy leaves it out */
 
+/** A mapping of 2 MiB instead of this many pages is made where address, GFN and machine frames
+ * allow it; nothing but speed and table memory depends on it. */
+#define HV_LARGE_PAGES 512u
+
 /** Bounds of one call. */
 #define HV_MAX_MAP_RUNS       128u
 #define HV_MAX_MAP_PAGES      1024u

@@ -19,13 +19,6 @@
 
 static uint16_t *bucket_of(struct dma_table *t, mfn_t m) { return &t->bucket[m.n % DMA_BUCKETS]; }
 
-static struct dma_table *table_of(struct domain *d) {
-    struct resources *r = d->resources;
-
-    if (r->dma == NULL) r->dma = frame_meta(d);
-    return r->dma;
-}
-
 bool dma_in_use(const struct domain *d) {
     const struct resources *r = d->resources;
 
@@ -105,17 +98,19 @@ static int may_pin(struct domain *d, gfn_t g, struct p2m_target *t) {
 }
 
 static int pin_page(struct domain *d, uint64_t device, gfn_t g, mfn_t *m) {
-    struct dma_table *t = table_of(d);
+    struct dma_table *t = d->resources->dma;
     struct p2m_target at;
     int64_t n = may_pin(d, g, &at);
     mfn_t reserve;
 
-    if (n == 0) n = t != NULL ? slot_alloc(d, &t->pins, sizeof(struct pin)) : -HV_ENOMEM;
     if (n < 0) return (int)n;
-    reserve = frame_alloc(d, FRAME_META);
-    if (mfn_is_none(reserve)) {
-        slot_free(&t->pins, (uint32_t)n, sizeof(struct pin));
-        return -HV_ENOMEM;
+    if (t == NULL) t = d->resources->dma = frame_meta(d);
+    reserve = t != NULL ? frame_alloc(d, FRAME_META) : MFN_NONE;
+    if (mfn_is_none(reserve)) return -HV_ENOMEM;
+    n = slot_alloc(d, &t->pins, sizeof(struct pin));
+    if (n < 0) {
+        frame_free(d, reserve);
+        return (int)n;
     }
     *dma_pin(t, (uint32_t)n) = (struct pin){ .reserve = reserve, .device = (uint32_t)device };
     pin_link(d, (uint32_t)n, &at, g);
@@ -142,8 +137,22 @@ static void add_to_runs(struct hv_dma_run *runs, uint64_t *used, mfn_t m) {
         runs[(*used)++] = (struct hv_dma_run){ .address = m.n * HV_PAGE_SIZE, .pages = 1 };
 }
 
+/* Records behind the first `ever` that are free again, the last of them freed last, go. */
+static void forget_records(struct domain *d, uint32_t ever) {
+    struct dma_table *t = d->resources->dma;
+
+    while (t != NULL && t->pins.ever > ever && t->pins.free == t->pins.ever) {
+        t->pins.free = *(const uint32_t *)(void *)dma_pin(t, t->pins.ever - 1);
+        slots_shrink(d, &t->pins, sizeof(struct pin));
+    }
+    if (t == NULL || t->pins.ever != 0) return;
+    frame_free(d, frame_mfn_of(t));
+    d->resources->dma = NULL;
+}
+
 int64_t dma_map(struct domain *d, uint64_t device, gfn_t g, uint64_t count,
                 struct hv_dma_run *runs) {
+    uint32_t ever = d->resources->dma != NULL ? d->resources->dma->pins.ever : 0;
     mfn_t pinned[HV_MAX_DMA_PAGES];
     uint64_t used = 0;
 
@@ -152,7 +161,8 @@ int64_t dma_map(struct domain *d, uint64_t device, gfn_t g, uint64_t count,
         int error = pin_page(d, device, (gfn_t){ g.n + i }, &pinned[i]);
 
         if (error != 0) {
-            while (i-- > 0) unpin(d, find_pin(d, device, pinned[i]) - 1);
+            for (uint64_t k = 0; k < i; k++) unpin(d, find_pin(d, device, pinned[k]) - 1);
+            forget_records(d, ever);
             return error;
         }
         add_to_runs(runs, &used, pinned[i]);

@@ -142,6 +142,16 @@ static struct domain *record_new(uint64_t id, const struct hv_domain_create *c) 
     return d;
 }
 
+/* The frames of a new domain: record, ports, grants and resources; space 0 and the kernel half; its
+ * first vCPU; the tables of RAM and of windows. A quota below that is refused before anything is
+ * made. */
+static uint64_t frames_needed(const struct hv_domain_create *c) {
+    uint64_t n = c->window_pages, fixed = 4 + 3 + ARRAY_LEN(domain_root->kernel_l3) + VCPU_FRAMES;
+
+    return fixed + ((c->ram_pages + (1 << 18) - 1) >> 18) + (n != 0) + ((n + (1 << 15) - 1) >> 15) +
+           ((n + 63) >> 6);
+}
+
 /* Everything that a domain has besides its record. What a failure leaves is destroyed as usual. */
 static int fill(struct domain *d, const struct hv_domain_create *c) {
     int e = p2m_create(d, c->ram_pages, c->window_pages);
@@ -201,7 +211,7 @@ static int64_t create(struct domain *parent, const struct hv_domain_create *c, u
     /* Some weight has to stay with the parent. */
     if (parent != domain_root && c->weight >= parent->weight) return -HV_EPERM;
     if (c->domains >= parent->domains) return -HV_ENOSPC;
-    if (!frame_quota_left(parent, c->quota)) return -HV_ENOMEM;
+    if (c->quota < frames_needed(c) || !frame_quota_left(parent, c->quota)) return -HV_ENOMEM;
     e = take_number(&id);
     if (e < 0) return e;
     d = record_new(id, c);
@@ -209,6 +219,7 @@ static int64_t create(struct domain *parent, const struct hv_domain_create *c, u
     enter(d, parent);
     e = fill(d, c);
     trace(HV_TRACE_create, id, (uint64_t)(int64_t)e, 0);
+    ASSERT(e < 0 || d->used == frames_needed(c));
     if (e < 0) {
         *failed = id;
         return e;

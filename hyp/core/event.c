@@ -77,8 +77,7 @@ static inline struct port *port_record(const struct domain *d, uint64_t n) {
     return frame != NULL ? &frame[n % PORTS_PER_FRAME] : NULL;
 }
 
-/* A port in use, or NULL. */
-static struct port *port_used(const struct domain *d, uint64_t n) {
+struct port *event_port(const struct domain *d, uint64_t n) {
     struct port *p = port_record(d, n);
 
     return p != NULL && p->state != HV_PORT_FREE ? p : NULL;
@@ -113,17 +112,18 @@ static inline int64_t word_raise(struct vcpu *v, struct hv_vcpu_page *page, uint
     return 0;
 }
 
-static __attribute__((noinline)) int64_t polled_raise(const struct port *p) {
-    if (p->vcpu->wait & VCPU_POLLING) sched_wake(p->vcpu, VCPU_POLLING);
-    return word_raise(p->vcpu, p->vcpu->page, p->priority, p->index / 64);
+static __attribute__((noinline)) int64_t polled_raise(struct vcpu *v, uint32_t priority,
+                                                      uint32_t word) {
+    if (v->wait & VCPU_POLLING) sched_wake(v, VCPU_POLLING);
+    return word_raise(v, v->page, priority, word);
 }
 
 /*
  * Marks a port pending and sees to it that its vCPU learns of it. The locked set of the word's bit
  * is the full barrier that the guest's side of the handshake needs: when the selector bit is found
  * set, the guest has not yet fetched it and will find the word's bit behind it. In the same way who
- * polls marks its ports, sleeps, and then looks at their bits. Constant time; always 0, so that a
- * send ends here without a stack frame.
+ * polls marks its ports, sleeps, and then looks at their bits. Vcpu and priority, which may change,
+ * are read once. Constant time; always 0, so that a send ends here without a stack frame.
  */
 static inline int64_t port_raise(const struct port *p) {
     struct vcpu *v = p->vcpu;
@@ -131,7 +131,7 @@ static inline int64_t port_raise(const struct port *p) {
     uint32_t priority = p->priority, index = p->index;
 
     (void)bitmap_test_and_set(page->pending[priority], index);
-    if (__builtin_expect(p->polled, 0)) return polled_raise(p);
+    if (__builtin_expect(p->polled, 0)) return polled_raise(v, priority, index / 64);
     return word_raise(v, page, priority, index / 64);
 }
 
@@ -185,6 +185,14 @@ static bool token_take(struct port *p, uint64_t now) {
     return true;
 }
 
+/* The table of a domain that may be at its end, locked; NULL: it is past that step. */
+static struct port_table *table_lock(struct domain *d) {
+    struct port_table *t = __atomic_load_n(&d->ports, __ATOMIC_ACQUIRE);
+
+    if (t != NULL) spin_lock(&t->lock);
+    return t;
+}
+
 /* The timer for the throttled port that is due first; the table is locked. */
 static void token_timer(struct domain *d, uint64_t now) {
     struct port_table *t = d->ports;
@@ -205,9 +213,9 @@ static bool unthrottle(struct domain *d, struct port *p) {
 }
 
 void event_release(struct domain *d, uint64_t now) {
-    struct port_table *t = d->ports;
+    struct port_table *t = table_lock(d);
 
-    spin_lock(&t->lock);
+    if (t == NULL) return;
     for (uint32_t n = 0; n < RELEASE_MAX && t->waiting > 0; n++) {
         struct port *p = heap_port(t, 1);
 
@@ -220,14 +228,15 @@ void event_release(struct domain *d, uint64_t now) {
     spin_unlock(&t->lock);
 }
 
-/* A send to `p`, which has a limit. */
+/* A send to `p`, which has a limit; it is lost when the port is closed meanwhile, or even all of
+ * its domain's. */
 static __attribute__((noinline)) int64_t send_limited(struct vcpu *sender, struct port *p) {
     struct domain *d = p->vcpu->domain;
-    struct port_table *t = d->ports;
+    struct port_table *t;
     uint64_t now = clock_now_ns();
 
     if (token_take(p, now)) return port_raise(p);
-    spin_lock(&t->lock);
+    if ((t = table_lock(d)) == NULL) return 0;
     p->throttled++;
     if (p->waiting == 0 && p->state == HV_PORT_PEER) {
         __atomic_fetch_or(&p->full_at, PORT_WAITING, __ATOMIC_RELAXED);
@@ -245,11 +254,9 @@ int64_t event_send(struct vcpu *v, uint64_t port) {
     /* Only a PEER has another end. */
     struct port *other = p != NULL ? __atomic_load_n(&p->other, __ATOMIC_RELAXED) : NULL;
 
-    if (other == NULL) {
-        bool gone = p != NULL && (p->state == HV_PORT_CLOSED || p->state == HV_PORT_PEER);
-
-        return gone ? -HV_EDEAD : -HV_EINVAL;
-    }
+    if (other == NULL)
+        return p == NULL || (p->state != HV_PORT_CLOSED && p->state != HV_PORT_PEER) ? -HV_EINVAL
+                                                                                     : -HV_EDEAD;
     v->counters.events_sent++;
     if (other->period != 0) return send_limited(v, other);
     return port_raise(other);
@@ -261,22 +268,13 @@ static void raise_bound(const struct port *p) {
 
 void event_raise(struct domain *d, uint32_t port) {
     /* A domain without a table is past that step of its end. */
-    raise_bound(port != 0 && d->ports != NULL ? port_used(d, port) : NULL);
+    raise_bound(port != 0 && d->ports != NULL ? event_port(d, port) : NULL);
 }
 
 void event_raise_virq(struct domain *d, uint32_t virq) { raise_bound(d->virq_port[virq]); }
 void event_raise_timer(struct vcpu *v) { raise_bound(v->timer_port); }
-struct port *event_port(const struct domain *d, uint64_t n) {
-    return port_used(d, n);
-}
-
-bool event_pending(const struct vcpu *v) {
-    return (READ_ONCE(v->page->pending_sel[0]) | READ_ONCE(v->page->pending_sel[1])) != 0;
-}
-
-bool event_upcall_due(const struct vcpu *v) {
-    /* With `busy` alone the save area is still in use: entry.S waits for it too. */
-    return READ_ONCE(v->page->masked) == 0 && READ_ONCE(v->page->busy) == 0 && event_pending(v);
+struct spinlock *event_lock(const struct domain *d) {
+    return &d->ports->lock;
 }
 
 /* ---- allocation ---- */
@@ -307,24 +305,33 @@ static int64_t port_new(struct domain *d, uint32_t state, struct port **out) {
     return -HV_ENOSPC;
 }
 
+/* Takes a port from a vCPU that has it no longer: what is pending, of both priorities, since that
+ * may have changed; and with the port the vCPU's poll ends. Was it pending? */
+static bool port_leave(struct port *p, struct vcpu *v) {
+    uint64_t bit = (uint64_t)1 << (p->index % 64), was = 0;
+
+    for (unsigned int i = 0; i < ARRAY_LEN(v->page->pending); i++)
+        was |= __atomic_fetch_and(&v->page->pending[i][p->index / 64], ~bit, __ATOMIC_SEQ_CST);
+    if (p->polled) {
+        p->polled = 0;
+        __atomic_store_n(&v->poll_over, 1, __ATOMIC_SEQ_CST); /* it may be about to sleep */
+        sched_wake(v, VCPU_POLLING);
+    }
+    return (was & bit) != 0;
+}
+
 /* Forgets a port; what was pending goes with it, so that its next user starts clean. */
 static void port_forget(struct domain *d, struct port *p) {
-    struct hv_vcpu_page *page = p->vcpu->page;
-    uint64_t bit = (uint64_t)1 << (p->index % 64);
-
-    /* Of both priorities: it may have changed since. */
-    for (unsigned int i = 0; i < ARRAY_LEN(page->pending); i++)
-        __atomic_fetch_and(&page->pending[i][p->index / 64], ~bit, __ATOMIC_SEQ_CST);
     p->state = HV_PORT_FREE;
+    (void)port_leave(p, p->vcpu);
     if (unthrottle(d, p)) token_timer(d, clock_now_ns());
-    if (p->polled) sched_wake(p->vcpu, VCPU_POLLING);
     trace(HV_TRACE_port, d->id, p->index, HV_PORT_FREE);
     if (p->index < d->ports->free_from) d->ports->free_from = p->index;
 }
 
 /* The two ends name each other. The far port has to wait for this very domain. */
 static int connect_peer(struct domain *d, struct port *p, struct domain *far, uint64_t port) {
-    struct port *other = port_used(far, port);
+    struct port *other = event_port(far, port);
 
     if (other == NULL || other->state != HV_PORT_UNBOUND || other->peer != d->id) return -HV_EINVAL;
     p->source = other->index;
@@ -449,8 +456,7 @@ static int connect(struct domain *d, struct port *p, struct domain *far, uint64_
 int64_t event_open(struct domain *d, uint64_t state, uint64_t a, uint64_t b, struct hv_msi *msi) {
     struct domain *far = d;
     struct port *p;
-    int64_t n;
-    int e;
+    int64_t n, e;
 
     if (state < HV_PORT_UNBOUND || state > HV_PORT_IPI || state == HV_PORT_CLOSED)
         return -HV_EINVAL;
@@ -461,8 +467,7 @@ int64_t event_open(struct domain *d, uint64_t state, uint64_t a, uint64_t b, str
     if (n >= 0) {
         if (state <= HV_PORT_PEER) p->peer = far->id;
         if (far != d) set_limit(p, HV_RATE_DEFAULT, HV_BURST_DEFAULT);
-        e = connect(d, p, far, a, b, msi);
-        if (e < 0) {
+        if ((e = connect(d, p, far, a, b, msi)) < 0) {
             port_forget(d, p);
             n = e;
         }
@@ -472,7 +477,7 @@ int64_t event_open(struct domain *d, uint64_t state, uint64_t a, uint64_t b, str
 }
 
 int event_unmask(struct domain *d, uint64_t port) {
-    struct port *p = port_used(d, port);
+    struct port *p = event_port(d, port);
 
     if (p == NULL || p->state != HV_PORT_IRQ) return -HV_EINVAL;
     irq_line_unmask(p->source);
@@ -515,7 +520,7 @@ static void port_close(struct domain *d, struct port *p) {
 }
 
 int event_close(struct domain *d, uint64_t port) {
-    struct port *p = port_used(d, port);
+    struct port *p = event_port(d, port);
 
     if (p == NULL) return -HV_EINVAL;
     port_close(d, p);
@@ -545,35 +550,32 @@ bool event_destroy_step(struct domain *d) {
 /* ---- status ---- */
 
 int event_status(struct domain *d, uint64_t port, struct hv_event_status *s) {
-    const struct port *p = port_used(d, port);
+    const struct port *p = event_port(d, port);
 
     if (port == 0 || port >= HV_MAX_PORTS) return -HV_EINVAL;
     *s = (struct hv_event_status){ .state = HV_PORT_FREE };
-    if (p == NULL) return 0;
-    *s = (struct hv_event_status){ .state = p->state,
-                                   .vcpu = p->vcpu->id,
-                                   .priority = p->priority,
-                                   .source = p->source,
-                                   .peer = p->peer,
-                                   .rate = p->rate,
-                                   .burst = p->burst,
-                                   .throttled = p->throttled };
+    if (p != NULL)
+        *s = (struct hv_event_status){ p->state, p->vcpu->id, p->priority,  p->source, p->peer,
+                                       p->rate,  p->burst,    p->throttled, 0 };
     return 0;
 }
 
 int event_set_vcpu(struct domain *d, uint64_t port, uint64_t vcpu) {
-    struct port *p = port_used(d, port);
-
-    struct vcpu *v = domain_vcpu(d, vcpu);
+    struct port *p = event_port(d, port);
+    struct vcpu *before, *v = domain_vcpu(d, vcpu);
 
     if (p == NULL || v == NULL || p->state == HV_PORT_IPI) return -HV_EINVAL;
     if (p->state == HV_PORT_VIRQ && p->source == HV_VIRQ_TIMER) return -HV_EINVAL;
+    spin_lock(&d->ports->lock);
+    before = p->vcpu;
     p->vcpu = v;
+    if (v != before && port_leave(p, before)) port_raise(p);
+    spin_unlock(&d->ports->lock);
     return 0;
 }
 
 int event_set_priority(struct domain *d, uint64_t port, uint64_t priority) {
-    struct port *p = port_used(d, port);
+    struct port *p = event_port(d, port);
 
     if (p == NULL || priority > HV_PRIORITY_URGENT) return -HV_EINVAL;
     p->priority = (uint8_t)priority;
@@ -581,7 +583,7 @@ int event_set_priority(struct domain *d, uint64_t port, uint64_t priority) {
 }
 
 int event_set_rate(struct domain *d, uint64_t port, uint64_t rate, uint64_t burst) {
-    struct port *p = port_used(d, port);
+    struct port *p = event_port(d, port);
 
     if (p == NULL || p->period == 0) return -HV_EINVAL;
     if (rate == 0 || rate > HV_RATE_MAX || burst == 0 || burst > UINT32_MAX) return -HV_EINVAL;

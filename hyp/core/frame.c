@@ -3,11 +3,13 @@
  * The frame table, the free list and limbo.
  *
  * A frame is in exactly one place: with an owner (charged to it), on a free list, or in limbo.
- * There are two free lists: frames that are known to be zero are taken first.
- * Limbo is a queue in the order of stamps: frames whose translation may still be in a TLB. They
- * stay charged until the epoch has passed. An allocation that would fail forces it first: with one
- * pCPU here, which costs a flush; with several the call gives up its locks, waits, and begins again
- * (frame_force).
+ * Each superframe has two free lists, frames that are known to be zero and others, and is itself in
+ * the list of those that are alike in what is free of them: so single frames come out of
+ * superframes that are broken already, zeroed ones first, and what is whole stays so as long as it
+ * can. Limbo is a queue in the order of stamps: frames whose translation may still be in a TLB.
+ * They stay charged until the epoch has passed. An allocation that would fail forces it first: with
+ * one pCPU here, which costs a flush; with several the call gives up its locks, waits, and begins
+ * again (frame_force).
  */
 #include "frame.h"
 #include "arch/page.h"
@@ -27,22 +29,92 @@
 
 uint8_t *frame_direct = (uint8_t *)HYP_DIRECT_BASE;
 struct frame *frame_table;
+struct superframe *superframe_table;
 uint64_t frame_table_count;
 struct audit_count *frame_audit;
 const struct boot_info *frame_boot;
 struct spinlock memory_lock = SPINLOCK_INIT(LOCK_MEMORY);
 
 static struct domain *charged[HV_MAX_DOMAINS + 1]; /* by frame.owner; [0] is the hypervisor: NULL */
-static uint32_t free_first[2]; /* of those that may hold anything, and of those that are zero */
 static uint32_t limbo_first, limbo_last;
 static uint32_t clearing; /* the frame that frame_clear_step has begun with, first of its list */
 static uint32_t cleared;  /* bytes of it */
-static uint64_t free_frames, limbo_frames, total_frames, table_frames;
+static uint64_t free_frames, limbo_frames, total_frames, table_frames, superframes;
+
+/* ---- free lists ---- */
+
+/* A superframe's kind: has it free frames that may hold anything, that are zero, is it whole? Each
+ * kind has a list; superframes in kind 0 have nothing. */
+#define KIND_DIRTY 1u
+#define KIND_CLEAN 2u
+#define KIND_WHOLE 4u
+static struct superframe kinds[8];
+
+/* Kinds in the order in which they are asked, as octal digits from the last one on. */
+#define WHOLE     0576u
+#define ANY       0576132u
+#define ANY_DIRTY 05731u
+
+/* The first superframe of these kinds that there is, or NULL. */
+static struct superframe *superframe_find(uint32_t order) {
+    for (; order != 0; order >>= 3)
+        if (kinds[order & 7].next != &kinds[order & 7]) return kinds[order & 7].next;
+    return NULL;
+}
+
+/* Moves it, which is in some list, to that of another kind. */
+static void superframe_move(struct superframe *s, uint32_t kind) {
+    struct superframe *list = &kinds[kind];
+
+    s->kind = (uint16_t)kind;
+    s->prev->next = s->next;
+    s->next->prev = s->prev;
+    s->next = list->next;
+    s->prev = list;
+    list->next = s->next->prev = s;
+}
+
+static void superframes_init(void) {
+    for (uint32_t i = 0; i < ARRAY_LEN(kinds); i++) kinds[i].next = kinds[i].prev = &kinds[i];
+    for (struct superframe *s = superframe_table; s < superframe_table + superframes; s++) {
+        s->first[false] = s->first[true] = NO_FRAME;
+        s->next = s->prev = s;
+        superframe_move(s, 0);
+    }
+}
+
+static void push_free(uint32_t n) {
+    struct frame *f = &frame_table[n];
+    struct superframe *s = superframe_of(f);
+    uint32_t kind = s->kind | (KIND_DIRTY << f->clean);
+
+    f->state = FRAME_FREE;
+    f->next = s->first[f->clean];
+    s->first[f->clean] = n;
+    free_frames++;
+    if (++s->free == SUPERFRAME_PAGES) kind |= KIND_WHOLE;
+    if (kind != s->kind) superframe_move(s, kind);
+}
+
+/* The first of a free list, which is not empty, leaves it. */
+static uint32_t pop_free(struct superframe *s, bool clean) {
+    uint32_t n = s->first[clean], kind = s->kind & ~KIND_WHOLE;
+
+    BUG_ON(frame_table[n].state != FRAME_FREE || frame_table[n].owner != 0);
+    s->first[clean] = frame_table[n].next;
+    s->free--;
+    free_frames--;
+    if (!clean) clearing = NO_FRAME;
+    if (s->first[clean] == NO_FRAME) kind &= ~(KIND_DIRTY << clean);
+    if (kind != s->kind) superframe_move(s, kind);
+    return n;
+}
 
 /* ---- start ---- */
 
 static uint64_t table_bytes(void) {
-    uint64_t bytes = frame_table_count * sizeof(struct frame);
+    uint64_t bytes =
+        frame_table_count * sizeof(struct frame) + superframes * sizeof(struct superframe);
 
     if (AUDIT) bytes += frame_table_count * sizeof(struct audit_count);
     return (bytes + PAGE_MASK) & ~PAGE_MASK;
@@ -54,37 +126,19 @@ static uint32_t place_table(const struct boot_info *boot, uint64_t bytes) {
         if (boot->free[i].end - boot->free[i].start >= bytes) {
             frame_table = (void *)(frame_direct + (boot->free[i].end - bytes));
             memset(frame_table, 0, bytes);
-            frame_audit = (void *)(frame_table + frame_table_count);
+            superframe_table = (void *)(frame_table + frame_table_count);
+            frame_audit = (void *)(superframe_table + superframes);
             return i;
         }
     }
     panic("no room for the frame table (%lu KiB)", bytes >> 10);
 }
 
-static void push_free(uint32_t n) {
-    struct frame *f = &frame_table[n];
-
-    f->state = FRAME_FREE;
-    f->next = free_first[f->clean];
-    free_first[f->clean] = n;
-    free_frames++;
-}
-
-/* The first of a free list, which is not empty, leaves it. */
-static uint32_t pop_free(bool clean) {
-    uint32_t n = free_first[clean];
-
-    BUG_ON(frame_table[n].state != FRAME_FREE || frame_table[n].owner != 0);
-    free_first[clean] = frame_table[n].next;
-    free_frames--;
-    if (!clean) clearing = NO_FRAME;
-    return n;
-}
-
 /*
- * All frames that are marked free go on the list; the last one first, so that they are taken in
- * ascending order. Debug builds take them in an order by chance, so that what wrongly counts on
- * neighbours is seen: all numbers of that many bits, by a generator whose period is that long.
+ * All frames that are marked free go on their lists; the last one first, so that they are taken in
+ * ascending order. Debug builds take them, and superframes, in an order by chance, so that what
+ * wrongly counts on neighbours is seen: all numbers of that many bits, by a generator whose period
+ * is that long.
  */
 static void fill_list(void) {
     uint64_t size = 1, seed = arch_counter(), x = 0;
@@ -116,9 +170,11 @@ void frame_init(const struct boot_info *boot) {
     frame_boot = boot;
     frame_table_count = boot->ram_end >> PAGE_SHIFT;
     BUG_ON(frame_table_count >= NO_FRAME);
+    superframes = (frame_table_count + SUPERFRAME_PAGES - 1) / SUPERFRAME_PAGES;
     bytes = table_bytes();
     home = place_table(boot, bytes);
-    free_first[false] = free_first[true] = limbo_first = limbo_last = clearing = NO_FRAME;
+    limbo_first = limbo_last = clearing = NO_FRAME;
+    superframes_init();
     free_frames = limbo_frames = table_frames = 0;
     for (uint32_t i = boot->free_count; i-- > 0;) {
         uint64_t end = boot->free[i].end - (i == home ? bytes : 0);
@@ -250,19 +306,12 @@ int64_t memory_settle(int64_t result) {
 
 static bool can_alloc(const struct domain *d) { return free_frames != 0 && frame_quota_left(d, 1); }
 
-mfn_t frame_alloc(struct domain *d, enum frame_state state) {
-    struct frame *f;
-    mfn_t m;
+/* A frame out of a superframe that has one. */
+static mfn_t take(struct superframe *s, struct domain *d, enum frame_state state) {
+    mfn_t m = { pop_free(s, s->first[true] != NO_FRAME) };
+    struct frame *f = frame_of(m);
 
-    if (state == FRAME_TABLE && table_frames == TABLES_MAX) return MFN_NONE;
-    if (!can_alloc(d)) {
-        frame_reclaim_all();
-        if (!can_alloc(d)) return MFN_NONE;
-    }
-    m.n = pop_free(free_first[true] != NO_FRAME);
-    f = frame_of(m);
     f->state = (uint8_t)state;
-    table_frames += state == FRAME_TABLE;
     charge(f, d);
     if (!f->clean) page_clear(frame_va(m));
     ASSERT(!f->clean || page_is_zero(frame_va(m)));
@@ -270,17 +319,42 @@ mfn_t frame_alloc(struct domain *d, enum frame_state state) {
     return m;
 }
 
+mfn_t frame_alloc(struct domain *d, enum frame_state state) {
+    if (state == FRAME_TABLE && table_frames == TABLES_MAX) return MFN_NONE;
+    if (!can_alloc(d)) {
+        frame_reclaim_all();
+        if (!can_alloc(d)) return MFN_NONE;
+    }
+    table_frames += state == FRAME_TABLE;
+    return take(superframe_find(ANY), d, state);
+}
+
+mfn_t frame_alloc_block(struct domain *d) {
+    struct superframe *s;
+
+    if (superframe_find(WHOLE) == NULL || !frame_quota_left(d, SUPERFRAME_PAGES + 1))
+        frame_reclaim_all();
+    s = superframe_find(WHOLE);
+    if (s == NULL || free_frames == SUPERFRAME_PAGES || !frame_quota_left(d, SUPERFRAME_PAGES + 1))
+        return MFN_NONE;
+    for (unsigned int i = 0; i < SUPERFRAME_PAGES; i++) take(s, d, FRAME_RAM);
+    return (mfn_t){ (uint64_t)(s - superframe_table) * SUPERFRAME_PAGES };
+}
+
 bool frame_clear_step(void) {
+    struct superframe *s;
+
     spin_lock(&memory_lock);
-    if (free_first[false] != clearing) {
-        clearing = free_first[false];
+    s = superframe_find(ANY_DIRTY);
+    if (s == NULL) return unlock_with(&memory_lock, false);
+    if (s->first[false] != clearing) {
+        clearing = s->first[false];
         cleared = 0;
     }
-    if (clearing == NO_FRAME) return unlock_with(&memory_lock, false);
     words_clear((uint8_t *)frame_va((mfn_t){ clearing }) + cleared, CLEAR_STEP / 8);
     cleared += CLEAR_STEP;
     if (cleared == PAGE_SIZE) {
-        uint32_t n = pop_free(false);
+        uint32_t n = pop_free(s, false);
 
         frame_table[n].clean = 1;
         push_free(n);
@@ -296,13 +370,16 @@ void *frame_meta(struct domain *d) {
 
 void frame_free(struct domain *d, mfn_t m) {
     struct frame *f = frame_of(m);
+    const struct superframe *s = superframe_of(f);
+    const bool large_newer = (int32_t)(s->epoch - f->epoch) > 0;
 
     BUG_ON(!frame_valid(m.n) || f->state <= FRAME_FREE || f->state == FRAME_LIMBO);
     BUG_ON(f->owner != owner_of(d));
-    BUG_ON(f->maps != 0 || f->live != 0 || f->grants != 0 || f->pins != 0 || f->holds != 0);
+    BUG_ON(s->maps != 0 || f->maps != 0 || f->live != 0 || f->grants != 0 || f->pins != 0 ||
+           f->holds != 0);
     table_frames -= f->state == FRAME_TABLE;
     /* With one pCPU nobody else can have a pointer to it. */
-    if (cpu_count == 1 && epoch_passed(f->epoch)) {
+    if (cpu_count == 1 && epoch_passed(large_newer ? s->epoch : f->epoch)) {
         uncharge(f);
         push_free((uint32_t)m.n);
     } else {

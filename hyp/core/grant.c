@@ -143,7 +143,8 @@ static uint32_t window_pins(const struct domain *holder, const struct window *w)
 static inline bool only_the_peers(const struct domain *holder, const struct window *w) {
     const struct frame *f = frame_of(w->mfn);
 
-    return f->maps == (w->space != NULL) && f->holds == 0 && f->pins == window_pins(holder, w);
+    return frame_maps(f) == (w->space != NULL) && f->holds == 0 &&
+           f->pins == window_pins(holder, w);
 }
 
 static bool may_revoke(const struct domain *d, const struct window *w, uint64_t n, uint64_t count) {

@@ -360,8 +360,7 @@ bool io_trap(struct vcpu *v) {
     bool ours;
 
     if (v->cpu->user_mode) return false;
-    spin_lock(&memory_lock);
-    ours = unlock_with(&memory_lock, trap(v, &f));
+    ours = WITH_LOCK(&memory_lock, trap(v, &f));
     if (f.error != 0) vcpu_inject(v, VECTOR_PF, f.error, f.address);
     return ours;
 }

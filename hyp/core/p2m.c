@@ -18,37 +18,33 @@ static uint64_t **leaf_of(const struct domain *d, uint64_t g) {
     return &d->p2m_ram[g >> 18][(g >> 9) & 511];
 }
 
-static int create_ram(struct domain *d, uint64_t pages) {
+static bool create_ram(struct domain *d, uint64_t pages) {
     for (uint64_t g = 0; g < pages; g += 512) {
         uint64_t ***top = &d->p2m_ram[g >> 18];
 
-        if (*top == NULL && (*top = frame_meta(d)) == NULL) return -HV_ENOMEM;
+        if (*top == NULL && (*top = frame_meta(d)) == NULL) return false;
         *leaf_of(d, g) = (uint64_t *)(uintptr_t)no_ram;
     }
-    return 0;
+    return true;
 }
 
-static int create_windows(struct domain *d, uint64_t pages) {
+static bool create_windows(struct domain *d, uint64_t pages) {
     struct window ***top = NULL;
 
-    if (pages != 0 && (d->windows = top = frame_meta(d)) == NULL) return -HV_ENOMEM;
+    if (pages != 0 && (d->windows = top = frame_meta(d)) == NULL) return false;
     for (uint64_t n = 0; n < pages; n += 64) {
         struct window ***middle = &top[n >> 15];
 
-        if (*middle == NULL && (*middle = frame_meta(d)) == NULL) return -HV_ENOMEM;
-        if (((*middle)[(n >> 6) & 511] = frame_meta(d)) == NULL) return -HV_ENOMEM;
+        if (*middle == NULL && (*middle = frame_meta(d)) == NULL) return false;
+        if (((*middle)[(n >> 6) & 511] = frame_meta(d)) == NULL) return false;
     }
-    return 0;
+    return true;
 }
 
 int p2m_create(struct domain *d, uint64_t ram_pages, uint64_t window_pages) {
-    int error;
-
     /* No look-up before all of both arrays is there. */
     d->ram_pages = d->window_pages = 0;
-    error = create_ram(d, ram_pages);
-    if (error == 0) error = create_windows(d, window_pages);
-    if (error != 0) return error;
+    if (!create_ram(d, ram_pages) || !create_windows(d, window_pages)) return -HV_ENOMEM;
     d->ram_pages = ram_pages;
     d->window_pages = window_pages;
     return 0;
@@ -94,9 +90,7 @@ static int resolve_shared(struct domain *d, gfn_t g, struct p2m_target *t) {
     uint64_t n = g.n - HV_GFN_SHARED;
 
     if (n >= HV_MAX_VCPUS || d->vcpu[n] == NULL) return -HV_EINVAL;
-    *t = (struct p2m_target){ .mfn = d->vcpu[n]->page_mfn,
-                              .rights = HV_MAP_READ | HV_MAP_WRITE,
-                              .shared = true };
+    *t = (struct p2m_target){ d->vcpu[n]->page_mfn, HV_MAP_READ | HV_MAP_WRITE, NULL, false, true };
     return 0;
 }
 
@@ -109,9 +103,8 @@ int p2m_resolve(struct domain *d, gfn_t g, struct p2m_target *t) {
     }
     if (g.n < HV_GFN_SHARED) return resolve_window(d, g, t);
     if (g.n < HV_GFN_MMIO) return resolve_shared(d, g, t);
-    *t = (struct p2m_target){ .mfn = { g.n - HV_GFN_MMIO },
-                              .rights = HV_MAP_READ | HV_MAP_WRITE,
-                              .mmio = true };
+    *t =
+        (struct p2m_target){ { g.n - HV_GFN_MMIO }, HV_MAP_READ | HV_MAP_WRITE, NULL, true, false };
     return resource_holds_mmio(d, t->mfn.n) ? 0 : -HV_EPERM;
 }
 
@@ -134,7 +127,7 @@ static int give_back_one(struct domain *d, gfn_t g) {
 
     if (mfn_is_none(m)) return -HV_EINVAL;
     f = frame_of(m);
-    if (f->maps != 0 || f->grants != 0 || f->pins != 0 || f->holds != 0) return -HV_EBUSY;
+    if (frame_maps(f) != 0 || f->grants != 0 || f->pins != 0 || f->holds != 0) return -HV_EBUSY;
     (void)p2m_set_ram(d, g, MFN_NONE);
     frame_free(d, m);
     return 0;
@@ -154,7 +147,26 @@ static inline int64_t each_page(struct domain *d, gfn_t g, uint64_t count,
     return (int64_t)n;
 }
 
+/* A leaf of the P2M in which nothing is gets a whole superframe. False: it cannot be had so. */
+static bool populate_block(struct domain *d, uint64_t g) {
+    const uint64_t *leaf = *leaf_of(d, g);
+    mfn_t m;
+
+    for (unsigned int i = 0; i < SUPERFRAME_PAGES; i++)
+        if (leaf[i] != 0) return false;
+    m = frame_alloc_block(d);
+    if (mfn_is_none(m)) return false;
+    for (unsigned int i = 0; i < SUPERFRAME_PAGES; i++)
+        BUG_ON(p2m_set_ram(d, (gfn_t){ g + i }, (mfn_t){ m.n + i }) != 0);
+    return true;
+}
+
+STATIC_ASSERT(HV_MAX_POPULATE_PAGES == SUPERFRAME_PAGES);
+
 int64_t p2m_populate(struct domain *d, gfn_t g, uint64_t count) {
+    if (count >= SUPERFRAME_PAGES && g.n % SUPERFRAME_PAGES == 0 && g.n < d->ram_pages &&
+        count <= d->ram_pages - g.n && populate_block(d, g.n))
+        return SUPERFRAME_PAGES;
     return each_page(d, g, count, populate_one);
 }
 
@@ -214,19 +226,17 @@ static bool destroy_ram_step(struct domain *d) {
 static bool destroy_windows_step(struct domain *d) {
     struct window ***top = d->windows;
     int t = top != NULL ? last_of((void *const *)top) : -1;
+    int i = t >= 0 ? last_of((void *const *)top[t]) : -1;
 
-    for (int done = 0; t >= 0 && done < 64; done++) {
-        int i = last_of((void *const *)top[t]);
-
-        if (i < 0) {
-            frame_free(d, frame_mfn_of(top[t]));
-            top[t] = NULL;
-            return true;
-        }
+    /* One search for all: they were made without a gap. */
+    for (int done = 0; i >= 0 && done < 64; done++, i--) {
         frame_free(d, frame_mfn_of(top[t][i]));
         top[t][i] = NULL;
     }
-    if (t < 0 && top != NULL) {
+    if (t >= 0 && i < 0) {
+        frame_free(d, frame_mfn_of(top[t]));
+        top[t] = NULL;
+    } else if (t < 0 && top != NULL) {
         frame_free(d, frame_mfn_of(top));
         d->windows = NULL;
     }

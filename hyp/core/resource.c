@@ -21,18 +21,18 @@ static const struct {
                   { 0xf4, 0xf7 }, { 0x3f8, 0x3ff }, { 0x4d0, 0x4d1 } };
 
 int resource_init_domain(struct domain *d) {
-    d->resources = frame_meta(d);
-    if (d->resources == NULL) return -HV_ENOMEM;
-    return 0;
+    return (d->resources = frame_meta(d)) != NULL ? 0 : -HV_ENOMEM;
+}
+
+static void free_bitmap(struct domain *d) {
+    for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap); i++) {
+        if (d->io_bitmap[i] != NULL) frame_free(d, frame_mfn_of(d->io_bitmap[i]));
+        d->io_bitmap[i] = NULL;
+    }
 }
 
 void resource_destroy(struct domain *d) {
-    for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap); i++) {
-        if (d->io_bitmap[i] != NULL) {
-            frame_free(d, frame_mfn_of(d->io_bitmap[i]));
-            d->io_bitmap[i] = NULL;
-        }
-    }
+    free_bitmap(d);
     if (d->resources != NULL) {
         BUG_ON(d->resources->dma != NULL);
         frame_free(d, frame_mfn_of(d->resources));
@@ -42,14 +42,16 @@ void resource_destroy(struct domain *d) {
 
 /* ---- ports ---- */
 
+/* Both halves, or none. */
 static bool make_bitmap(struct domain *d) {
     for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap); i++) {
-        if (d->io_bitmap[i] != NULL) continue;
-        d->io_bitmap[i] = frame_meta(d);
-        if (d->io_bitmap[i] == NULL) return false;
-        memset(d->io_bitmap[i], 0xff, PAGE_SIZE);
+        if (d->io_bitmap[i] == NULL) {
+            d->io_bitmap[i] = frame_meta(d);
+            if (d->io_bitmap[i] != NULL) memset(d->io_bitmap[i], 0xff, PAGE_SIZE);
+        }
     }
-    return true;
+    if (d->io_bitmap[1] == NULL) free_bitmap(d);
+    return d->io_bitmap[1] != NULL;
 }
 
 /* The word of the bitmap that holds a port's bit. */
@@ -66,8 +68,7 @@ static uint64_t take_bits(uint64_t *p, uint64_t end) {
 }
 
 bool resource_holds_ports(const struct domain *d, uint64_t first, uint64_t count) {
-    /* The second half is made last: without it nothing was ever assigned. */
-    if (d->io_bitmap[1] == NULL) return false;
+    if (d->io_bitmap[1] == NULL) return false; /* nothing was ever assigned */
     for (uint64_t p = first; p < first + count;) {
         uint64_t word = *port_word(d, p);
 
@@ -127,9 +128,7 @@ static int assign_mmio(struct domain *from, struct domain *to, uint64_t gfn, uin
     if (!holds_range(from, first, count) || !mmio_holdable(first, count)) return -HV_EPERM;
     if (holds_range(to, first, count)) return 0;
     if (r->nr_mmio == RESOURCE_RANGES) return -HV_ENOSPC;
-    r->mmio[r->nr_mmio].first = first;
-    r->mmio[r->nr_mmio].count = count;
-    r->nr_mmio++;
+    r->mmio[r->nr_mmio++] = (struct resource_range){ first, count };
     return 0;
 }
 
@@ -173,18 +172,11 @@ static int assign_device(struct domain *from, struct domain *to, uint64_t device
 /* ---- all kinds ---- */
 
 int resource_assign(struct domain *from, struct domain *to, uint64_t kind, uint64_t a, uint64_t b) {
-    switch (kind) {
-    case HV_ASSIGN_PORTS:
-        return assign_ports(from, to, a, b);
-    case HV_ASSIGN_MMIO:
-        return assign_mmio(from, to, a, b);
-    case HV_ASSIGN_IRQ:
-        return b == 0 ? assign_irq(from, to, a) : -HV_EINVAL;
-    case HV_ASSIGN_DEVICE:
-        return b == 0 ? assign_device(from, to, a) : -HV_EINVAL;
-    default:
-        return -HV_EINVAL;
-    }
+    if (kind == HV_ASSIGN_PORTS) return assign_ports(from, to, a, b);
+    if (kind == HV_ASSIGN_MMIO) return assign_mmio(from, to, a, b);
+    if (kind == HV_ASSIGN_IRQ && b == 0) return assign_irq(from, to, a);
+    if (kind == HV_ASSIGN_DEVICE && b == 0) return assign_device(from, to, a);
+    return -HV_EINVAL;
 }
 
 int resource_give_all(struct domain *root) {
@@ -197,9 +189,7 @@ int resource_give_all(struct domain *root) {
         for (uint32_t p = hyp_ports[i].first; p <= hyp_ports[i].last; p++)
             *port_word(root, p) |= (uint64_t)1 << p % 64;
     root->io_version++;
-    r->mmio[0].first = 0;
-    r->mmio[0].count = (uint64_t)1 << (cpu_features.physical_bits - PAGE_SHIFT);
-    r->nr_mmio = 1;
+    r->mmio[r->nr_mmio++].count = (uint64_t)1 << (cpu_features.physical_bits - PAGE_SHIFT);
     r->all_irqs = r->all_devices = true;
     return 0;
 }

@@ -107,10 +107,7 @@ static void populate(struct domain *d, const struct plan *p) {
     int64_t n;
 
     for (uint64_t g = 0; g < p->ram_pages; g += (uint64_t)n) {
-        uint64_t left = p->ram_pages - g;
-
-        n = p2m_populate(d, (gfn_t){ g },
-                         left < HV_MAX_POPULATE_PAGES ? left : HV_MAX_POPULATE_PAGES);
+        n = p2m_populate(d, (gfn_t){ g }, p->ram_pages - g);
         BUG_ON(n <= 0);
     }
     root_zeroing = arch_counter() - begun;
@@ -158,18 +155,9 @@ static void copy_in(const struct domain *d, uint64_t gpa, const void *from, uint
 }
 
 static void map(struct domain *d, uint64_t address, uint64_t gfn, uint64_t pages, uint32_t rights) {
-    struct hv_map_run run = {
-        .address = address, .gfn = gfn, .count = (uint32_t)pages, .rights = rights
-    };
+    const struct hv_map_run run = { address, gfn, (uint32_t)pages, rights };
 
-    while (run.count > 0) {
-        int64_t n = space_map(d->spaces[0], &run, HV_MAX_MAP_PAGES);
-
-        BUG_ON(n <= 0);
-        run.address += (uint64_t)n * HV_PAGE_SIZE;
-        run.gfn += (uint64_t)n;
-        run.count -= (uint32_t)n;
-    }
+    BUG_ON(space_map(d->spaces[0], &run, pages) != (int64_t)pages);
 }
 
 static void load_image(struct domain *d, const struct plan *p) {

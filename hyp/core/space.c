@@ -11,6 +11,7 @@
 #include "machine.h"
 #include "space_table.h"
 
+#define USER_PAGES (HV_USER_END >> PAGE_SHIFT)
 #define PAGE_LIMIT ((uint64_t)1 << (64 - PAGE_SHIFT)) /* page number behind the last address */
 
 /* The value of the root register for a top-level table. The only place that makes one. */
@@ -42,15 +43,19 @@ static void free_space(struct domain *d, struct space *s) {
     frame_free(d, frame_mfn_of(s));
 }
 
+/* Its number, or the error. */
 static int make_space(struct domain *d, uint32_t id) {
     struct space *s = frame_meta(d);
 
     if (s == NULL) return -HV_ENOMEM;
     /* p2m_create came first, and a domain has RAM. */
     BUG_ON(d->p2m_ram[0] == NULL);
-    *s = (struct space){
-        .domain = d, .id = id, .bits = leaf_bits[id != 0], .ram = d->p2m_ram[0][0]
-    };
+    *s = (struct space){ .domain = d,
+                         .id = id,
+                         .bits = leaf_bits[id != 0],
+                         .ram_first = HV_MAX_RAM_PAGES, /* no RAM: nothing is remembered yet */
+                         .ram = d->p2m_ram[0][0],
+                         .destroy_at = id != 0 ? 0 : HV_KERNEL_START >> PAGE_SHIFT };
     s->l4_user = frame_alloc(d, FRAME_TABLE);
     s->l4_kernel = frame_alloc(d, FRAME_TABLE);
     d->spaces[id] = s;
@@ -59,7 +64,7 @@ static int make_space(struct domain *d, uint32_t id) {
         return -HV_ENOMEM;
     }
     fill_tops(s);
-    return 0;
+    return (int)id;
 }
 
 int space_init_domain(struct domain *d) {
@@ -72,13 +77,8 @@ int space_init_domain(struct domain *d) {
 }
 
 int64_t space_create(struct domain *d) {
-    for (uint32_t id = 1; id < HV_MAX_SPACES; id++) {
-        if (d->spaces[id] == NULL) {
-            int error = make_space(d, id);
-
-            return error != 0 ? error : (int64_t)id;
-        }
-    }
+    for (uint32_t id = 1; id < HV_MAX_SPACES; id++)
+        if (d->spaces[id] == NULL) return make_space(d, id);
     return -HV_ENOSPC;
 }
 
@@ -92,21 +92,15 @@ bool space_range_ok(const struct space *s, uint64_t address, uint64_t count) {
     uint64_t page = address >> PAGE_SHIFT;
 
     if ((address & PAGE_MASK) != 0 || count == 0) return false;
-    if (s->id != 0) {
-        const uint64_t end = HV_USER_END >> PAGE_SHIFT;
-
-        return page < end && count <= end - page;
-    }
+    if (s->id != 0) return page < USER_PAGES && count <= USER_PAGES - page;
     return address >= HV_KERNEL_START && count <= PAGE_LIMIT - page;
 }
 
 /* ---- load ---- */
 
 void space_unload(struct vcpu *v) {
-    if (v->space != NULL) {
-        __atomic_fetch_sub(&v->space->loaded, 1, __ATOMIC_SEQ_CST);
-        v->space = NULL;
-    }
+    if (v->space != NULL) __atomic_fetch_sub(&v->space->loaded, 1, __ATOMIC_SEQ_CST);
+    v->space = NULL;
 }
 
 /* v->space is written before the root is loaded, as space_flush_others wants it. */
@@ -144,7 +138,7 @@ int space_destroy_step(struct domain *d, struct space *s) {
                                                   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return -HV_EBUSY;
     s->dying = 1;
-    if (table_clear_step(s, HV_USER_END >> PAGE_SHIFT)) return 1;
+    if (table_clear_step(s, USER_PAGES)) return 1;
     free_space(d, s);
     return 0;
 }
@@ -171,10 +165,7 @@ bool space_destroy_domain_step(struct domain *d) {
         }
     }
     if (s != NULL) {
-        if (!s->dying) {
-            s->dying = 1;
-            s->destroy_at = HV_KERNEL_START >> PAGE_SHIFT;
-        }
+        s->dying = 1;
         if (table_clear_step(s, PAGE_LIMIT)) return true;
         free_space(d, s);
     }

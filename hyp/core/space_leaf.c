@@ -4,8 +4,9 @@
  * that share a leaf table: the table is found, and its count written, once for all of them.
  *
  * Invariants, all under memory_lock:
- *  - every leaf of RAM, a window or a shared page is counted once in frame.maps of what it names; a
- *    window leaf also has its address in the window's record, and is that record's only one.
+ *  - every leaf of RAM, a window or a shared page is counted once in frame.maps of what it names, a
+ *    large one, which is RAM, in superframe.maps; a window leaf also has its address in the
+ * window's record, and is that record's only one.
  *  - leaves are user, never global; not-present is all zero.
  *  - a right that is made smaller is counted in space.stale; what it named is stamped with the
  * epoch, so that it cannot be reused before every TLB has been flushed. space_flush makes it felt.
@@ -103,7 +104,7 @@ static __attribute__((noinline)) int map_other(struct space *s, uint64_t va, gfn
 
     if (error != 0) return error;
     table = leaf_table(s, va);
-    if (table == NULL && (table = table_make(s, va)) == NULL) return -HV_ENOMEM;
+    if (table == NULL && (table = table_make(s, va, 1)) == NULL) return -HV_ENOMEM;
     old = table[pte_index(va, 1)];
     table[pte_index(va, 1)] =
         pte_make(t.mfn.n, (right_bits(s, rights) ^ PTE_RAM) | kind_bits(&t, g));
@@ -122,6 +123,35 @@ static __attribute__((noinline)) int map_other(struct space *s, uint64_t va, gfn
     return 1;
 }
 
+/* Puts a large leaf where no table is. PTE_SLOTS, 0: there is one, or -HV_ENOMEM. */
+static __attribute__((noinline)) int64_t large_put(struct space *s, uint64_t va, pte_t leaf) {
+    pte_t *e = table_make(s, va, 2), old;
+
+    if (e == NULL) return -HV_ENOMEM;
+    e += pte_index(va, 2);
+    old = *e;
+    if (old != 0 && !is_large(old)) return 0;
+    *e = leaf;
+    superframe_of(frame_of_entry(frame_table, leaf))->maps++;
+    if (old != 0) {
+        superframe_map_put(superframe_of(frame_of_entry(frame_table, old)));
+        s->stale += 2;
+    } else {
+        frame_of_table(e)->live++;
+    }
+    return PTE_SLOTS;
+}
+
+/* Maps a whole leaf of the P2M at an address that is aligned for it by one leaf, if it is a
+ * superframe. As large_put. */
+static __attribute__((noinline)) int64_t map_large(struct space *s, uint64_t va,
+                                                   const uint64_t *ram, pte_t bits) {
+    if (*ram % SUPERFRAME_PAGES != 0) return 0;
+    for (uint64_t i = 1; i < SUPERFRAME_PAGES; i++)
+        if (ram[i] != *ram + i) return 0;
+    return large_put(s, va, *ram << PAGE_SHIFT | bits | PTE_LARGE);
+}
+
 /*
  * Maps at most `left` pages of RAM of the domain itself: as many as share a leaf table and a leaf
  * of the P2M, up to the first empty GFN. Pages, 0: not even the first is such RAM, or -HV_ENOMEM.
@@ -131,11 +161,14 @@ static int64_t map_ram(struct space *s, uint64_t va, uint64_t g, uint64_t left, 
     const uint64_t *ram = p2m_ram_run(s->domain, g, &left);
     struct frame *const frames = frame_table;
     uint64_t over = 0, i;
+    int64_t large;
     pte_t *e;
 
     if (left == 0 || *ram == 0) return 0;
+    if (left == PTE_SLOTS && va % LEAF_SPAN == 0 && (large = map_large(s, va, ram, bits)) != 0)
+        return large;
     e = leaf_table(s, va);
-    if (e == NULL && (e = table_make(s, va)) == NULL) return -HV_ENOMEM;
+    if (e == NULL && (e = table_make(s, va, 1)) == NULL) return -HV_ENOMEM;
     e += pte_index(va, 1);
     if (left > PTE_SLOTS - pte_index(va, 1)) left = PTE_SLOTS - pte_index(va, 1);
     for (i = 0; i < left; i++) {
@@ -173,7 +206,7 @@ int64_t space_map(struct space *s, const struct hv_map_run *run, uint64_t budget
     return (int64_t)n;
 }
 
-typedef uint64_t __attribute__((may_alias)) word_t;
+typedef uint64_t __attribute__((may_alias, aligned(1))) word_t; /* of a guest, at any address */
 
 /* The general way for a batch, from runs[i] on, which was read as `run`: nothing is read twice. */
 static __attribute__((noinline)) int64_t map_runs(struct space *s, const struct hv_map_run *runs,
@@ -183,12 +216,12 @@ static __attribute__((noinline)) int64_t map_runs(struct space *s, const struct 
 
     for (;;) {
         int64_t done = space_range_ok(s, run.address, run.count)
-                           ? space_map(s, &run, HV_MAX_MAP_PAGES - pages)
+                           ? space_map(s, &run, space_budget(s, pages))
                            : -HV_EINVAL;
 
         if (done < 0) return pages != 0 ? (int64_t)pages : done;
         pages += (uint64_t)done;
-        if ((uint64_t)done < run.count || pages == HV_MAX_MAP_PAGES || ++i == count)
+        if ((uint64_t)done < run.count || space_budget(s, pages) == 0 || ++i == count)
             return (int64_t)pages;
         memcpy(&run, &runs[i], sizeof(run));
         compiler_barrier();
@@ -202,7 +235,8 @@ static __attribute__((noinline)) bool map_remember(struct space *s, uint64_t add
     uint64_t most = 1;
     const uint64_t *ram = p2m_ram_run(s->domain, gfn, &most);
 
-    if (ram == NULL || !space_range_ok(s, address, 1) || leaf_table(s, address) == NULL)
+    if (ram == NULL || *ram == 0 || !space_range_ok(s, address, 1) ||
+        leaf_table(s, address) == NULL)
         return false;
     s->ram_first = gfn & ~(uint64_t)511;
     s->ram = ram - (gfn & 511);
@@ -222,9 +256,11 @@ static inline int64_t map_fast(struct space *s, const struct hv_map_run *runs, u
     uint64_t i = 0;
 
     for (;;) {
-        address = READ_ONCE(runs[i].address);
-        gfn = READ_ONCE(runs[i].gfn);
-        count_rights = READ_ONCE(*(const word_t *)&runs[i].count);
+        const word_t *word = (const void *)&runs[i];
+
+        address = READ_ONCE(word[0]);
+        gfn = READ_ONCE(word[1]);
+        count_rights = READ_ONCE(word[2]);
         uint64_t page = page_offset(address, s->leaf_first), g = gfn - s->ram_first;
         uint64_t rights = count_rights >> 32, m;
         bool here = page < s->leaf_pages && g < 512;
@@ -273,13 +309,27 @@ int64_t space_map_batch(struct space *s, const struct hv_map_run *runs, uint64_t
     return unlock_with(&memory_lock, done);
 }
 
-/* Removes the leaves of `n` pages that share the table `leaf`, which goes when it becomes empty. */
-static void unmap_stretch(struct space *s, pte_t *leaf, uint64_t va, uint64_t n) {
-    struct frame *const frames = frame_table, *table = frame_of_table(leaf);
-    pte_t *e = &leaf[pte_index(va, 1)];
+/* What table_stretch says of pages that are to change: a large leaf is split first, when they are a
+ * part of it or `apart` asks for it. 0: no memory for that. */
+static uint64_t stretch(struct space *s, uint64_t va, uint64_t left, bool apart, pte_t **e) {
+    uint64_t n = table_stretch(s, va, left, e);
+
+    if (*e == NULL || !is_large(**e) || (n == PTE_SLOTS && !apart)) return n;
+    return table_make(s, va, 1) != NULL ? table_stretch(s, va, left, e) : 0;
+}
+
+/* Removes a stretch of leaves from e on; a table that becomes empty goes. */
+static void unmap_stretch(struct space *s, pte_t *e, uint64_t va, uint64_t n) {
+    struct frame *const frames = frame_table, *table = frame_of_table(e);
     const uint32_t stamp = epoch_now;
     uint64_t gone = n;
 
+    if (is_large(*e)) {
+        superframe_map_put(superframe_of(frame_of_entry(frames, *e)));
+        s->stale += 2;
+        table_prune(s, va);
+        return;
+    }
     for (uint64_t i = 0; i < n; i++) {
         pte_t old = e[i];
 
@@ -299,41 +349,39 @@ static void unmap_stretch(struct space *s, pte_t *leaf, uint64_t va, uint64_t n)
 
 int64_t space_unmap(struct space *s, const struct hv_map_run *run, uint64_t budget) {
     uint64_t n = run->count < budget ? run->count : budget, some;
-    pte_t *leaf;
+    pte_t *e;
 
     for (uint64_t done = 0; done < n; done += some) {
         uint64_t va = run->address + (done << PAGE_SHIFT);
 
-        some = table_stretch(s, va, n - done, &leaf);
-        if (leaf != NULL) unmap_stretch(s, leaf, va, some);
+        some = stretch(s, va, n - done, false, &e);
+        if (some == 0) return done != 0 ? (int64_t)done : -HV_ENOMEM;
+        if (e != NULL) unmap_stretch(s, e, va, some);
     }
     return (int64_t)n;
 }
 
 /* The rights that the frame behind a leaf carries. */
 static uint64_t leaf_rights(const struct space *s, uint64_t va, pte_t e) {
-    switch (e & PTE_KIND) {
-    case PTE_RAM:
-        return HV_MAP_READ | HV_MAP_WRITE | HV_MAP_EXEC;
-    case PTE_WINDOW:
-        return window_of_leaf(s, va, e)->rights | HV_MAP_READ;
-    default:
-        return HV_MAP_READ | HV_MAP_WRITE;
-    }
+    if ((e & PTE_KIND) == PTE_WINDOW) return window_of_leaf(s, va, e)->rights | HV_MAP_READ;
+    return HV_MAP_READ | HV_MAP_WRITE | (e & PTE_RAM ? HV_MAP_EXEC : 0);
 }
 
-/* Changes the rights of `n` pages that share a leaf table; pages up to the first that refuses. */
-static uint64_t protect_stretch(struct space *s, pte_t *leaf, uint64_t va, uint64_t n,
+/* Changes the rights of a stretch of leaves; pages up to the first that refuses. */
+static uint64_t protect_stretch(struct space *s, pte_t *e, uint64_t va, uint64_t n,
                                 uint64_t rights) {
     const pte_t changed = PTE_PRESENT | PTE_USER | PTE_WRITE | PTE_NX;
-    pte_t *e = &leaf[pte_index(va, 1)], bits = right_bits(s, rights) & changed;
+    const pte_t bits = right_bits(s, rights) & changed;
+    const uint64_t leaves = is_large(*e) ? 1 : n;
 
-    for (uint64_t i = 0; i < n; i++) {
+    for (uint64_t i = 0; i < leaves; i++) {
         uint64_t at = va + (i << PAGE_SHIFT);
 
         if (e[i] == 0) continue;
         if ((rights & ~leaf_rights(s, at, e[i])) != 0) return i;
-        e[i] = (e[i] & ~changed) | bits;
+        /* Not by a plain store: other processors may mark it meanwhile. */
+        __atomic_fetch_or(&e[i], bits, __ATOMIC_RELAXED);
+        __atomic_fetch_and(&e[i], ~changed | bits, __ATOMIC_RELAXED);
         count_stale(s, 1, n, at);
     }
     return n;
@@ -341,15 +389,18 @@ static uint64_t protect_stretch(struct space *s, pte_t *leaf, uint64_t va, uint6
 
 int64_t space_protect(struct space *s, const struct hv_map_run *run, uint64_t budget) {
     uint64_t n = run->count < budget ? run->count : budget, some;
-    pte_t *leaf;
+    pte_t *e;
 
     if (right_bits(s, run->rights) == 0) return -HV_EINVAL;
     for (uint64_t done = 0; done < n; done += some) {
         uint64_t va = run->address + (done << PAGE_SHIFT), asked;
 
-        some = asked = table_stretch(s, va, n - done, &leaf);
-        if (leaf != NULL) some = protect_stretch(s, leaf, va, asked, run->rights);
-        if (some < asked) return done + some != 0 ? (int64_t)(done + some) : -HV_EINVAL;
+        some = asked = stretch(s, va, n - done, false, &e);
+        if (some != 0 && e != NULL) some = protect_stretch(s, e, va, asked, run->rights);
+        if (some == 0 || some < asked) {
+            if (done + some != 0) return (int64_t)(done + some);
+            return asked == 0 ? -HV_ENOMEM : -HV_EINVAL;
+        }
     }
     return (int64_t)n;
 }
@@ -357,22 +408,27 @@ int64_t space_protect(struct space *s, const struct hv_map_run *run, uint64_t bu
 /* ---- copy ---- */
 
 /*
- * Copies leaves of RAM out of `n` pages of one leaf table of `from`; both sides have the bits in
- * `keep` from then on. Pages done; when memory for `to`'s table is not to be had, those before the
- * first leaf. A table is made for a leaf alone, so that none stays empty.
+ * Copies the leaves of RAM of a stretch of `from`; both sides have the bits in `keep` from then on.
+ * Pages done; when memory for `to`'s table is not to be had, those before the first leaf. A table
+ * is made for a leaf alone, so that none stays empty.
  */
 static __attribute__((noinline)) uint64_t copy_stretch(struct space *to, struct space *from,
-                                                       pte_t *leaf, uint64_t va, uint64_t n,
+                                                       pte_t *src, uint64_t va, uint64_t n,
                                                        pte_t keep) {
     struct frame *const frames = frame_table;
-    pte_t *src = &leaf[pte_index(va, 1)], *dst;
     uint64_t i = 0, fresh = 0, over = 0;
-    pte_t had = 0;
+    pte_t had = 0, *dst;
 
+    if (is_large(*src)) { /* as one: there is no table in its place */
+        if (large_put(to, va, *src & keep & ~(PTE_ACCESSED | PTE_DIRTY)) < 0) return 0;
+        count_stale(from, *src & ~keep, PTE_SLOTS, va);
+        __atomic_fetch_and(src, keep, __ATOMIC_RELAXED);
+        return PTE_SLOTS;
+    }
     while (i < n && (src[i] & PTE_RAM) == 0) i++;
     if (i == n) return n;
     dst = leaf_table(to, va);
-    if (dst == NULL && (dst = table_make(to, va)) == NULL) return i;
+    if (dst == NULL && (dst = table_make(to, va, 1)) == NULL) return i;
     dst += pte_index(va, 1);
     for (fresh = n - i; i < n; i++) {
         pte_t e = src[i], old = dst[i];
@@ -383,7 +439,7 @@ static __attribute__((noinline)) uint64_t copy_stretch(struct space *to, struct 
         }
         had |= e;
         e &= keep;
-        src[i] = e;
+        __atomic_fetch_and(&src[i], keep, __ATOMIC_RELAXED); /* others may mark it meanwhile */
         dst[i] = e & ~(PTE_ACCESSED | PTE_DIRTY);
         frame_map_get(frame_of_entry(frames, e));
         if (__builtin_expect(old != 0, 0)) {
@@ -400,18 +456,20 @@ static __attribute__((noinline)) uint64_t copy_stretch(struct space *to, struct 
 int64_t space_copy(struct space *to, struct space *from, uint64_t address, uint64_t count,
                    bool protect) {
     uint64_t done = 0, some, asked;
-    pte_t *leaf;
+    pte_t *e;
 
     for (uint64_t units = HV_MAX_COPY_PAGES; done < count && units != 0; done += some) {
         uint64_t va = address + (done << PAGE_SHIFT);
 
-        some = asked = table_stretch(from, va, count - done, &leaf);
-        if (leaf != NULL) {
+        some = asked = stretch(from, va, count - done, leaf_table(to, va) != NULL, &e);
+        if (some != 0 && e != NULL) {
+            if (is_large(*e) && units < some) break;
             asked = asked < units ? asked : units;
-            some = copy_stretch(to, from, leaf, va, asked, protect ? ~PTE_WRITE : ~(pte_t)0);
-            if (some < asked) return done + some != 0 ? (int64_t)(done + some) : -HV_ENOMEM;
+            some = copy_stretch(to, from, e, va, asked, protect ? ~PTE_WRITE : ~(pte_t)0);
         }
-        units -= leaf != NULL ? some : 1;
+        if (some == 0 || some < asked)
+            return done + some != 0 ? (int64_t)(done + some) : -HV_ENOMEM;
+        units -= e != NULL ? some : 1;
     }
     return (int64_t)done;
 }
@@ -431,42 +489,64 @@ static uint8_t query_bits(pte_t e) {
     return (uint8_t)bits;
 }
 
-void space_query(struct space *s, uint64_t address, uint64_t count, uint8_t *out, bool clear) {
+static void query_stretch(struct space *s, pte_t *e, uint64_t va, uint64_t n, uint8_t *out,
+                          bool clear) {
     const pte_t used = PTE_ACCESSED | PTE_DIRTY;
-    uint64_t some;
-    pte_t *leaf;
+    const bool large = is_large(*e);
 
+    for (uint64_t i = 0; i < n; i++) {
+        pte_t *at = large ? e : &e[i];
+        pte_t old = __atomic_load_n(at, __ATOMIC_RELAXED);
+
+        if (clear && (old & used) != 0 && !(large && i + 1 < n)) {
+            /* Others may set them meanwhile. Who has the translation would not set them again. */
+            old = __atomic_fetch_and(at, ~used, __ATOMIC_RELAXED);
+            count_stale(s, 1, n, va);
+        }
+        out[i] = query_bits(old);
+    }
+}
+
+/* Is no large leaf in the way of a border at `va`, any more? */
+static bool border(struct space *s, uint64_t va) {
+    pte_t *e;
+
+    return va % LEAF_SPAN == 0 || stretch(s, va, 1, false, &e) != 0;
+}
+
+int space_query(struct space *s, uint64_t address, uint64_t count, uint8_t *out, bool clear) {
+    uint64_t some;
+    pte_t *e;
+
+    /* What is outside of the range keeps its marks. */
+    if (clear && (!border(s, address) || !border(s, address + (count << PAGE_SHIFT))))
+        return -HV_ENOMEM;
+    memset(out, 0, count);
     for (uint64_t done = 0; done < count; done += some) {
         uint64_t va = address + (done << PAGE_SHIFT);
 
-        some = table_stretch(s, va, count - done, &leaf);
-        for (uint64_t i = 0; i < some; i++) {
-            pte_t *e = leaf != NULL ? &leaf[pte_index(va, 1) + i] : NULL;
-
-            out[done + i] = e != NULL ? query_bits(*e) : 0;
-            if (!clear || e == NULL || (*e & used) == 0) continue;
-            /* A processor that has the translation would not set the bits again. */
-            *e &= ~used;
-            count_stale(s, 1, some, va);
-        }
+        some = table_stretch(s, va, count - done, &e);
+        if (e != NULL) query_stretch(s, e, va, some, &out[done], clear);
     }
+    return 0;
 }
 
 /* ---- taking apart ---- */
 
 /* A hole of any size is a unit of work, and so is an entry. */
 bool table_clear_step(struct space *s, uint64_t end) {
-    pte_t *leaf;
+    pte_t *e;
 
     for (uint64_t units = PTE_SLOTS; s->destroy_at < end && units != 0;) {
         uint64_t va = s->destroy_at << PAGE_SHIFT;
-        uint64_t some = table_stretch(s, va, end - s->destroy_at, &leaf);
+        uint64_t some = table_stretch(s, va, end - s->destroy_at, &e);
 
-        if (leaf != NULL) {
+        if (e != NULL) {
+            if (is_large(*e) && units < some) break;
             some = some < units ? some : units;
-            unmap_stretch(s, leaf, va, some);
+            unmap_stretch(s, e, va, some);
         }
-        units -= leaf != NULL ? some : 1;
+        units -= e != NULL ? some : 1;
         s->destroy_at += some;
     }
     return s->destroy_at < end;

@@ -7,6 +7,9 @@
  *  - frame.live of a lower table is the number of its present entries; a table whose count falls to
  *    zero is unlinked and freed at once, through the epoch, so that no empty table ever stays. The
  * L3 tables of the kernel half are counted but stay; the tops are not counted.
+ *  - an entry of an L2 table may be a leaf of 2 MiB, which is an entry like a table's; it is split
+ *    into a leaf table of the same 512 pages where a part of it is to change, and never put
+ * together again.
  *  - space.leaf, when leaf_pages is not 0, is the linked leaf table of the 2 MiB at leaf_first.
  */
 #include "space_table.h"
@@ -15,10 +18,11 @@
 
 static pte_t *table_of(pte_t e) { return frame_va((mfn_t){ pte_frame(e) }); }
 
+/* The table below; NULL: none, but perhaps a large leaf. */
 static pte_t *next_table(const pte_t *table, uint64_t va, unsigned int level) {
     pte_t e = table[pte_index(va, level)];
 
-    return e != 0 ? table_of(e) : NULL;
+    return e != 0 && !is_large(e) ? table_of(e) : NULL;
 }
 
 /* The L3 table: of the kernel half always there, of the user half perhaps not. */
@@ -45,18 +49,43 @@ pte_t *table_find(struct space *s, uint64_t va) {
     return table != NULL ? remember(s, va, table) : NULL;
 }
 
-static unsigned int missing_tables(const struct space *s, uint64_t va) {
+static unsigned int missing_tables(const struct space *s, uint64_t va, unsigned int lowest) {
     const pte_t *table = top_table(s, va);
+    unsigned int level = 4;
 
-    if (table == NULL) return 3;
-    table = next_table(table, va, 3);
-    if (table == NULL) return 2;
-    return next_table(table, va, 2) == NULL ? 1 : 0;
+    for (; table != NULL; table = next_table(table, va, level))
+        if (--level == lowest) return 0;
+    return level - lowest;
 }
 
-static pte_t *link_table(pte_t *table, uint64_t va, unsigned int level, mfn_t m) {
-    table[pte_index(va, level)] = pte_make(m.n, PTE_TABLE);
-    frame_of_table(table)->live++;
+/* Puts a leaf table, at `next`, that says what a large leaf said, rights and marks, in the place of
+ * that: also the marks that another processor sets meanwhile. A TLB may have the large one beside
+ * what comes now: all of it goes. */
+static void split(struct space *s, pte_t *e, pte_t next) {
+    pte_t large = *e, *table = table_of(next);
+    struct frame *f = frame_of_entry(frame_table, large);
+
+    for (uint64_t i = 0; i < PTE_SLOTS; i++) {
+        table[i] = (large ^ PTE_LARGE) + (i << PAGE_SHIFT);
+        frame_map_get(&f[i]);
+    }
+    frame_of_table(table)->live = PTE_SLOTS;
+    while (!__atomic_compare_exchange_n(e, &large, next, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        for (uint64_t i = 0; i < PTE_SLOTS; i++) table[i] |= large & (PTE_ACCESSED | PTE_DIRTY);
+    superframe_map_put(superframe_of(f));
+    s->splits++;
+    s->stale += 2;
+}
+
+static pte_t *link_table(struct space *s, pte_t *table, uint64_t va, unsigned int level, mfn_t m) {
+    pte_t *e = &table[pte_index(va, level)], next = pte_make(m.n, PTE_TABLE);
+
+    if (*e != 0) {
+        split(s, e, next);
+    } else {
+        frame_of_table(table)->live++;
+        *e = next;
+    }
     return frame_va(m);
 }
 
@@ -68,11 +97,10 @@ static void set_top(struct space *s, uint64_t va, pte_t e) {
     kernel[pte_index(va, 4)] = e != 0 ? e | PTE_NX : 0;
 }
 
-/* The leaf table, made when it is not there; NULL: no memory, and nothing has changed. All frames
- * are had before the first is linked, so that a failure leaves no empty table. */
-pte_t *table_make(struct space *s, uint64_t va) {
+/* All frames are had before the first is linked, so that a failure leaves no empty table. */
+pte_t *table_make(struct space *s, uint64_t va, unsigned int lowest) {
     mfn_t spare[3];
-    unsigned int want = missing_tables(s, va), have;
+    unsigned int want = missing_tables(s, va, lowest), have;
     pte_t *table;
 
     for (have = 0; have < want; have++) {
@@ -82,14 +110,14 @@ pte_t *table_make(struct space *s, uint64_t va) {
             return NULL;
         }
     }
-    if (have == 3) set_top(s, va, pte_make(spare[--have].n, PTE_TABLE));
+    if (have == 4 - lowest) set_top(s, va, pte_make(spare[--have].n, PTE_TABLE));
     table = top_table(s, va);
-    for (unsigned int level = 3; level >= 2; level--) {
+    for (unsigned int level = 3; level > lowest; level--) {
         pte_t *next = next_table(table, va, level);
 
-        table = next != NULL ? next : link_table(table, va, level, spare[--have]);
+        table = next != NULL ? next : link_table(s, table, va, level, spare[--have]);
     }
-    return remember(s, va, table);
+    return lowest == 1 ? remember(s, va, table) : table;
 }
 
 /* Frees an unlinked table, which is empty, that is, zero: a processor may still have it cached,
@@ -100,7 +128,7 @@ static void free_table(struct space *s, const pte_t *table) {
     frame_free(s->domain, frame_mfn_of(table));
 }
 
-static bool unlink_table(pte_t *table, uint64_t va, unsigned int level) {
+static bool unlink_entry(pte_t *table, uint64_t va, unsigned int level) {
     struct frame *f = frame_of_table(table);
 
     table[pte_index(va, level)] = 0;
@@ -109,7 +137,6 @@ static bool unlink_table(pte_t *table, uint64_t va, unsigned int level) {
     return f->live == 0;
 }
 
-/* The leaf table of `va` has become empty: it goes, and with it what becomes empty above. */
 void table_prune(struct space *s, uint64_t va) {
     pte_t *l3 = top_table(s, va);
     pte_t *l2 = next_table(l3, va, 3);
@@ -117,10 +144,10 @@ void table_prune(struct space *s, uint64_t va) {
     bool empty;
 
     s->leaf_pages = 0;
-    empty = unlink_table(l2, va, 2);
-    free_table(s, l1);
+    empty = unlink_entry(l2, va, 2);
+    if (l1 != NULL) free_table(s, l1);
     if (!empty) return;
-    empty = unlink_table(l3, va, 3);
+    empty = unlink_entry(l3, va, 3);
     free_table(s, l2);
     if (empty && pte_index(va, 4) < PTE_USER_SLOTS) {
         set_top(s, va, 0);
@@ -128,22 +155,25 @@ void table_prune(struct space *s, uint64_t va) {
     }
 }
 
-/* How far the leaf table reaches; without one, how far the table in which the way to it ends is
- * empty. */
-uint64_t table_stretch(struct space *s, uint64_t va, uint64_t left, pte_t **leaf) {
-    const pte_t *table = frame_va(s->l4_user), *next = top_table(s, va);
-    uint64_t span = PTE_SLOTS, page = va >> PAGE_SHIFT, n;
-    unsigned int level = 4;
+/* How far the leaf table or the large leaf reaches; without one, how far the table in which the way
+ * to it ends is empty. */
+uint64_t table_stretch(struct space *s, uint64_t va, uint64_t left, pte_t **e) {
+    pte_t *table = leaf_table(s, va), *next = table == NULL ? top_table(s, va) : NULL;
+    uint64_t span = PTE_SLOTS, n;
+    unsigned int level = 1;
 
-    *leaf = leaf_table(s, va);
-    for (; *leaf == NULL && next != NULL; level--) {
-        table = next;
-        next = next_table(table, va, level - 1);
-    }
-    if (*leaf == NULL) span <<= 9 * (level - 2);
-    n = span - (page & (span - 1));
-    if (*leaf == NULL)
+    if (table == NULL)
+        for (level = 4, table = frame_va(s->l4_user); next != NULL; level--) {
+            table = next;
+            next = next_table(table, va, level - 1);
+        }
+    if (level > 1) span <<= 9 * (level - 2);
+    n = span - ((va >> PAGE_SHIFT) & (span - 1));
+    *e = &table[pte_index(va, level)];
+    if (level > 1 && **e == 0) {
+        *e = NULL;
         for (unsigned int i = pte_index(va, level) + 1; n < left && i < PTE_SLOTS; i++, n += span)
             if (table[i] != 0) break;
+    }
     return n < left ? n : left;
 }

@@ -53,11 +53,9 @@ uint32_t trace_copy(uint64_t seq, struct hv_trace_entry *to, uint64_t max) {
     for (; n < max && seq < ring->next; n++, seq++) {
         const struct trace_entry *e = &ring->entries[seq % TRACE_ENTRIES];
 
-        to[n] = (struct hv_trace_entry){ .seq = seq,
-                                         .tsc = e->tsc,
-                                         .event = e->event,
-                                         .domain = e->domain,
-                                         .word = { e->words[0], e->words[1], e->words[2] } };
+        to[n] = (struct hv_trace_entry){
+            seq, e->tsc, e->event, e->domain, { e->words[0], e->words[1], e->words[2] }
+        };
     }
     return n;
 }

@@ -10,15 +10,7 @@
 #include "bug.h"
 #include "uart.h"
 
-enum {
-    REG_DATA = 0,
-    REG_IER = 1,
-    REG_FCR = 2,
-    REG_LCR = 3,
-    REG_MCR = 4,
-    REG_LSR = 5,
-    REG_SCRATCH = 7,
-};
+enum { REG_DATA, REG_IER, REG_FCR, REG_LCR, REG_MCR, REG_LSR, REG_SCRATCH = 7 };
 
 #define LCR_8N1     0x03
 #define LCR_DLAB    0x80

@@ -41,8 +41,7 @@ int64_t hc_domain_create(uint64_t gpa) {
     /* 3. Is every field in range, and what is reserved zero? */
     if (!create_ok(&c)) return HC_FAIL(-HV_EINVAL, "a field of struct hv_domain_create");
     /* 4. Has the caller the weight, the quota and the numbers? domain_create asks. */
-    r = domain_create(caller, &c);
-    if (r == -HV_ENOMEM && hc_again()) r = domain_create(caller, &c);
+    r = HC_AGAIN(domain_create(caller, &c));
     return r < 0 ? HC_FAIL(r, "weight, quota, or no domain number left") : r;
 }
 
@@ -129,18 +128,7 @@ int64_t hc_domain_copy(uint64_t dom, uint64_t remote, uint64_t local, uint64_t b
     return (int64_t)done;
 }
 
-static int64_t assign(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b) {
-    struct domain *caller = hc_caller();
-    struct domain *d = hc_descendant(caller, dom);
-    int64_t r;
-
-    /* 1. Is it a descendant, alive? */
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "no living descendant");
-    /* 2. Does the caller hold it itself, and can the descendant? resource_assign asks. */
-    r = resource_assign(caller, d, kind, a, b);
-    return r < 0 ? HC_FAIL(r, "resource") : 0;
-}
-
 int64_t hc_assign(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b) {
-    return HC_MEMORY(assign(dom, kind, a, b));
+    /* 2. Does the caller hold it itself, and can the descendant? resource_assign asks. */
+    return HC_MEMORY(HC_ON_DESCENDANT(dom, resource_assign(hc_caller(), d, kind, a, b)));
 }

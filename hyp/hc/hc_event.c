@@ -58,23 +58,18 @@ int64_t hc_event_send(uint64_t port) {
     return event_send(this_cpu()->vcpu, port);
 }
 
-/* 1. May the caller act on the domain, and does it live? 2. The port, and what else there is: the
- * function of the call asks. memory_lock keeps the domain from being taken apart meanwhile. */
-#define ON_PORT(dom, call)                                                                         \
-    ({                                                                                             \
-        struct domain *d;                                                                          \
-                                                                                                   \
-        spin_lock(&memory_lock);                                                                   \
-        d = hc_target(hc_caller(), dom);                                                           \
-        unlock_with(&memory_lock,                                                                  \
-                    d == NULL ? HC_FAIL(-HV_EPERM, "no right over the domain") : (call));          \
-    })
+/* memory_lock keeps the domain from being taken apart meanwhile. */
+#define HC_ON_PORT(dom, result) WITH_LOCK(&memory_lock, HC_ON(dom, result))
 
-int64_t hc_event_close(uint64_t dom, uint64_t port) { return ON_PORT(dom, event_close(d, port)); }
+int64_t hc_event_close(uint64_t dom, uint64_t port) {
+    /* 2. Is the port in use? */
+    return HC_ON_PORT(dom, event_close(d, port));
+}
 
 int64_t hc_event_status(uint64_t dom, uint64_t port, uint64_t gpa) {
     struct hv_event_status s;
-    int64_t r = ON_PORT(dom, event_status(d, port, &s));
+    /* 2. Is it a port's number? */
+    int64_t r = HC_ON_PORT(dom, event_status(d, port, &s));
 
     /* 3. Can the answer be written? */
     return r < 0 ? r : guest_copy_out(hc_caller(), (gpa_t){ gpa }, &s, sizeof(s));
@@ -86,16 +81,16 @@ int64_t hc_event_unmask(uint64_t port) {
 }
 
 int64_t hc_event_set_vcpu(uint64_t dom, uint64_t port, uint64_t vcpu) {
-    /* Are port and vCPU in use, and may this kind of port move? */
-    return ON_PORT(dom, event_set_vcpu(d, port, vcpu));
+    /* 2. Are port and vCPU in use, and may this kind of port move? */
+    return HC_ON_PORT(dom, event_set_vcpu(d, port, vcpu));
 }
 
 int64_t hc_event_set_priority(uint64_t dom, uint64_t port, uint64_t priority) {
-    /* Is the port in use, and is it one of the priorities? */
-    return ON_PORT(dom, event_set_priority(d, port, priority));
+    /* 2. Is the port in use, and is it one of the priorities? */
+    return HC_ON_PORT(dom, event_set_priority(d, port, priority));
 }
 
 int64_t hc_event_set_rate(uint64_t dom, uint64_t port, uint64_t rate, uint64_t burst) {
-    /* Has the port a limit, and are both numbers in range? */
-    return ON_PORT(dom, event_set_rate(d, port, rate, burst));
+    /* 2. Has the port a limit, and are both numbers in range? */
+    return HC_ON_PORT(dom, event_set_rate(d, port, rate, burst));
 }

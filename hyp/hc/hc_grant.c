@@ -8,28 +8,14 @@
 #include "guestmem.h"
 #include "hc.h"
 
-static int64_t create(uint64_t dom, uint64_t peer, uint64_t gfn, uint64_t count, uint64_t rights) {
-    struct domain *d = hc_target(hc_caller(), dom);
-
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "grant_create: no such domain");
-    return grant_create(d, peer, (gfn_t){ gfn }, count, rights);
-}
-
 int64_t hc_grant_create(uint64_t dom, uint64_t peer, uint64_t gfn, uint64_t count,
                         uint64_t rights) {
-    return HC_MEMORY(create(dom, peer, gfn, count, rights));
-}
-
-static int64_t end(uint64_t dom, uint64_t ref, uint64_t force) {
-    struct domain *d = hc_target(hc_caller(), dom);
-
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "grant_end: no such domain");
-    if (force > 1) return HC_FAIL(-HV_EINVAL, "grant_end: force is 0 or 1");
-    return grant_end(d, ref, force == 1);
+    return HC_ON_MEMORY(dom, grant_create(d, peer, (gfn_t){ gfn }, count, rights));
 }
 
 int64_t hc_grant_end(uint64_t dom, uint64_t ref, uint64_t force) {
-    return HC_MEMORY(end(dom, ref, force));
+    /* 2. Is `force` 0 or 1? */
+    return HC_ON_MEMORY(dom, force > 1 ? -HV_EINVAL : grant_end(d, ref, force == 1));
 }
 
 /* 1. A domain of the caller's? 2. 1..HV_MAX_GRANT_BATCH entries? 3. Readable? Then *entries lies in
@@ -45,29 +31,22 @@ static inline int64_t batch(uint64_t dom, uint64_t gpa, uint64_t count, size_t s
     return *entries != NULL ? 0 : HC_FAIL(-HV_EFAULT, "grants: entries cannot be read");
 }
 
-static int64_t map(uint64_t dom, uint64_t gpa, uint64_t count) {
-    struct domain *d;
-    const void *entries;
-    int64_t error = batch(dom, gpa, count, sizeof(struct hv_grant_map), &d, &entries);
-
-    return error != 0 ? error : grant_map(d, entries, count);
-}
+#define ON_BATCH(function, type)                                                                   \
+    ({                                                                                             \
+        struct domain *d;                                                                          \
+        const void *entries;                                                                       \
+        int64_t error = batch(dom, gpa, count, sizeof(type), &d, &entries);                        \
+                                                                                                   \
+        error != 0 ? error : function(d, entries, count);                                          \
+    })
 
 int64_t hc_grant_map(uint64_t dom, uint64_t gpa, uint64_t count) {
-    return HC_MEMORY(map(dom, gpa, count));
-}
-
-static inline int64_t unmap(uint64_t dom, uint64_t gpa, uint64_t count) {
-    struct domain *d;
-    const void *entries;
-    int64_t error = batch(dom, gpa, count, sizeof(uint64_t), &d, &entries);
-
-    return error != 0 ? error : grant_unmap(d, entries, count);
+    return HC_MEMORY(ON_BATCH(grant_map, struct hv_grant_map));
 }
 
 int64_t hc_grant_unmap(uint64_t dom, uint64_t gpa, uint64_t count) {
     spin_lock(&memory_lock);
-    return memory_unlock(unmap(dom, gpa, count));
+    return memory_unlock(ON_BATCH(grant_unmap, uint64_t));
 }
 
 /* The entries are copied before the first is looked at: one of them may write over the others. */
@@ -85,6 +64,5 @@ static inline int64_t copy(uint64_t gpa, uint64_t count) {
 }
 
 int64_t hc_grant_copy(uint64_t gpa, uint64_t count) {
-    spin_lock(&memory_lock);
-    return unlock_with(&memory_lock, copy(gpa, count));
+    return WITH_LOCK(&memory_lock, copy(gpa, count));
 }

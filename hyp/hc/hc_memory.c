@@ -12,11 +12,7 @@
 
 /* ---- spaces ---- */
 
-static int64_t create(struct domain *d) {
-    return d != NULL ? space_create(d) : HC_FAIL(-HV_EPERM, "space_create: no such domain");
-}
-
-int64_t hc_space_create(uint64_t dom) { return HC_MEMORY(create(hc_target(hc_caller(), dom))); }
+int64_t hc_space_create(uint64_t dom) { return HC_ON_MEMORY(dom, space_create(d)); }
 
 /* 1. A domain of the caller's? 2. A space of it, not space 0? 3. Not loaded (core asks)? */
 static int64_t destroy(uint64_t dom, uint64_t space) {
@@ -98,15 +94,15 @@ static int64_t do_run(bool unmap, struct space *s, const struct hv_map_run *run,
 /* Runs until one stops early, fails, or the bound is reached. One fetch: each run is copied into a
  * local before it is looked at. */
 static int64_t do_runs(bool unmap, struct space *s, const struct hv_map_run *runs, uint64_t count) {
-    uint64_t pages = 0;
+    uint64_t pages = 0, left;
 
-    for (uint64_t i = 0; i < count && pages < HV_MAX_MAP_PAGES; i++) {
+    for (uint64_t i = 0; i < count && (left = space_budget(s, pages)) != 0; i++) {
         struct hv_map_run run;
         int64_t done;
 
         __builtin_memcpy(&run, &runs[i], sizeof(run));
         compiler_barrier();
-        done = do_run(unmap, s, &run, HV_MAX_MAP_PAGES - pages);
+        done = do_run(unmap, s, &run, left);
         if (done < 0) return pages != 0 ? (int64_t)pages : done;
         pages += (uint64_t)done;
         if ((uint64_t)done < run.count) break;
@@ -170,9 +166,9 @@ static int64_t query(uint64_t dom, uint64_t space, uint64_t start, uint64_t coun
         return HC_FAIL(-HV_EINVAL, "space_query: range or flags");
     out = guest_page_locked(hc_caller(), (gpa_t){ gpa }, count, true);
     if (out == NULL) return -HV_EFAULT;
-    space_query(s, start, count, out, flags != 0);
+    error = space_query(s, start, count, out, flags != 0);
     space_flush(s);
-    return 0;
+    return error;
 }
 
 int64_t hc_space_query(uint64_t dom, uint64_t space, uint64_t start, uint64_t count, uint64_t gpa,
@@ -186,22 +182,12 @@ int64_t hc_switch(uint64_t space, uint64_t kernel_stack) {
 
 /* ---- populate and give back ---- */
 
-static int64_t populate(struct domain *d, uint64_t gfn, uint64_t count) {
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "populate: no such domain");
-    return p2m_populate(d, (gfn_t){ gfn }, count);
-}
-
 int64_t hc_populate(uint64_t dom, uint64_t gfn, uint64_t count) {
-    return HC_MEMORY(populate(hc_target(hc_caller(), dom), gfn, count));
-}
-
-static int64_t give_back(struct domain *d, uint64_t gfn, uint64_t count) {
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "give_back: no such domain");
-    return p2m_give_back(d, (gfn_t){ gfn }, count);
+    return HC_ON_MEMORY(dom, p2m_populate(d, (gfn_t){ gfn }, count));
 }
 
 int64_t hc_give_back(uint64_t dom, uint64_t gfn, uint64_t count) {
-    return HC_MEMORY(give_back(hc_target(hc_caller(), dom), gfn, count));
+    return HC_ON_MEMORY(dom, p2m_give_back(d, (gfn_t){ gfn }, count));
 }
 
 /* ---- DMA ---- */

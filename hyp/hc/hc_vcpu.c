@@ -9,13 +9,7 @@
 /* 1. May the caller act on this domain, and does it live? 2. Has it a vCPU of this number, and in
  * the right state? The function of the call asks. */
 #define ON_VCPU(hc_name, function)                                                                 \
-    int64_t hc_name(uint64_t dom, uint64_t vcpu) {                                                 \
-        struct domain *d = hc_target(hc_caller(), dom);                                            \
-        int r = d == NULL ? -HV_EPERM : function(d, vcpu);                                         \
-        if (r == -HV_ENOMEM && hc_again() && (d = hc_target(hc_caller(), dom)) != NULL)            \
-            r = function(d, vcpu);                                                                 \
-        return r < 0 ? HC_FAIL(r, "no right over the domain, vCPU or its state") : r;              \
-    }
+    int64_t hc_name(uint64_t dom, uint64_t vcpu) { return HC_AGAIN(HC_ON(dom, function(d, vcpu))); }
 ON_VCPU(hc_vcpu_create, domain_vcpu_create)
 ON_VCPU(hc_vcpu_up, domain_vcpu_up)
 ON_VCPU(hc_vcpu_down, domain_vcpu_down)

@@ -12,7 +12,8 @@ struct audit_count {
     int32_t maps;
     uint16_t grants, pins;
     uint16_t refs; /* P2M entries, table entries and pins that own it */
-    uint16_t rsvd;
+    uint16_t free; /* of the first frame of a superframe: how many of it are free */
+    int32_t large; /* and: 2 MiB leaves that name it */
 };
 
 /* Room for nothing in release builds. */

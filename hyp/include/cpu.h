@@ -26,8 +26,7 @@ struct cpu {
     uint64_t scratch;            /* the guest's RSP in the first instructions of SYSCALL */
     uint64_t scratch2, scratch3; /* entry.S: registers, while interrupts cannot come */
     uint64_t stack_top;          /* = address of this struct */
-    uint32_t id;                 /* dense, 0: the boot CPU */
-    uint32_t apic_id;
+    uint32_t id, apic_id;        /* id is dense, 0: the boot CPU */
     uint64_t *tss_rsp0; /* the TSS word RSP0, the end of the loaded vCPU's registers; not aligned */
     uint8_t *tss_iomap; /* the TSS port bitmap, 8,192 bytes */
     uint16_t *tss_iobase;     /* the TSS word that opens (TSS_IOMAP_OPEN) or closes the bitmap */
@@ -41,9 +40,8 @@ struct cpu {
     struct trace_ring *trace; /* NULL: not recording */
     uint32_t panicking;
     uint32_t iobase_kernel; /* what *tss_iobase is in kernel mode of the loaded vCPU */
-    uint64_t iomap_domain;  /* whose bitmap, and which version of it, is in the TSS */
-    uint64_t iomap_version;
-    struct timers *timers;     /* timer.c */
+    uint64_t iomap_domain, iomap_version; /* whose bitmap, which of it, is in the TSS */
+    struct timers *timers;                /* timer.c */
     uint64_t timer_armed;      /* what the hardware will fire for, ns; all ones: for nothing */
     struct run_queue *queue;   /* sched.c */
     const uint64_t *slice_end; /* ns, when the slice of who runs is over; 0: it has no rival */

@@ -35,8 +35,7 @@ struct vcpu {
         __attribute__((aligned(16))); /* while the vCPU is not in guest mode, and RSP0's target */
     struct cpu *cpu;                  /* where it runs, or ran last */
     struct hv_vcpu_page *page;        /* its shared page, in the direct map */
-    uint64_t root_kernel;             /* CR3 of the kernel view of its space */
-    uint64_t root_user;               /* CR3 of the user view */
+    uint64_t root_kernel, root_user;  /* CR3 of the views of its space */
     uint64_t entry_syscall, entry_event_user, entry_event_kernel;
     uint64_t kernel_gs_base, kernel_stack;
     struct hv_counters counters;
@@ -67,8 +66,9 @@ struct vcpu {
     uint64_t due[TIMER_KINDS]; /* ns, 0: none */
     struct port *timer_port;   /* HV_VIRQ_TIMER of this vCPU; NULL: not bound */
 
-    /* event.c: the ports of its last poll, which are marked. */
-    uint32_t polled_count;
+    /* poll.c: the ports of its last poll, which are marked; one of these was closed or moved away.
+     */
+    uint32_t polled_count, poll_over;
     uint16_t polled[HV_MAX_POLL_PORTS];
 
     /* ioemul.c */
@@ -111,8 +111,7 @@ struct domain {
 
     /* Memory: quota and charge in frames; see frame.h, p2m.h, space.h. */
     uint64_t quota, used, quarantined, granted_quota;
-    uint64_t ram_pages, window_pages;
-    uint64_t populated;                 /* frames in p2m_ram */
+    uint64_t ram_pages, window_pages, populated; /* the last: frames in p2m_ram */
     uint64_t **p2m_ram[32];             /* [gfn >> 18][(gfn >> 9) & 511][gfn & 511], see p2m.h */
     void *windows;                      /* p2m.c's array of window pages */
     struct window *window_frame;        /* those records that were used last, of a frame */

@@ -19,7 +19,7 @@ struct port {
     struct port *other; /* PEER: the other end */
     uint64_t peer;      /* domain: UNBOUND who may bind, PEER and CLOSED who did */
     int16_t vector;     /* IRQ, MSI; else -1 */
-    uint16_t polled;    /* its vCPU may wait for it in poll */
+    uint16_t polled;    /* its vCPU may wait for it in poll: under the table's lock */
     uint16_t waiting;   /* its place in the heap of throttled ports, from 1; 0: not in it */
     uint16_t heap;      /* which port is in the heap's place with this one's number */
     uint32_t rate, burst, period; /* of sends to it; period: ns a token, 0: no limit */
@@ -41,9 +41,11 @@ int event_unmask(struct domain *d, uint64_t port);
 int event_set_vcpu(struct domain *d, uint64_t port, uint64_t vcpu);
 int event_set_priority(struct domain *d, uint64_t port, uint64_t priority);
 int event_set_rate(struct domain *d, uint64_t port, uint64_t rate, uint64_t burst);
-/* Makes these ports the ones that end v's poll; false: one is not in use, or another vCPU's. */
+/* poll.c: makes these ports the ones that end v's poll; false: one is not in use, or another
+ * vCPU's.
+ */
 bool event_poll(struct vcpu *v, const uint32_t *ports, uint32_t count);
-/* Is one of them pending? */
+/* Is one of them pending, or v's no longer? */
 bool event_polled(const struct vcpu *v);
 /* Raises throttled ports of `d` whose tokens are due, 64 at most, and sets the timer for the rest.
  */
@@ -56,7 +58,8 @@ void event_raise_virq(struct domain *d, uint32_t virq);
 void event_raise_timer(struct vcpu *v);
 /* Is anything pending, masked or not? Reads the shared page once. */
 bool event_pending(const struct vcpu *v);
-/* A port in use, or NULL: may it be named as a grant's or route's notification port? */
+/* A port of `d` in use, or NULL; and the lock of its port table, which `d` has. */
 struct port *event_port(const struct domain *d, uint64_t port);
+struct spinlock *event_lock(const struct domain *d);
 /* Is an upcall due: neither masked nor busy, something pending? Reads each word once. */
 bool event_upcall_due(const struct vcpu *v);

@@ -34,19 +34,36 @@ struct frame {
     uint16_t pins;   /* DMA pins, of any holder */
     uint16_t grants; /* grants of its owner that cover it */
     uint16_t holds;  /* other uses that forbid giving it back: request pages */
-    int32_t maps;    /* leaves that name it, in any space of any domain */
+    int32_t maps;    /* 4 KiB leaves that name it, in any space of any domain */
     uint32_t next;   /* list of free or limbo frames */
-    uint32_t epoch;  /* the epoch in which its last leaf (or the entry that named it) went */
+    uint32_t epoch;  /* the epoch in which its last such leaf (or entry that named it) went */
     uint64_t rsvd2;
 };
 /* A power of two: a shift turns an entry of a table into the offset of a record. */
 #define FRAME_RECORD_SHIFT 5
 _Static_assert(sizeof(struct frame) == 1 << FRAME_RECORD_SHIFT, "see above");
 
-/* The start of the direct map, the frame table and the number of its records; constant after
- * frame_init. */
+/*
+ * 512 frames from a border of 2 MiB on. A leaf of 2 MiB is counted here, once: all of them are then
+ * RAM of one domain, at 512 GFNs behind each other. A frame is mapped when it is, or its
+ * superframe.
+ */
+#define SUPERFRAME_PAGES 512u
+struct superframe {
+    int32_t maps;        /* 2 MiB leaves that name it */
+    uint32_t epoch;      /* the epoch in which the last of them went */
+    uint32_t first[2];   /* its free frames: that may hold anything, that are zero */
+    uint16_t free, kind; /* how many they are; which list it is in, see frame.c */
+    struct superframe *next, *prev;
+    uint64_t rsvd[3];
+};
+_Static_assert(sizeof(struct superframe) == 64, "a power of two, as for frames");
+
+/* The start of the direct map, the tables of frames and of superframes, and the number of frames;
+ * constant after frame_init. */
 extern uint8_t *frame_direct;
 extern struct frame *frame_table;
+extern struct superframe *superframe_table;
 extern uint64_t frame_table_count;
 extern struct spinlock memory_lock;
 extern const struct boot_info *frame_boot;
@@ -74,7 +91,10 @@ struct domain *frame_owner(const struct frame *f);
 /* A zeroed frame for `d` (NULL: the hypervisor), charged. MFN_NONE: quota or memory used up, also
  * after the epoch was forced. */
 mfn_t frame_alloc(struct domain *d, enum frame_state state);
-/* The same for a record of ours: its frame in the direct map, or NULL. */
+/* A superframe for `d` as RAM, zeroed and charged, and there is one more for it behind that; its
+ * first frame. MFN_NONE: none is whole, also after the epoch was forced, or not so much is left. */
+mfn_t frame_alloc_block(struct domain *d);
+/* The same as frame_alloc for a record of ours: its frame in the direct map, or NULL. */
 void *frame_meta(struct domain *d);
 
 /*
@@ -141,6 +161,21 @@ static inline void frame_map_put_at(struct frame *f, uint32_t stamp) {
 }
 
 static inline void frame_map_put(struct frame *f) { frame_map_put_at(f, epoch_now); }
+
+static inline struct superframe *superframe_of(const struct frame *f) {
+    uint64_t offset = (uint64_t)((const uint8_t *)f - (const uint8_t *)frame_table);
+
+    return &superframe_table[offset / (SUPERFRAME_PAGES * sizeof(*f))];
+}
+
+/* The leaves that name a frame, by itself or with its superframe. */
+static inline int32_t frame_maps(const struct frame *f) { return f->maps + superframe_of(f)->maps; }
+
+/* The same as for a frame, of a 2 MiB leaf. */
+static inline void superframe_map_put(struct superframe *s) {
+    BUG_ON(--s->maps < 0);
+    s->epoch = epoch_now;
+}
 
 static inline void frame_hold(struct frame *f) { f->holds++; }
 

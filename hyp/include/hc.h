@@ -57,23 +57,30 @@ static inline struct domain *hc_descendant(struct domain *caller, uint64_t dom) 
     return d != caller ? d : NULL;
 }
 
-/*
- * The work of a call, under memory_lock: what it finds by a number it finds there, since a domain
- * or space may go meanwhile. For want of memory it is done once more, when frames were waiting for
- * the epoch; nothing was begun then.
- */
-#define HC_MEMORY(work)                                                                            \
+/* Question 1 of calls that name a domain: hc_target asks it. Then `result` is what the call does,
+ * in which that domain is `d`; HC_ON_DESCENDANT does it not on the caller itself. */
+#define HC_ON_BY(find, dom, result)                                                                \
     ({                                                                                             \
-        int64_t result_;                                                                           \
+        struct domain *d = find(hc_caller(), dom);                                                 \
+        d == NULL ? HC_FAIL(-HV_EPERM, "no right over the domain") : (int64_t)(result);            \
+    })
+#define HC_ON(dom, result)            HC_ON_BY(hc_target, dom, result)
+#define HC_ON_DESCENDANT(dom, result) HC_ON_BY(hc_descendant, dom, result)
+
+/* A call that for want of memory is made once more, when frames were waiting for the epoch: nothing
+ * was begun then. */
+#define HC_AGAIN(call)                                                                             \
+    ({                                                                                             \
+        int64_t result_ = (call);                                                                  \
                                                                                                    \
-        spin_lock(&memory_lock);                                                                   \
-        result_ = memory_unlock(work);                                                             \
-        if (__builtin_expect(result_ == -HV_ENOMEM, 0) && hc_again()) {                            \
-            spin_lock(&memory_lock);                                                               \
-            result_ = memory_unlock(work);                                                         \
-        }                                                                                          \
+        if (__builtin_expect(result_ == -HV_ENOMEM, 0) && hc_again()) result_ = (call);            \
         result_;                                                                                   \
     })
+
+/* The same under memory_lock: what it finds by a number it finds there, since a domain or space may
+ * go meanwhile. */
+#define HC_MEMORY(work)           HC_AGAIN((spin_lock(&memory_lock), memory_unlock(work)))
+#define HC_ON_MEMORY(dom, result) HC_MEMORY(HC_ON(dom, result))
 
 /* Is it worth another try? With one pCPU frame_alloc has made it. */
 static inline bool hc_again(void) { return cpu_count > 1 && frame_force(); }

@@ -64,6 +64,9 @@ static inline int64_t unlock_with(struct spinlock *lock, int64_t result) {
     return result;
 }
 
+/** The value of `work`, which is done under a lock. */
+#define WITH_LOCK(lock, work) (spin_lock(lock), unlock_with(lock, work))
+
 /** Takes two locks of one rank (a == b allowed) in address order. */
 void spin_lock_pair(struct spinlock *a, struct spinlock *b);
 void spin_unlock_pair(struct spinlock *a, struct spinlock *b);

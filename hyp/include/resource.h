@@ -16,13 +16,15 @@ struct window;
 #define RESOURCE_DEVICES 32u
 #define RESOURCE_IRQS    256u
 
+struct resource_range { /* of machine frames */
+    uint64_t first, count;
+};
+
 /* A frame of the domain's own (domain.resources); the port bitmap is domain.io_bitmap. */
 struct resources {
     struct dma_table *dma; /* NULL until the first dma_map */
     uint32_t nr_mmio, nr_devices;
-    struct {
-        uint64_t first, count;
-    } mmio[RESOURCE_RANGES]; /* machine frames */
+    struct resource_range mmio[RESOURCE_RANGES];
     uint64_t irqs[RESOURCE_IRQS / 64];
     uint16_t device[RESOURCE_DEVICES]; /* bus << 8 | devfn */
     bool all_devices, all_irqs;        /* root */

@@ -18,6 +18,7 @@ struct space {
     uint32_t dying;
     uint32_t loaded;     /* vCPUs whose space it is, or SPACE_GONE: by atomic operations */
     uint32_t stale;      /* present leaves changed since the last space_flush */
+    uint32_t splits;     /* 2 MiB leaves split since then */
     uint64_t stale_at;   /* the address of the last of them */
     uint64_t leaf_first; /* the address from which `leaf` maps leaf_pages pages; 0: none */
     uint64_t leaf_pages;
@@ -67,6 +68,14 @@ static inline bool space_in_tlb(const struct space *s, const struct vcpu *v) {
     return v == NULL || v->space == s || (s->id == 0 && v->domain == s->domain);
 }
 
+/* The pages that a batch may still do when it has done so many: a split, which takes about as long
+ * as what comes with a page far from all others, counts as 7 pages more. */
+static inline uint64_t space_budget(const struct space *s, uint64_t pages) {
+    uint64_t work = pages + (uint64_t)7 * s->splits;
+
+    return work < HV_MAX_MAP_PAGES ? HV_MAX_MAP_PAGES - work : 0;
+}
+
 /* Makes this pCPU wait for the others that have a vCPU loaded whose TLB can have `s`. */
 void space_flush_others(const struct space *s);
 
@@ -77,7 +86,7 @@ void space_flush_others(const struct space *s);
 static inline void space_flush_local(struct space *s) {
     uint32_t stale = s->stale;
 
-    s->stale = 0;
+    s->stale = s->splits = 0;
     if (stale == 1)
         tlb_flush_page(s->stale_at);
     else if (stale != 0 && space_in_tlb(s, this_cpu()->vcpu))
@@ -96,8 +105,9 @@ int64_t space_copy(struct space *to, struct space *from, uint64_t address, uint6
                    bool protect);
 
 /* A byte for each of `count` pages at `address`, HV_MAP_… | HV_QUERY_…, into `out`, which is
- * written alone; with `clear` the accessed and dirty bits go. As for space_unmap. */
-void space_query(struct space *s, uint64_t address, uint64_t count, uint8_t *out, bool clear);
+ * written alone; with `clear` the accessed and dirty bits go. As for space_unmap. 0, or, with
+ * `clear`, -HV_ENOMEM: nothing has happened. */
+int space_query(struct space *s, uint64_t address, uint64_t count, uint8_t *out, bool clear);
 
 /* Counts one more vCPU whose space it is; false: it is being taken apart. Without memory_lock: the
  * count alone decides between this and the begin of a destruction. */

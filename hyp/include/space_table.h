@@ -16,13 +16,15 @@ extern const pte_t leaf_bits[2][8];
 
 /* The leaf table of this address, or NULL; looks at the tables. */
 pte_t *table_find(struct space *s, uint64_t va);
-/* The same; made when it is not there. NULL: no memory, and nothing has changed. */
-pte_t *table_make(struct space *s, uint64_t va);
-/* The leaf table of `va` has become empty: it goes, and with it what becomes empty above. */
+/* The table of level `lowest`, 1 for the leaf table, made when it is not there; a 2 MiB leaf in
+ * place of a leaf table is split into it. NULL: no memory, and nothing has changed. */
+pte_t *table_make(struct space *s, uint64_t va, unsigned int lowest);
+/* The leaf table of `va` has become empty, or its 2 MiB leaf is uncounted: it goes, and with it
+ * what becomes empty above. */
 void table_prune(struct space *s, uint64_t va);
-/* Pages from `va` on, at most `left`, that have the same leaf table, which is put into *leaf; NULL:
- * none of them has one. */
-uint64_t table_stretch(struct space *s, uint64_t va, uint64_t left, pte_t **leaf);
+/* Pages from `va` on, at most `left`, whose leaves are entries behind each other, the first of
+ * which *e becomes, or one and the same large leaf; or, *e is NULL then, which have none. */
+uint64_t table_stretch(struct space *s, uint64_t va, uint64_t left, pte_t **e);
 
 /* The leaf table, with the memory of the one that was used last. */
 static inline pte_t *leaf_table(struct space *s, uint64_t va) {
@@ -45,11 +47,15 @@ static inline struct frame *frame_of_table(const pte_t *table) {
  * entries and holes are looked at. True while there is more. */
 bool table_clear_step(struct space *s, uint64_t end);
 
-/* The leaf entry at this address, 0: none. */
-static inline pte_t leaf_at(struct space *s, uint64_t va) {
-    const pte_t *table = leaf_table(s, va);
+static inline bool is_large(pte_t e) { return (e & PTE_LARGE) != 0; }
 
-    return table != NULL ? table[pte_index(va, 1)] : 0;
+/* The leaf entry at this address, 0: none; of a large leaf, what it would be if that were split. */
+static inline pte_t leaf_at(struct space *s, uint64_t va) {
+    pte_t *e;
+
+    table_stretch(s, va, 1, &e);
+    if (e == NULL || !is_large(*e)) return e != NULL ? *e : 0;
+    return (*e ^ PTE_LARGE) + (va & (LEAF_SPAN - 1) & ~PAGE_MASK);
 }
 
 /* Rotated by the page shift, an address that is not aligned, or below the first, is a large number.

@@ -13,7 +13,9 @@ struct domain;
 struct hv_entry;
 struct hv_vcpu_context;
 
-struct vcpu *vcpu_create(struct domain *d, uint32_t id); /* frames charged to d; NULL: none left */
+/* VCPU_FRAMES are charged to d; NULL: there are not as many. */
+#define VCPU_FRAMES 3u
+struct vcpu *vcpu_create(struct domain *d, uint32_t id);
 void vcpu_destroy(struct vcpu *v);
 /* Makes a vCPU that is not loaded one that starts there, in space 0; memory_lock is held. */
 int vcpu_set_context(struct vcpu *v, const struct hv_vcpu_context *c);

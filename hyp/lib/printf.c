@@ -71,24 +71,17 @@ int format_to(format_sink_t *sink, void *arg, const char *format, va_list args) 
             continue;
         }
         p = parse_flags(&s, p + 1);
-        switch (*p) {
-        case 's':
+        if (*p == 's')
             emit_string(&s, va_arg(args, const char *), SIZE_MAX);
-            break;
-        case 'd':
+        else if (*p == 'd')
             emit_signed(&s, s.longs > 0 ? va_arg(args, long) : va_arg(args, int));
-            break;
-        case 'u':
-        case 'x':
+        else if (*p == 'u' || *p == 'x')
             emit_number(&s, s.longs > 0 ? va_arg(args, unsigned long) : va_arg(args, unsigned int),
                         *p == 'u' ? 10 : 16, "");
-            break;
-        case '%':
+        else if (*p == '%')
             emit(&s, '%');
-            break;
-        default:
+        else
             return s.written;
-        }
     }
     return s.written;
 }

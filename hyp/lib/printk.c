@@ -38,10 +38,6 @@ static bool console_enter(void) {
     return locked;
 }
 
-static void console_leave(bool locked) {
-    if (locked) spin_unlock(&console_lock);
-}
-
 void printk(const char *format, ...) {
     struct line line = { .used = 5, .text = "hyp: " };
     bool locked = console_enter();
@@ -52,12 +48,12 @@ void printk(const char *format, ...) {
     va_end(args);
     line_sink('\n', &line);
     line_flush(&line);
-    console_leave(locked);
+    if (locked) spin_unlock(&console_lock);
 }
 
 void console_write(const char *text, size_t length) {
     bool locked = console_enter();
 
     uart_write(text, length);
-    console_leave(locked);
+    if (locked) spin_unlock(&console_lock);
 }

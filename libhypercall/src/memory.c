@@ -3,12 +3,20 @@
  * Memory calls that go on to the end: hyp does a bounded part of each and says how much.
  *
  * Progress is a loop variable here and nowhere else, so a call that is stopped at any page goes on
- * from there. A result of 0 without an error would loop for ever; hyp promises at least one unit,
- * and a hyp that breaks the promise is reported as a bug of its own.
+ * from there. Parts end at borders of 2 MiB, so that what can be mapped large is. A result of 0
+ * without an error would loop for ever; hyp promises at least one unit, and a hyp that breaks the
+ * promise is reported as a bug of its own.
  */
 #include "hvlib/memory.h"
 
 typedef int64_t (*run_call)(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count);
+
+/* How many of `count` pages from number `first` on the next call is for. */
+static uint64_t part(uint64_t first, uint64_t count, uint64_t most)
+{
+    most -= first % HV_LARGE_PAGES;
+    return count < most ? count : most;
+}
 
 /* One run, again and again. A local of 24 bytes aligned to 32 does not cross a page. */
 static int64_t run_all(run_call call, uint64_t dom, uint64_t space, struct hv_map_run whole,
@@ -17,7 +25,7 @@ static int64_t run_all(run_call call, uint64_t dom, uint64_t space, struct hv_ma
     HV_BUFFER(32) struct hv_map_run run = whole;
 
     while (count) {
-        run.count = count < HV_MAX_MAP_PAGES ? (uint32_t)count : HV_MAX_MAP_PAGES;
+        run.count = (uint32_t)part(run.address >> HV_PAGE_SHIFT, count, HV_MAX_MAP_PAGES);
         int64_t done = call(dom, space, hv_gpa(&run), 1);
 
         if (done <= 0)
@@ -54,8 +62,7 @@ int64_t hv_protect_range(uint64_t dom, uint64_t space, uint64_t address, uint64_
 int64_t hv_populate_range(uint64_t dom, uint64_t gfn, uint64_t count)
 {
     while (count) {
-        uint64_t some = count < HV_MAX_POPULATE_PAGES ? count : HV_MAX_POPULATE_PAGES;
-        int64_t done = hv_populate(dom, gfn, some);
+        int64_t done = hv_populate(dom, gfn, part(gfn, count, HV_MAX_POPULATE_PAGES));
 
         if (done <= 0)
             return done ? done : -HV_EAGAIN;

@@ -39,7 +39,12 @@ static void run_info(const struct command_line *line)
 
 static void run_console(const struct command_line *line)
 {
-    console_back_focus(line->domain->console);
+    struct domain *d = line->domain;
+    if (domain_ended(d))
+        printk("%s: nobody reads there, it has ended (%s); log %s shows its lines\n",
+               d->config->name, domain_state(d), d->config->name);
+    else
+        console_back_focus(d->console);
 }
 
 static void run_log(const struct command_line *line)

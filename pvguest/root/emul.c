@@ -48,6 +48,7 @@ struct emul {
     struct ide_model ide;
     struct pci_model pci;
     struct timer again; /* when the IDE model goes on */
+    bool closing;       /* it does not any more */
     uint8_t *ide_buffer;
     struct block_request disk;
     bool disk_busy;
@@ -112,7 +113,8 @@ static void ide_continue(void *arg)
 static void ide_again(void *ctx)
 {
     struct emul *e = ctx;
-    timer_set(&e->again, clock_ns() + BREATH, ide_continue, e);
+    if (!e->closing)
+        timer_set(&e->again, clock_ns() + BREATH, ide_continue, e);
 }
 
 /* A line of the ISA kind: the guest is told of its rising edge. */
@@ -365,8 +367,11 @@ void emul_close(struct emul *e)
 {
     irq_unregister(e->line);
     (void)hv_event_close(HV_SELF, e->line);
-    wait_event(&e->disk_idle, !e->disk_busy);
+    /* A long DMA request goes from the disk to the timer and back: neither starts the other again.
+     */
+    e->closing = true;
     timer_cancel(&e->again);
+    wait_event(&e->disk_idle, !e->disk_busy);
     if (e->setup.disk) {
         (void)hv_event_close(HV_SELF, e->setup.disk_irq);
         if (e->setup.disk->ops->region_unmap)

@@ -7,7 +7,7 @@
  * What it holds: every leaf, grant and pin is counted once; every RAM frame and every table is in
  * exactly one place; charges add up; a domain reaches its own RAM, its own shared pages, MMIO that
  * it holds and granted frames with the grant's rights, and nothing else; nothing in the kernel half
- * is both writable and executable.
+ * is both writable and executable. A leaf of 2 MiB names 512 frames of the domain's own RAM.
  */
 #include "audit.h"
 #include "grant.h"
@@ -101,14 +101,33 @@ static void check_frame_leaf(const struct space *s, uint64_t va, pte_t e) {
     }
 }
 
-static void check_leaf(const struct space *s, uint64_t va, pte_t e) {
+static void check_bits(const struct space *s, uint64_t va, pte_t e, pte_t never) {
     const pte_t must = PTE_PRESENT | PTE_USER;
-    const pte_t never = (pte_t)3 << 7; /* other memory types, global */
 
     if ((e & must) != must || (e & never) != 0)
         audit_error("leaf-bits", "domain %lu at %lx: %lx", s->domain->id, va, e);
     if (va >= HV_KERNEL_START && (e & PTE_WRITE) && !(e & PTE_NX))
         audit_error("write-exec", "domain %lu at %lx", s->domain->id, va);
+}
+
+/* Other memory types, global; of a large leaf also an address that is not aligned. */
+static void check_large(const struct space *s, uint64_t va, pte_t e) {
+    const uint64_t mfn = pte_frame(e);
+
+    check_bits(s, va, e, (pte_t)1 << 8 | (PTE_FRAME & (LEAF_SPAN - 1)));
+    if (!frame_valid(mfn + SUPERFRAME_PAGES - 1) || (e & PTE_KIND) != PTE_RAM) {
+        audit_error("leaf-bits", "domain %lu at %lx: %lx, 2 MiB", s->domain->id, va, e);
+        return;
+    }
+    frame_audit[mfn].large++;
+    for (uint64_t n = mfn; n < mfn + SUPERFRAME_PAGES; n++)
+        if (frame_table[n].state != FRAME_RAM || frame_table[n].owner != owner_of(s->domain))
+            audit_error("large-leaf", "domain %lu at %lx: frame %lx has state %u, owner %u",
+                        s->domain->id, va, n, frame_table[n].state, frame_table[n].owner);
+}
+
+static void check_leaf(const struct space *s, uint64_t va, pte_t e) {
+    check_bits(s, va, e, (pte_t)3 << 7);
     if ((e & PTE_KIND) != PTE_MMIO)
         check_frame_leaf(s, va, e);
     else if (!resource_holds_mmio(s->domain, pte_frame(e)) || !(e & PTE_UNCACHED))
@@ -129,6 +148,8 @@ static void walk(const struct space *s, mfn_t table, unsigned int level, uint64_
         live++;
         if (level == 1)
             check_leaf(s, va, entry[i]);
+        else if (level == 2 && is_large(entry[i]))
+            check_large(s, va, entry[i]);
         else if (frame_valid(pte_frame(entry[i])))
             walk(s, (mfn_t){ pte_frame(entry[i]) }, level - 1, va);
     }
@@ -306,15 +327,27 @@ static void check_domain(const struct domain *d) {
                     d->used, d->quarantined, used, quarantined);
 }
 
+static void check_superframe(uint64_t n, const struct superframe *s, const struct audit_count *c) {
+    if (s->maps != c->large)
+        audit_error("large-maps", "frame %lx says %d leaves of 2 MiB, has %d", n, s->maps,
+                    c->large);
+    if (s->free != c->free)
+        audit_error("free-list", "of 512 frames from %lx on %u are free, counted %u", n, c->free,
+                    s->free);
+}
+
 static void check_frames(void) {
     uint64_t free_frames = 0, limbo = 0;
 
     for (uint64_t n = 0; n < frame_table_count; n++) {
         free_frames += frame_table[n].state == FRAME_FREE;
+        if (frame_table[n].state == FRAME_FREE) frame_audit[n & ~(SUPERFRAME_PAGES - 1ul)].free++;
         limbo += frame_table[n].state == FRAME_LIMBO;
         check_counts(n, &frame_table[n], &frame_audit[n]);
         check_state(n, &frame_table[n], &frame_audit[n]);
     }
+    for (uint64_t n = 0; n < frame_table_count; n += SUPERFRAME_PAGES)
+        check_superframe(n, superframe_of(&frame_table[n]), &frame_audit[n]);
     if (free_frames != frame_free_count() || limbo != frame_limbo_count())
         audit_error("free-list", "%lu free and %lu in limbo, counted %lu and %lu",
                     frame_free_count(), frame_limbo_count(), free_frames, limbo);

@@ -24,7 +24,8 @@ static pte_t *kernel_leaf(void) {
     for (uint64_t va = HV_KERNEL_IMAGE; va != 0; va += PAGE_SIZE) {
         pte_t e = leaf_at(s, va);
 
-        if (e != 0 && (e & PTE_KIND) == PTE_RAM) return &leaf_table(s, va)[pte_index(va, 1)];
+        if (e != 0 && (e & PTE_KIND) == PTE_RAM && leaf_table(s, va) != NULL)
+            return &leaf_table(s, va)[pte_index(va, 1)];
     }
     panic("audit-plant: root maps nothing");
 }
@@ -47,6 +48,7 @@ static bool plant(const char *kind) {
 #define PLANT(name, error)                                                                         \
     if (strcmp(kind, name) == 0) return (error), true
     PLANT("maps", ram_frame()->maps++);
+    PLANT("large-maps", superframe_of(ram_frame())->maps++);
     PLANT("grant-count", ram_frame()->grants++);
     PLANT("pin-count", ram_frame()->pins++);
     PLANT("charge", root->used++);

@@ -90,14 +90,14 @@ def micro(_, build, log, extra):
     """The hypervisor's own operations: a guest that is root itself."""
     image = "tests/bench/micro.elf"
     return qemu.Machine(build, log, initrd=qemu.modules(f"{image} root", f"{image} second"),
-                        icount=True, timeout=120, extra=extra)
+                        icount=True, timeout=120 * qemu.PATIENCE, extra=extra)
 
 
 def bounds(_, build, log, extra):
     """Each hypercall at its bound: the guest test of that name, which also asserts the ceilings."""
     image = "tests/guest/bounds.elf"
     return qemu.Machine(build, log, initrd=qemu.modules(f"{image} root", f"{image} second"),
-                        icount=True, memory=512, timeout=120, extra=extra)
+                        icount=True, memory=512, timeout=120 * qemu.PATIENCE, extra=extra)
 
 
 def configuration(build, name, cmdline, *more):
@@ -127,10 +127,10 @@ def block(s, build, log, extra):
                          f"disk = {'vda' if real else 'rd0'} {s.options['way']} rw")
     modules = ["root.elf poweroff", "pvguest.elf", conf]
     if real:
-        return qemu.Machine(build, log, initrd=qemu.modules(*modules), timeout=240,
+        return qemu.Machine(build, log, initrd=qemu.modules(*modules), timeout=240 * qemu.PATIENCE,
                             drives=[qemu.drive(path)])
     return qemu.Machine(build, log, initrd=qemu.modules(*modules, f"bench/{s.name}.img ramdisk"),
-                        icount=True, timeout=240, extra=extra)
+                        icount=True, timeout=240 * qemu.PATIENCE, extra=extra)
 
 
 def native(s, build, log, extra):
@@ -140,19 +140,20 @@ def native(s, build, log, extra):
         # With sleep=off a wait for the disk would run the clock ahead to the driver's timeout.
         extra = [*extra, "-icount", "shift=0"]
     append = "role=blockbench " + s.options["cmdline"] + ("" if s.layers else " medium=disk")
-    return qemu.Machine(build, log, kernel="native.elf", append=append, kind="pc", timeout=240,
+    return qemu.Machine(build, log, kernel="native.elf", append=append, kind="pc", timeout=240 * qemu.PATIENCE,
                         drives=[qemu.ide_drive(path)], extra=extra)
 
 
 def console(s, build, log, extra):
     conf = configuration(build, s.name, "role=consolebench " + s.options["cmdline"], *s.options["conf"])
     modules = ["root.elf poweroff", "pvguest.elf", conf]
-    return qemu.Machine(build, log, initrd=qemu.modules(*modules), icount=True, timeout=120, extra=extra)
+    return qemu.Machine(build, log, initrd=qemu.modules(*modules), icount=True, timeout=120 * qemu.PATIENCE,
+                        extra=extra)
 
 
 def native_console(s, build, log, extra):
     return qemu.Machine(build, log, kernel="native.elf", append="role=consolebench " + s.options["cmdline"],
-                        kind="pc", timeout=120, icount=True, extra=extra)
+                        kind="pc", timeout=120 * qemu.PATIENCE, icount=True, extra=extra)
 
 
 # --- the list -----------------------------------------------------------------------------------

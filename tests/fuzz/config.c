@@ -3,6 +3,7 @@
  * The configuration parser: the input is the file. Whatever is accepted keeps the promises of
  * config.h; whatever is refused is refused in one terminated line.
  *
+ * inputs: 2000000
  * sources: pvguest/root/config.c
  */
 #include "fuzz.h"

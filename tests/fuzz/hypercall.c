@@ -8,6 +8,7 @@
  * domain, a buffer, an earlier result, a number at the edge. Calls that leave the hypervisor by
  * another way than returning (block, shutdown, return_to_user) are left to guests.
  *
+ * inputs: 30000
  * sources: tests/unit/host_cpu.c tests/unit/host_core.c tests/audit/audit.c
  * sources: tests/audit/audit_plant.c
  * sources: hyp/core/*.c hyp/hc/*.c hyp/lib/lock.c

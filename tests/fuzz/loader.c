@@ -3,6 +3,7 @@
  * The two readers of guest images: the hypervisor's, for root, and the library's, for builders. The
  * input is the file; what a reader accepts must be safe to copy and map without looking again.
  *
+ * inputs: 3000000
  * sources: hyp/core/loader.c libhypercall/src/elf.c
  */
 #include "fuzz.h"

@@ -4,6 +4,7 @@
  * instruction's bytes and the guest's registers. Every run makes progress, stays in its page or is
  * one element that does not, and the whole transfer is as long as RCX says.
  *
+ * inputs: 3000000
  * sources: hyp/core/portdecode.c
  */
 #include "fuzz.h"

@@ -4,6 +4,7 @@
  * ring, at any moment: the input is what both do. Nothing outside the rings is touched (they have
  * their exact size under ASan), the counts keep their invariants, and a broken ring stays broken.
  *
+ * inputs: 600000
  * sources: libhypercall/src/ring.c tests/unit/host_guard.c
  */
 #include "fuzz.h"

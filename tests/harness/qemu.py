@@ -5,6 +5,8 @@ A Machine owns its process: it is ended through the process object, never by nam
 when its time is up. The console log is complete once wait() has returned.
 """
 
+import contextlib
+import fcntl
 import os
 import re
 import subprocess
@@ -12,6 +14,9 @@ import threading
 import time
 
 QEMU = "qemu-system-x86_64"
+# The limits that tests state are for the machine where they were written. A limit is there to end what
+# hangs: on a slower or busier machine each of them is as many times as long.
+PATIENCE = float(os.environ.get("PATIENCE", 10))
 CPU = "max,family=25,model=1"
 
 # hyp writes 0x10 + reason to the exit device when root shuts down, 0x3f when it panics; QEMU turns
@@ -119,6 +124,9 @@ class Machine:
         self.process = subprocess.Popen(
             self.command, cwd=self.build, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             stdin=subprocess.PIPE if self.talk else subprocess.DEVNULL)
+        # hyp gives a serial line up that takes nothing for long, as when we are slow to read.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self.process.stdout, fcntl.F_SETPIPE_SZ, 1 << 20)
         self.errors = b""
         self.threads = [threading.Thread(target=self._console, daemon=True),
                         threading.Thread(target=self._complaints, daemon=True)]

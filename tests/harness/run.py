@@ -31,7 +31,7 @@ SKIPPED = 77  # exit status of a lint that cannot run, with the reason as its la
 class Test:
     """One test: run() returns (result, reason)."""
 
-    timeout = 60.0
+    timeout = 60.0 * qemu.PATIENCE
 
     def __init__(self, name, title, build):
         self.name = name
@@ -46,15 +46,16 @@ class Test:
 class Program(Test):
     """A unit test or a lint: a program of the host whose exit status tells."""
 
-    def __init__(self, name, title, build, command, timeout=120.0):
+    def __init__(self, name, title, build, command):
         super().__init__(name, title, build)
         self.command = command
-        self.timeout = timeout
+        self.timeout = 120.0 * qemu.PATIENCE
 
     def run(self):
         os.makedirs(os.path.dirname(self.log), exist_ok=True)
         # Check's own limit of 4 s is for an idle machine; the runner has one for all of them.
-        env = dict(os.environ, BUILD=self.build, CK_DEFAULT_TIMEOUT=str(int(self.timeout)))
+        env = dict(os.environ, BUILD=self.build, CK_DEFAULT_TIMEOUT=str(int(self.timeout)),
+                   CK_TIMEOUT_MULTIPLIER=str(int(qemu.PATIENCE)))
         with open(self.log, "w+b") as log:
             try:
                 done = subprocess.run(self.command, cwd=TOP, env=env, stdin=subprocess.DEVNULL,
@@ -80,9 +81,14 @@ class Guest(Test):
 
     Its head comment may ask for more in lines ` * qemu: KEY=VALUE ...`: memory (MiB), timeout (s),
     drive (bytes of a fresh zeroed virtio disk, K and M understood), append (options of hyp), root
-    and second (command lines of the two modules), icount=1, smp (processors; `make test SMP=N` gives
+    and second (command lines of the two modules), icount, smp (processors; `make test SMP=N` gives
     N to those that ask for none). `make test T=… ARGUMENTS=…` gives root more
     arguments.
+
+    Time is the count of instructions, so that a test comes out on any machine as it does on the
+    author's. With several processors, and with REALTIME=1 in the environment, it is the host's, in
+    which every run is another: a test must pass so too, unless it says icount=1 because what it asserts are times. icount=0
+    is for one that needs the host's time.
     """
 
     keys = {"memory", "timeout", "drive", "append", "root", "second", "icount", "smp"}
@@ -95,7 +101,10 @@ class Guest(Test):
         self.debug = debug
         words = " ".join(re.findall(r"^ \* qemu: (.*)$", source, re.M))
         self.options = dict(w.partition("=")[::2] for w in shlex.split(words))
-        self.timeout = float(self.options.get("timeout", 20))
+        self.timeout = float(self.options.get("timeout", 20)) * qemu.PATIENCE
+        self.cpus = int(self.options.get("smp") or os.environ.get("SMP") or 1)
+        realtime = os.environ.get("REALTIME") == "1" or self.cpus > 1
+        self.icount = self.options.get("icount", "0" if realtime else "1") == "1"
 
     def run(self):
         unknown = set(self.options) - self.keys
@@ -114,8 +123,7 @@ class Guest(Test):
         with qemu.Machine(self.build, self.log, initrd=initrd, drives=drives,
                           append=self.options.get("append", ""), timeout=self.timeout,
                           memory=int(self.options.get("memory", 256)),
-                          cpus=int(self.options.get("smp") or os.environ.get("SMP") or 1),
-                          icount=self.options.get("icount") == "1") as machine:
+                          cpus=self.cpus, icount=self.icount) as machine:
             end = machine.wait()
         return self.judge(machine, end)
 

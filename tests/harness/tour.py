@@ -95,7 +95,7 @@ def machine(build, log, folder, scenario):
     modules = qemu.modules("root.elf poweroff", "pvguest.elf",
                            f"{conf.removeprefix(here)} paravane.conf")
     return qemu.Machine(
-        build, log, initrd=modules, timeout=120, drives=[slow_disk("disk0"), slow_disk("disk1")],
+        build, log, initrd=modules, timeout=120 * qemu.PATIENCE, drives=[slow_disk("disk0"), slow_disk("disk1")],
         extra=["-d", "exec,cpu,nochain", "-D", os.path.join(folder, "trace"),
                "-dfilter", ",".join(f"{a:#x}+1" for a in addresses)])
 

@@ -23,7 +23,8 @@ from collections import namedtuple
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIELDS = "defect file test".split()
 MARKS = ("  ", "- ", "+ ", "-", "+", "")
-FUNCTION = re.compile(r"^(?!struct|union|enum|extern)\w[^\n;={]*?(\w+)\([^;={]*\)(?:\n| )\{", re.M)
+FUNCTION = re.compile(r"^(?!struct|union|enum|extern)(?:\w[^\n;={]*?\b)?(?!__attribute__)(\w+)"
+                      r"\([^;={]*\)(?:\n| )\{", re.M)
 LABEL = re.compile(r"^([a-z]\w+):", re.M)
 
 Mutant = namedtuple("Mutant", "name defect file tests old new")

@@ -22,7 +22,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(TOP, "tests", "mutants"))
 import catalogue  # noqa: E402
 
-SECONDS = 900
+SECONDS = 7200
 DEPTH = 1000000
 LIFECYCLE = os.path.join(HERE, "lifecycle.c")
 # How many operations, and how many frames are free at the start: plenty, and so few that calls run

@@ -77,6 +77,7 @@ def test_commands(system):
     system.check(re.search(r"^domain 2 vCPU 0, kernel mode, .*\n(.*\n)* +rip is <", regs), f"registers: {regs}")
     # Three were asked for; another may be made before the recording ends.
     system.check(len(re.findall(r"^\d tsc \d+ \w+\(.*\) = 0 <", calls, re.M)) >= 3, f"the three calls: {calls}")
+    system.check("#DE" not in regs, f"nobody divided by zero: {regs}")
     for word in (r"switch\(to=2, vcpu=0\)", r"timer\(deadline=\d+\.\d{9}, waiting=\d\)", r"irq\(vector=\d+\)"):
         system.check(re.search(rf"^\d+ tsc \d+ cpu 0 \S+ {word}$", trace, re.M), f"{word} in the trace: {trace}")
     system.check(re.search(r"^domain 2 grant 0x\w+: gfn 0x\w+ \+\d+ rw- to domain 0, window 0x\w+ of domain 0$",

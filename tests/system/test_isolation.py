@@ -54,7 +54,7 @@ def test_hostile_front_end(system):
     drives, _ = conf.drives(system, image)
     text = conf.domain("x", "hostile", disks=("vda split",)) + conf.READER
     with system.boot_demo(text, root="poweroff=all", drives=drives, timeout=55.0) as machine:
-        machine.expect(r"\[x\] HOSTILE ok", timeout=50)
+        machine.expect(r"\[x\] HOSTILE ok")
         end = machine.wait()
     found = conf.results(machine.text)
     system.check(found["split"]["sha256"] == system.sha256(image), "the other guest reads its disk")

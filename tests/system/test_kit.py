@@ -13,6 +13,8 @@ import termios
 import time
 import zlib
 
+import qemu
+
 COMPILERS = {"gcc": ("gcc", "g++"), "clang": ("clang", "clang++")}
 # Writes a pattern into sector 1 and reads it back.
 WRITER = r"""
@@ -36,6 +38,8 @@ uint32_t guest_main(void)
 }
 """
 BOXES = r"(boxes: \w+: reason 0, 32 served, \d refused, \d broken\n){4}boxes: all front ends served, none believed\n"
+# Of a boot, shorter than that of Kit.run.
+LIMIT = ("--timeout", str(40 * qemu.PATIENCE))
 PATTERN = bytes(i * 3 & 255 for i in range(512))
 
 
@@ -81,7 +85,7 @@ class Kit:
 
     def run(self, *command, where=None, text=None, timeout=60):
         done = subprocess.run(command, cwd=where or self.work, env=self.env, input=text or "", text=True,
-                              capture_output=True, timeout=timeout, check=False)
+                              capture_output=True, timeout=timeout * qemu.PATIENCE, check=False)
         with open(self.system.log, "a", encoding="utf-8") as log:
             log.write(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}-> {done.returncode}\n")
         return done
@@ -102,7 +106,7 @@ class Kit:
 
     def boot(self, *words, text=None, status=0, said="", error=""):
         """paravane-run; `said` is a pattern of all that it prints, `error` of the line of an error."""
-        done = self.run("paravane-run", *words, "--timeout", "40", text=text)
+        done = self.run("paravane-run", *words, *LIMIT, text=text)
         check = self.system.check
         check(done.returncode == status, f"{words}: status {status}, not {done.returncode}: {done.stderr}")
         check(re.fullmatch(said, done.stdout) if said is not None else True,
@@ -234,7 +238,7 @@ def test_refusals(system):
             if words[0] == "--disk" and words[1] == "note.elf":
                 kit.write("note.elf", good[:1000])
             if words[0] == "--":
-                words = ("--timeout", "40", *words)
+                words = (*LIMIT, *words)
                 done = kit.run("paravane-run", "hello/hello.elf", *words)
                 system.check(done.returncode == 125 and re.fullmatch(f"paravane-run: {why}\n", done.stderr),
                              f"{why!r}, not {done.returncode}: {done.stderr!r}")
@@ -291,7 +295,7 @@ def on_terminal(kit, *words):
     return done, ours, theirs
 
 
-def wait_for(ours, text, seconds=30):
+def wait_for(ours, text, seconds=30 * qemu.PATIENCE):
     """What the terminal shows, up to text or to the end of the time."""
     shown, end = b"", time.monotonic() + seconds
     while text not in shown and time.monotonic() < end:
@@ -307,7 +311,7 @@ def test_terminal(system):
     with Kit(system).install() as kit:
         kit.make("echo")
         for last, status in ((b"\x04", 0), (b"\x03", 130)):
-            process, ours, theirs = on_terminal(kit, "echo/echo.elf", "--timeout", "40")
+            process, ours, theirs = on_terminal(kit, "echo/echo.elf", *LIMIT)
             before = termios.tcgetattr(theirs)
             shown = wait_for(ours, b"ends")
             os.write(ours, b"hullo\x7f\x7f\x7fello\r")
@@ -315,7 +319,7 @@ def test_terminal(system):
             system.check(b"1: huello\r\n" in shown, f"the guest answers: {shown}")
             os.write(ours, last)
             try:
-                process.wait(20)
+                process.wait(20 * qemu.PATIENCE)
             finally:
                 process.kill()
                 process.wait()
@@ -339,13 +343,13 @@ def test_signal(system):
     with Kit(system).install() as kit:
         kit.make("echo")
         kit.env["TMPDIR"] = kit.write("tmp/keep", "")[:-len("/keep")]
-        process = subprocess.Popen(["paravane-run", "echo/echo.elf", "--timeout", "40"], cwd=kit.work,
+        process = subprocess.Popen(["paravane-run", "echo/echo.elf", *LIMIT], cwd=kit.work,
                                    env=kit.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    start_new_session=True)
         shown = wait_for(process.stdout.fileno(), b"ends")
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(20 * qemu.PATIENCE)
             left = anybody(process.pid)
         finally:
             process.kill()
@@ -431,7 +435,7 @@ def test_newcomer(system):
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
         done = subprocess.run(["bash", path], stdin=subprocess.DEVNULL, env=env, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, check=False)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600 * qemu.PATIENCE, check=False)
         with open(system.log, "w", encoding="utf-8") as log:
             log.write(text + done.stdout)
     outputs = re.split(r"^=== \d+ (\d+)\n", done.stdout, flags=re.M)

@@ -33,6 +33,10 @@ def test_refuses_wrong_words(system):
     env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     for words, message in ((("example", "E=nosuch"), "there is no example 'nosuch', only: blockread"),
                            (("fuzz-host", "F=nosuch"), "there is no fuzzer 'nosuch', only: config"),
+                           (("fuzz", "N=abc"), "N is a number, not 'abc'"),
+                           (("fuzz", "SEED=-1"), "SEED is a number, not '-1'"),
+                           (("fuzz-host", "SECONDS=1m"), "SECONDS is a number, not '1m'"),
+                           (("fuzz-host", "SAME=yes"), "SAME is 0 or 1, not 'yes'"),
                            (("run", "UEFI=yes"), "UEFI is 0 or 1, not 'yes'"),
                            (("lint", "T=nosuch"), "no test here is named lint/nosuch"),
                            (("install", "PREFIX="), "PREFIX is the whole path of a folder"),

@@ -22,7 +22,7 @@ def difference(wanted, found):
 def follow(system, scenario):
     wanted = tour.names(tour.read_trace(os.path.join(system.top, f"docs/tour/{scenario}.trace")))
     # The disk answers when the host does, so not every read goes the same way.
-    for attempt in range(3):
+    for attempt in range(8):
         found = tour.record(system.build, system.log, system.path(str(attempt)), scenario)
         if wanted in map(tour.names, found):
             break

@@ -77,7 +77,7 @@ def test_strace(system):
         calls = re.findall(TIME + r"a (\w+)\((.*)\) = (\S+)$", text, re.M)
         system.check(len(calls) == 300, f"300 calls, not {len(calls)}: {text}")
         system.check({"event_send", "block"} & {name for name, _, _ in calls}, f"known calls: {calls[:9]}")
-        machine.expect(r"\[a\] DISKBENCH ok", timeout=50)
+        machine.expect(r"\[a\] DISKBENCH ok")
         machine.expect(r"root: a ended well")
         command(machine, "strace a 5", r"^a: no more calls, it has ended \(shutdown\)")
         quiet = section(machine, "pause c\rstrace c 1")

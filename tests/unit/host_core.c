@@ -85,15 +85,20 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
 {
     mfn_t self = frame_alloc(d, FRAME_META);
     mfn_t page = mfn_is_none(self) ? MFN_NONE : frame_alloc(d, FRAME_SHARED);
+    mfn_t xsave = mfn_is_none(page) ? MFN_NONE : frame_alloc(d, FRAME_META);
     struct vcpu *v;
 
-    if (mfn_is_none(page)) {
+    if (mfn_is_none(xsave)) {
+        if (!mfn_is_none(page)) {
+            frame_free(d, page);
+        }
         if (!mfn_is_none(self)) {
             frame_free(d, self);
         }
         return NULL;
     }
     v = frame_va(self);
+    v->xsave = frame_va(xsave);
     v->domain = d;
     v->id = id;
     v->cpu = &host_cpu0;
@@ -121,6 +126,7 @@ void vcpu_destroy(struct vcpu *v)
     if (v == host_cpu0.vcpu) {
         abort();
     }
+    frame_free(d, frame_mfn_of(v->xsave));
     frame_free(d, v->page_mfn);
     frame_free(d, frame_mfn_of(v));
 }

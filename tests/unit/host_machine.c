@@ -222,14 +222,17 @@ void machine_audit(void)
 
 static int fill_domain(struct domain *d, uint64_t ram_pages, uint64_t window_pages)
 {
-    struct vcpu *v = calloc(1, sizeof(*v));
+    struct vcpu *v = frame_meta(d);
     int error = p2m_create(d, ram_pages, window_pages);
 
+    if (v == NULL) {
+        return -HV_ENOMEM;
+    }
     v->domain = d;
     v->cpu = &cpu0;
     v->page_mfn = MFN_NONE;
     d->vcpu[0] = v;
-    d->nr_vcpus = 1;
+    d->nr_vcpus = d->vcpus_up = 1;
     if (error == 0) {
         error = space_init_domain(d);
     }
@@ -292,7 +295,11 @@ unsigned int machine_kill(struct domain *d)
     }
     if (v != NULL && !mfn_is_none(v->page_mfn)) {
         frame_free(d, v->page_mfn);
-        v->page_mfn = MFN_NONE;
+    }
+    if (v != NULL) {
+        frame_free(d, frame_mfn_of(v));
+        d->vcpu[0] = NULL;
+        d->vcpus_up = 0;
     }
     while (p2m_destroy_step(d)) {
         steps++;
@@ -311,7 +318,6 @@ void machine_bury(struct domain *d)
         abort();
     }
     domains[d->id % DOMAINS_MAX] = NULL;
-    free(d->vcpu[0]);
     free(d);
 }
 

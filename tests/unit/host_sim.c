@@ -148,10 +148,12 @@ static void give_up_thread(void)
     swapcontext(&me->context, &loop);
 }
 
-void epoch_idle(void)
+void epoch_idle(struct cpu *c)
 {
     uint64_t since = sim_now;
 
+    if (c != &me->cpu)
+        panic("idle on another pCPU");
     me->idle = true;
     me->done = NEVER;
     give_up_thread();

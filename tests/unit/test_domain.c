@@ -6,7 +6,7 @@
  * sources: tests/unit/host_cpu.c tests/unit/host_core.c tests/audit/audit.c
  * sources: tests/audit/audit_plant.c
  * sources: hyp/core/console.c hyp/core/counter.c hyp/core/dma.c hyp/core/domain.c hyp/core/epoch.c
- * sources: hyp/core/domain_vcpu.c hyp/core/event.c hyp/core/event_poll.c
+ * sources: hyp/core/domain_vcpu.c hyp/core/event.c hyp/core/poll.c
  * sources: hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
  * sources: hyp/core/ioemul.c hyp/core/p2m.c hyp/core/portdecode.c hyp/core/resource.c
  * sources: hyp/core/sched.c hyp/core/space.c hyp/core/space_leaf.c
@@ -232,6 +232,33 @@ START_TEST(test_creation_fails_at_every_point)
     }
     ck_assert_uint_gt(quota, 20);
     ck_assert_uint_lt(quota, QUOTA);
+    ck_assert_int_eq(host_destroy(root->first_child), 0);
+    check_all_back();
+}
+END_TEST
+
+/* The machine's frames end at every point of a creation that the quotas allow. */
+START_TEST(test_creation_without_frames)
+{
+    static mfn_t taken[FRAMES];
+    uint64_t left = 0, n = 0;
+    int64_t r = -HV_ENOMEM;
+
+    start();
+    for (; r < 0; left++) {
+        while (frame_free_count() > left) {
+            taken[n++] = frame_alloc(NULL, FRAME_META);
+        }
+        r = host_child(root, QUOTA);
+        while (n > 0) {
+            frame_free(NULL, taken[--n]);
+        }
+        must(r >= 0 || r == -HV_ENOMEM);
+        if (r < 0) {
+            check_all_back();
+        }
+    }
+    ck_assert_uint_eq(root->first_child->used, left - 1);
     ck_assert_int_eq(host_destroy(root->first_child), 0);
     check_all_back();
 }
@@ -639,6 +666,7 @@ int main(void)
     tcase_add_test(tc, test_privilege);
     tcase_add_test(tc, test_quota_comes_from_the_creator);
     tcase_add_test(tc, test_creation_fails_at_every_point);
+    tcase_add_test(tc, test_creation_without_frames);
     tcase_add_test(tc, test_states);
     tcase_add_test(tc, test_timers_of_who_does_not_run);
     tcase_add_test(tc, test_no_memory_left);

@@ -6,7 +6,7 @@
  * sources: tests/unit/host_cpu.c tests/unit/host_core.c tests/audit/audit.c
  * sources: tests/audit/audit_plant.c
  * sources: hyp/core/console.c hyp/core/counter.c hyp/core/dma.c hyp/core/domain.c hyp/core/epoch.c
- * sources: hyp/core/domain_vcpu.c hyp/core/event.c hyp/core/event_poll.c
+ * sources: hyp/core/domain_vcpu.c hyp/core/event.c hyp/core/poll.c
  * sources: hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
  * sources: hyp/core/ioemul.c hyp/core/p2m.c hyp/core/portdecode.c hyp/core/resource.c
  * sources: hyp/core/sched.c hyp/core/space.c hyp/core/space_leaf.c
@@ -220,7 +220,7 @@ START_TEST(test_numbers_out_of_range)
         ck_assert_int_eq(event_unmask(a, bad[i]), -HV_EINVAL);
         ck_assert_int_eq(event_set_vcpu(a, bad[i], 0), -HV_EINVAL);
         ck_assert_int_eq(event_set_priority(a, bad[i], 0), -HV_EINVAL);
-        ck_assert(event_port(a, bad[i]) == NULL);
+        ck_assert_ptr_null(event_port(a, bad[i]));
         ck_assert_int_eq(event_status(a, bad[i], &s),
                          bad[i] > 0 && bad[i] < HV_MAX_PORTS ? 0 : -HV_EINVAL);
     }

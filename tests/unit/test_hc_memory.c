@@ -7,7 +7,7 @@
  * sources: tests/unit/host_cpu.c tests/unit/host_core.c tests/audit/audit.c
  * sources: tests/audit/audit_plant.c
  * sources: hyp/core/console.c hyp/core/counter.c hyp/core/dma.c hyp/core/domain.c hyp/core/epoch.c
- * sources: hyp/core/domain_vcpu.c hyp/core/event.c hyp/core/event_poll.c
+ * sources: hyp/core/domain_vcpu.c hyp/core/event.c hyp/core/poll.c
  * sources: hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
  * sources: hyp/core/ioemul.c hyp/core/p2m.c hyp/core/portdecode.c hyp/core/resource.c
  * sources: hyp/core/sched.c hyp/core/space.c hyp/core/space_table.c
@@ -123,6 +123,29 @@ START_TEST(test_without_the_right)
     ck_assert_int_eq(hc_dma_map(DEVICE + 1, 3, 1, BUFFER), -HV_EPERM);
     ck_assert_int_eq(hc_dma_unmap(DEVICE + 1, 0x1000, 1), -HV_EPERM);
     ck_assert_uint_eq(stranger->used, used);
+    host_audit();
+}
+END_TEST
+
+/* A batch may lie at any address in its page. */
+START_TEST(test_batches_at_any_address)
+{
+    const struct hv_map_run mapped[2] = { { 0x1000, 3, 1, R }, { 0x5000, 4, 2, R } };
+    const struct hv_map_run none[2] = { { 0x1000, 0, 1, 0 }, { 0x5000, 0, 2, 0 } };
+    const struct hv_map_run less[2] = { { 0x1000, 0, 1, R }, { 0x5000, 0, 2, R } };
+    uint64_t s = (uint64_t)hc_space_create(HV_SELF);
+
+    for (unsigned offset = 0; offset < 16; offset++) {
+        char *at = (char *)buffer() + offset;
+
+        memcpy(at, mapped, sizeof mapped);
+        ck_assert_int_eq(hc_map(HV_SELF, s, BUFFER + offset, 2), 3);
+        ck_assert_int_eq(hc_map(HV_SELF, s, BUFFER + offset, 1), 1); /* the leaf is known */
+        memcpy(at, less, sizeof less);
+        ck_assert_int_eq(hc_protect(HV_SELF, s, BUFFER + offset, 2), 3);
+        memcpy(at, none, sizeof none);
+        ck_assert_int_eq(hc_unmap(HV_SELF, s, BUFFER + offset, 2), 3);
+    }
     host_audit();
 }
 END_TEST
@@ -411,6 +434,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_loop_test(tc, test_without_the_right, 0, 6);
+    tcase_add_test(tc, test_batches_at_any_address);
     tcase_add_test(tc, test_spaces);
     tcase_add_loop_test(tc, test_map_batches, 0, 2);
     tcase_add_test(tc, test_protect);

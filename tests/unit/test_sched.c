@@ -340,6 +340,41 @@ START_TEST(test_a_slice_keeps_its_end)
 }
 END_TEST
 
+/* Whoever was picked runs for 50 us before a sleeper that is far behind takes it off, and then at
+ * once: the hardware is armed for it. */
+START_TEST(test_time_of_its_own)
+{
+    uint64_t picked;
+
+    start();
+    add(0, 256, 0, 0);
+    add(1, 256, 0, 0);
+    add(2, 256, 0, 0);
+    sched_sleep(&guest[1].v, VCPU_BLOCKED);
+    sched_sleep(&guest[2].v, VCPU_BLOCKED);
+    leave();
+    must(host_cpu0.vcpu == &guest[0].v);
+    host_advance(host_now + 20u * MS); /* guest 1 is behind from here on */
+    sched_sleep(&guest[0].v, VCPU_BLOCKED);
+    sched_wake(&guest[2].v, VCPU_BLOCKED);
+    leave();
+    must(host_cpu0.vcpu == &guest[2].v);
+    sched_wake(&guest[0].v, VCPU_BLOCKED);
+    sched_sleep(&guest[2].v, VCPU_BLOCKED);
+    leave();
+    must(host_cpu0.vcpu == &guest[0].v);
+    picked = host_now;
+    host_advance(picked + MS / 100);
+    sched_wake(&guest[1].v, VCPU_BLOCKED);
+    must((host_cpu0.work & CPU_WORK_RESCHED) == 0);
+    must(host_armed == picked + MS / 20);
+    host_advance(picked + MS / 20);
+    must(host_cpu0.work & CPU_WORK_RESCHED);
+    leave();
+    must(host_cpu0.vcpu == &guest[1].v);
+}
+END_TEST
+
 START_TEST(test_pause_and_block_are_independent)
 {
     struct vcpu *v = &guest[1].v;
@@ -493,6 +528,7 @@ int main(void)
     tcase_add_test(tc, test_yield_lets_the_others_run);
     tcase_add_test(tc, test_pass_from_behind);
     tcase_add_test(tc, test_a_slice_keeps_its_end);
+    tcase_add_test(tc, test_time_of_its_own);
     tcase_add_test(tc, test_pause_and_block_are_independent);
     tcase_add_test(tc, test_random_loads);
     tcase_add_test(tc, test_timers_fire_in_order);

@@ -7,9 +7,10 @@
  * sources: tests/unit/host_cpu.c tests/unit/host_core.c tests/audit/audit.c
  * sources: tests/audit/audit_plant.c
  * sources: hyp/core/console.c hyp/core/counter.c hyp/core/dma.c hyp/core/domain.c hyp/core/epoch.c
- * sources: hyp/core/domain_vcpu.c hyp/core/event.c hyp/core/event_poll.c
+ * sources: hyp/core/domain_vcpu.c hyp/core/event.c
  * sources: hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
- * sources: hyp/core/ioemul.c hyp/core/p2m.c hyp/core/portdecode.c hyp/core/resource.c
+ * sources: hyp/core/ioemul.c hyp/core/p2m.c hyp/core/poll.c hyp/core/portdecode.c
+ * sources: hyp/core/resource.c
  * sources: hyp/core/sched.c hyp/core/space.c hyp/core/space_leaf.c
  * sources: hyp/core/space_table.c hyp/core/timer.c hyp/core/trace.c hyp/lib/lock.c
  */
@@ -21,6 +22,8 @@
 
 #include "event.h"
 #include "sched.h"
+#include "space.h"
+#include "vcpu.h"
 
 #define CHANNELS 100u
 #define PERIOD   10000u /* of the default rate */
@@ -409,6 +412,98 @@ START_TEST(test_poll_for_a_throttled_port)
 }
 END_TEST
 
+/* A second vCPU of the receiver, as several processors will have. */
+static struct vcpu *second(void)
+{
+    struct vcpu *v = vcpu_create(b, 1);
+
+    must(v != NULL);
+    b->vcpu[1] = v;
+    b->nr_vcpus = 2;
+    space_load(v, b->spaces[0]);
+    sched_add(v);
+    return v;
+}
+
+static bool has_pending(const struct vcpu *v, int64_t port)
+{
+    return v->page->pending[0][port / 64] >> port % 64 & 1;
+}
+
+START_TEST(test_a_port_moves_during_a_poll)
+{
+    uint32_t p = 0, q = 0;
+    struct vcpu *v = NULL;
+
+    start();
+    p = (uint32_t)to[0], q = (uint32_t)to[1];
+    v = second();
+    b->vcpu[0]->page->masked = 1;
+    ck_assert(poll(p, q));
+    must(event_set_vcpu(b, p, 0) == 0);
+    ck_assert_msg(polling(), "it stays where it is");
+    must(event_set_vcpu(b, p, 1) == 0);
+    ck_assert_msg(!polling(), "nobody would wake it");
+    ck_assert(!poll(p, q) && !poll(q, p));
+
+    /* The other one waits for it. The first one's next poll forgets its last ports, but not this.
+     */
+    ck_assert(event_poll(v, &p, 1));
+    sched_sleep(v, VCPU_POLLING);
+    ck_assert(poll(q, q));
+    must(event_send(a->vcpu[0], (uint64_t)from[0]) == 0);
+    ck_assert((v->wait & VCPU_POLLING) == 0 && polling());
+    ck_assert(has_pending(v, to[0]) && !has_pending(b->vcpu[0], to[0]));
+
+    /* It moves, or is closed, between the look at the ports and the sleep. */
+    ck_assert(event_poll(b->vcpu[0], &q, 1) && !event_polled(b->vcpu[0]));
+    must(event_set_vcpu(b, q, 1) == 0);
+    ck_assert(event_polled(b->vcpu[0]));
+    ck_assert(event_poll(v, &q, 1) && !event_polled(v));
+    must(event_close(b, q) == 0);
+    ck_assert(event_polled(v));
+    host_audit();
+}
+END_TEST
+
+START_TEST(test_what_is_pending_moves_too)
+{
+    struct vcpu *v = NULL;
+
+    start();
+    v = second();
+    must(event_send(a->vcpu[0], (uint64_t)from[2]) == 0);
+    ck_assert(has_pending(b->vcpu[0], to[2]));
+    must(event_set_vcpu(b, (uint64_t)to[2], 1) == 0);
+    ck_assert(!has_pending(b->vcpu[0], to[2]) && has_pending(v, to[2]));
+    ck_assert(event_pending(v));
+    must(event_set_vcpu(b, (uint64_t)to[3], 1) == 0);
+    ck_assert_msg(!has_pending(v, to[3]), "it was not");
+    must(event_close(b, (uint64_t)to[2]) == 0);
+    ck_assert(!has_pending(v, to[2]));
+}
+END_TEST
+
+/* What a sender on another processor finds that has read the port just before it was closed, and
+ * all others with it; and a timer that had fired then. */
+START_TEST(test_the_table_goes_under_a_send)
+{
+    struct port_table *table = NULL;
+
+    start();
+    set(0, 1000, 1);
+    exhaust(0, 1);
+    table = b->ports;
+    b->ports = NULL;
+    ck_assert_int_eq(event_send(a->vcpu[0], (uint64_t)from[0]), 0);
+    event_release(b, host_now + 10000000);
+    b->ports = table;
+    ck_assert_uint_eq(status(0).throttled, 2);
+    host_advance(host_now + 1000000);
+    ck_assert_msg(arrived(0), "what had waited before still does");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tokens");
@@ -428,6 +523,9 @@ int main(void)
     tcase_add_test(tc, test_against_a_model);
     tcase_add_test(tc, test_ports_of_a_poll);
     tcase_add_test(tc, test_poll_for_a_throttled_port);
+    tcase_add_test(tc, test_a_port_moves_during_a_poll);
+    tcase_add_test(tc, test_what_is_pending_moves_too);
+    tcase_add_test(tc, test_the_table_goes_under_a_send);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -84,10 +84,8 @@ static void parse_isa_override(const struct sdt *madt, uint32_t at) {
 
 static void parse_ioapic(const struct sdt *madt, uint32_t at) {
     if (platform.ioapic_count == PLATFORM_IOAPICS_MAX) return;
-    platform.ioapics[platform.ioapic_count++] = (struct platform_ioapic){
-        .base = field(madt, at + 4, 4),
-        .gsi_base = (uint32_t)field(madt, at + 8, 4),
-    };
+    platform.ioapics[platform.ioapic_count++] =
+        (struct platform_ioapic){ field(madt, at + 4, 4), (uint32_t)field(madt, at + 8, 4) };
 }
 
 /* A processor's LAPIC; flag bit 0: enabled. */

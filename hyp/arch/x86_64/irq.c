@@ -52,10 +52,8 @@ void irq_dispatch(unsigned int vector) {
 }
 
 struct msi_message irq_msi_message(int vector, uint32_t cpu) {
-    return (struct msi_message){
-        .address = UINT64_C(0xfee00000) | (uint64_t)cpus[cpu]->apic_id << 12,
-        .data = (uint32_t)vector,
-    };
+    return (struct msi_message){ 0xfee00000ul | (uint64_t)cpus[cpu]->apic_id << 12,
+                                 (uint32_t)vector, 0 };
 }
 
 void arch_idle(void) { irq_enable_and_halt(); }

@@ -13,7 +13,6 @@
 #include "bug.h"
 #include "machine.h"
 
-#define PTE_LARGE  ((pte_t)1 << 7)
 #define PTE_GLOBAL ((pte_t)1 << 8)
 #define LARGE_SIZE UINT64_C(0x200000)
 

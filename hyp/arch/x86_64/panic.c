@@ -79,13 +79,12 @@ static _Noreturn void fatal_trap(const struct regs *regs) {
 
     if (regs->vector == VECTOR_DF && paging_in_guard(cr2))
         panic_regs(regs, "stack overflow: %s after a fault on guard page %lx", name, cr2);
-    if (regs->vector == VECTOR_PF) {
+    if (regs->vector == VECTOR_PF)
         panic_regs(regs, "%s in hyp: %s %lx, error %lx", name,
                    regs->error & 16  ? "executing"
                    : regs->error & 2 ? "writing"
                                      : "reading",
                    cr2, regs->error);
-    }
     panic_regs(regs, "%s in hyp: vector %lu, error %lx", name, regs->vector, regs->error);
 }
 

@@ -175,14 +175,12 @@ void vcpu_inject(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2) 
     v->regs.error = error;
     if (!v->entries_set) {
         domain_kill(v, "fault before entry points were set");
-        return;
-    }
-    if (READ_ONCE(v->page->busy)) {
+    } else if (READ_ONCE(v->page->busy)) {
         domain_kill(v, "double fault");
-        return;
+    } else {
+        v->counters.faults++;
+        enter(v, vector, error, cr2);
     }
-    v->counters.faults++;
-    enter(v, vector, error, cr2);
 }
 
 struct vcpu *vcpu_leave(struct cpu *c) {

@@ -16,6 +16,7 @@ typedef uint64_t pte_t;
 #define PTE_UNCACHED ((pte_t)3 << 3) /* write-through and cache-disable */
 #define PTE_ACCESSED ((pte_t)1 << 5)
 #define PTE_DIRTY    ((pte_t)1 << 6)
+#define PTE_LARGE    ((pte_t)1 << 7) /* of an entry of level 2: a leaf of 2 MiB, no table */
 #define PTE_NX       ((pte_t)1 << 63)
 #define PTE_FRAME    ((pte_t)0x000ffffffffff000)
 

@@ -35,8 +35,6 @@
 
 HV_C_BEGIN
 
-#define HV_BLOCK_MAX_REGION_PAGES 512u
-
 /** A disk. It holds the two rings, so it must be an object in the image or in mapped RAM. */
 struct hv_block {
     HV_ALIGNED(HV_PAGE_SIZE) char request_page[HV_PAGE_SIZE];

@@ -107,11 +107,20 @@ static void free_records(struct block_back *k)
     }
 }
 
+/* Windows, and what a disk can reach, are all front ends': each has a share. */
+static bool within_share(const struct hv_offer *o)
+{
+    uint64_t pages = 0;
+    for (uint32_t n = 0; n < o->region_count; n++)
+        pages += o->region_pages[n];
+    return pages <= HV_BLOCK_MAX_REGION_PAGES;
+}
+
 static int64_t block_connect(struct back *b)
 {
     struct block_back *k = of(b);
     const struct hv_offer *o = &b->device.offer;
-    int64_t result = 0;
+    int64_t result = within_share(o) ? 0 : -HV_EINVAL;
     for (uint32_t n = 0; n < b->queues && result == 0; n++) {
         struct back_queue *q = &b->queue[n];
         result = block_ring_init(&q->ring, q->out, o->ring_pages, q->in, o->ring_pages);

@@ -4,8 +4,9 @@
  * Output goes to the terminal's multiplexer, which decides what of it a terminal may see.
  *
  * A guest that writes without end is slowed down by its own ring: output is taken out of it at a
- * bounded rate, with room for bursts, and no event is asked for until more may be taken. A guest
- * that does not read loses what is typed at it, not root's memory.
+ * bounded rate, with room for bursts, and no event is asked for until more may be taken. A slot has
+ * its price whatever is in it, so that empty ones are no way to keep root busy. A guest that does
+ * not read loses what is typed at it, not root's memory.
  */
 #include "back/back.h"
 #include "back/conback.h"
@@ -22,6 +23,7 @@
 
 #define BURST    ((uint64_t)65536)                   /* bytes of output at once */
 #define NS_BYTE  (NS_PER_S / 65536)                  /* one more byte each */
+#define PRICE    8u                                  /* of a slot, in bytes, beside its text */
 #define LATER_NS (SLOTS * HV_CONSOLE_TEXT * NS_BYTE) /* until a look is worth while */
 
 HV_RING_DEFINE(console_ring, HV_RING_STREAM, struct hv_console_slot, struct hv_console_slot);
@@ -79,9 +81,11 @@ static int64_t print(struct console_back *c)
     struct hv_console_slot slot;
     uint64_t now = clock_ns();
     size_t used = 0;
+    uint64_t cost = 0;
     int64_t got = 1;
     for (unsigned n = 0; n < SLOTS && got == 1; n++) {
         got = console_ring_get(&c->back.queue[0].ring, &slot);
+        cost += PRICE;
         if (got == 1 && slot.bytes <= HV_CONSOLE_TEXT) {
             memcpy(text + used, slot.text, slot.bytes);
             used += slot.bytes;
@@ -89,7 +93,7 @@ static int64_t print(struct console_back *c)
     }
     if (c->source)
         mux_write(c->source, text, used);
-    c->full_at = (c->full_at > now ? c->full_at : now) + used * NS_BYTE;
+    c->full_at = (c->full_at > now ? c->full_at : now) + (used + cost) * NS_BYTE;
     return got;
 }
 

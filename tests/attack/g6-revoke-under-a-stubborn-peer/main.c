@@ -177,7 +177,7 @@ static void check_revoke(uint64_t peer, unsigned round)
     CHECK_EQ(hv_map_range(HV_SELF, 0, at, gfn, PAGES, RW), 0);
     for (unsigned i = 0; i < PAGES * 512; i++)
         pages[i] = 0x0a0a0a0a0a0a0a0a + round;
-    for (uint64_t end = hv_now() + 10000000000; test_shared(peer)[FAULTED] == faults;) {
+    for (uint64_t end = hv_now() + TEST_PATIENCE_NS; test_shared(peer)[FAULTED] == faults;) {
         CHECK(hv_now() < end);
         hv_yield();
     }

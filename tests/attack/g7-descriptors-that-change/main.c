@@ -120,10 +120,10 @@ void test_main(void)
     NEED(hv_window_map(child, test_shared(child)[REQUEST], 1, port, R, &in));
     NEED(hv_window_map(child, test_shared(child)[RESPONSE], 1, port, RW, &out));
     CHECK_EQ(back_ring_init(&ring, out, 1, in, 1), 0);
-    for (unsigned i = 0; i < ROUNDS; i++)
+    /* Which of them it finds is a matter of when each of the two runs. */
+    for (unsigned i = 0; i < ROUNDS || legal <= 50 || refused <= 50 || changed <= 50; i++)
         serve(&ring, in);
     CHECK(!ring.broken);
-    CHECK(legal > 50 && refused > 50 && changed > 50);
     NEED(hv_window_unmap(in, 1));
     NEED(hv_window_unmap(out, 1));
     test_signal(child, STATE, 2);

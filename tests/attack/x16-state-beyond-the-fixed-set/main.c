@@ -204,8 +204,8 @@ static void by_poll(void)
 
 static void by_block(void)
 {
+    hv_mask(); /* first: an expiry between the two calls would leave nothing to wait for */
     NEED(hv_set_timer(hv_now() + 300000));
-    hv_mask();
     hv_wait();
     hv_unmask();
 }

@@ -18,6 +18,7 @@
 #include "test.h"
 
 #define STORMERS 4u
+#define FAR      500u
 #define WINDOW   UINT64_C(150000000)
 #define SLICE    UINT64_C(5000000)
 
@@ -89,6 +90,26 @@ static void be_odd(void)
             hv_yield();
         CHECK_EQ(fired, before + 1);
     }
+}
+
+/* Seconds away, where 32 bits of the timer's count wrap: an expiry that is a little behind that is
+ * not a little way off. Each is nearer than the one before it, so that the hardware is told. */
+static void be_far(void)
+{
+    uint64_t before = test_counters(HV_SELF).interrupts, came;
+
+    for (uint64_t n = 0; n < FAR; n++) {
+        uint64_t end = hv_now() + 3000;
+
+        CHECK_EQ(hv_set_timer(end - 2000 + ((uint64_t)(FAR - n) << 32)), 0);
+        while (hv_now() < end) {
+        }
+        CHECK_EQ(hv_set_timer(0), 0);
+    }
+    came = test_counters(HV_SELF).interrupts - before;
+    if (came > FAR / 10)
+        test_failure("%lu interrupts for %u deadlines that are seconds away", came, FAR);
+    check_good();
 }
 
 /* ---- the storm ---- */
@@ -187,6 +208,7 @@ void test_main(void)
         be_victim();
     if (!test_is("root"))
         return;
+    be_far(); /* alone: nobody's slice ends before */
     test_join(test_spawn("odd", 192));
     spin = beside(0);
     CHECK(spin.work > 1000);

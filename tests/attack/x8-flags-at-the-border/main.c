@@ -166,7 +166,7 @@ static void check_faults(uint32_t flags)
 static void check_switches(uint32_t flags)
 {
     const volatile uint64_t *count = &test_shared(counter)[32];
-    uint64_t before = *count, end = hv_now() + 10000000000;
+    uint64_t before = *count, end = hv_now() + TEST_PATIENCE_NS;
 
     while (*count == before) {
         CHECK_EQ(call2(flags, HV_NR_yield, 0, 0), 0);

@@ -65,6 +65,25 @@ static void bench_fill(void)
     CHECK_EQ(hv_space_end(HV_SELF, space), 0);
 }
 
+/* One run that is a mapping of 2 MiB, made and removed; its tables stay. */
+static void bench_large(void)
+{
+    uint64_t gfn = (hv_gfn(test_pages(2 * HV_LARGE_PAGES)) | (HV_LARGE_PAGES - 1)) + 1;
+    uint64_t gpa = hv_gpa(runs), space = (uint64_t)NEED(hv_space_create(HV_SELF));
+    int64_t mapped = 0, unmapped = 0;
+
+    runs[0] = (struct hv_map_run){ 0x40000000, gfn, HV_LARGE_PAGES, HV_MAP_READ | HV_MAP_WRITE };
+    runs[1] = (struct hv_map_run){ .address = 0x40000000, .count = HV_LARGE_PAGES };
+    NEED(hv_map_range(HV_SELF, space, 0x50000000, gfn, 1, HV_MAP_READ));
+    CHECK_EQ(hv_switch(space, 0), 0);
+    MEASURE("memory.map_2m", 1, , mapped += hv_map(HV_SELF, space, gpa, 1);
+            unmapped += hv_unmap(HV_SELF, space, gpa + sizeof(runs[0]), 1));
+    CHECK_EQ(mapped, RUNS * HV_LARGE_PAGES);
+    CHECK_EQ(unmapped, RUNS * HV_LARGE_PAGES);
+    CHECK_EQ(hv_switch(0, 0), 0);
+    CHECK_EQ(hv_space_end(HV_SELF, space), 0);
+}
+
 static int64_t drop(uint64_t space)
 {
     int64_t left = 1;
@@ -113,6 +132,7 @@ static void bench_memory(void)
 {
     bench_map();
     bench_fill();
+    bench_large();
     bench_fork();
     bench_switch();
 }

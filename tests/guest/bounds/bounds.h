@@ -81,6 +81,11 @@ void bound_vcpus(uint64_t dom, uint64_t rip);
 /** Destroy it to the last step. */
 void bound_end(uint64_t dom);
 
+/** The GFN of 1,024 pages that can be two mappings of 2 MiB; these, on both sides of an address in
+ * a space of root's. */
+uint64_t bound_frames(void);
+void bound_large(uint64_t space, uint64_t border);
+
 /** Use up the frames that are known to be zero: the next ones have to be zeroed. */
 void bound_dirty(void);
 

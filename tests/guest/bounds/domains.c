@@ -151,7 +151,7 @@ BOUND_PART(shutdown, 70000, drive_shutdown, "with the routes of 32 domains");
 
 /* ---- domain control ---- */
 
-/* The largest there is; and one whose quota is used up at its last table, and that goes again. */
+/* The largest there is; and one whose quota would be used up at its last table. */
 static void drive_domain_create(void)
 {
     struct hv_domain_create *c = (void *)bound_page;
@@ -169,7 +169,7 @@ static void drive_domain_create(void)
     c->quota = used - 1;
     CHECK_EQ(TIMED(hv_domain_create(hv_gpa(c))), -HV_ENOMEM);
 }
-BOUND(domain_create, 1100000, drive_domain_create);
+BOUND(domain_create, 340000, drive_domain_create);
 
 static uint64_t small;
 
@@ -262,7 +262,7 @@ static void fill_grants(uint64_t dom)
 /* Every step of the end of a domain that has of everything more than a step takes. */
 static void drive_domain_destroy(void)
 {
-    uint64_t dom = bound_domain(2048, 2048, 8192);
+    uint64_t dom = bound_domain(2048, HV_MAX_WINDOW_PAGES, 8192);
     int64_t left;
 
     bound_vcpus(dom, HV_KERNEL_START);
@@ -277,7 +277,7 @@ static void drive_domain_destroy(void)
         ;
     CHECK_EQ(left, 0);
 }
-BOUND(domain_destroy, 110000, drive_domain_destroy);
+BOUND(domain_destroy, 70000, drive_domain_destroy);
 
 static void drive_domain_info(void)
 {
@@ -330,7 +330,7 @@ static void drive_devices_reset(void)
     CHECK_EQ(left, 0);
     test_forget(child);
 }
-BOUND(devices_reset, 210000, drive_devices_reset);
+BOUND(devices_reset, 55000, drive_devices_reset);
 
 /* ---- emulation ---- */
 

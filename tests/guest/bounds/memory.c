@@ -7,6 +7,7 @@
 #define RUNS      HV_MAX_MAP_RUNS
 #define RUN_PAGES (HV_MAX_MAP_PAGES / RUNS)
 #define TOP       ((uint64_t)1 << 39) /* what an entry of the top table maps */
+#define LARGE     (HV_LARGE_PAGES * (uint64_t)HV_PAGE_SIZE)
 
 static struct hv_map_run *const runs = (void *)bound_page;
 static uint64_t frames; /* 1,024 pages of root's RAM */
@@ -36,6 +37,36 @@ static void dense_run(uint64_t gfn, uint32_t rights)
         .address = TOP - 512 * HV_PAGE_SIZE, .gfn = gfn, .count = HV_MAX_MAP_PAGES, .rights = rights
     };
 }
+
+uint64_t bound_frames(void)
+{
+    static uint64_t block;
+
+    if (block == 0)
+        block = (hv_gfn(test_pages(3 * HV_LARGE_PAGES)) | (HV_LARGE_PAGES - 1)) + 1;
+    return block;
+}
+
+void bound_large(uint64_t space, uint64_t border)
+{
+    NEED(hv_map_range(HV_SELF, space, border - LARGE, bound_frames(), 2 * HV_LARGE_PAGES, RW));
+}
+
+/* As many runs, each over a border of two mappings of 2 MiB, both of which it splits; the call
+ * stops when they count as much as it may do. */
+static void splitting_runs(uint64_t space, uint64_t gfn, uint32_t rights)
+{
+    for (uint32_t i = 0; i < RUNS; i++) {
+        uint64_t border = TOP + (2 * i + 1) * LARGE;
+
+        bound_large(space, border);
+        runs[i] = (struct hv_map_run){
+            .address = border - HV_PAGE_SIZE, .gfn = gfn, .count = 2, .rights = rights
+        };
+    }
+    bound_dirty();
+}
+#define SPLITTING_DONE (HV_MAX_MAP_PAGES / 8)
 
 static uint64_t loaded_space(void)
 {
@@ -91,8 +122,12 @@ static void drive_map(void)
         CHECK_EQ(TIMED(hv_map(HV_SELF, space, hv_gpa(runs), 1)), HV_MAX_MAP_PAGES);
     }
     end_space(space);
+    space = loaded_space();
+    splitting_runs(space, pages(), RW);
+    CHECK_EQ(TIMED(hv_map(HV_SELF, space, hv_gpa(runs), RUNS)), SPLITTING_DONE);
+    end_space(space);
 }
-BOUND(map, 490000, drive_map);
+BOUND(map, 580000, drive_map);
 
 static void drive_unmap(void)
 {
@@ -106,9 +141,11 @@ static void drive_unmap(void)
     NEED(hv_map(HV_SELF, space, hv_gpa(runs), 1));
     dense_run(0, 0);
     CHECK_EQ(TIMED(hv_unmap(HV_SELF, space, hv_gpa(runs), 1)), HV_MAX_MAP_PAGES);
+    splitting_runs(space, 0, 0);
+    CHECK_EQ(TIMED(hv_unmap(HV_SELF, space, hv_gpa(runs), RUNS)), SPLITTING_DONE);
     end_space(space);
 }
-BOUND(unmap, 270000, drive_unmap);
+BOUND(unmap, 630000, drive_unmap);
 
 static void drive_protect(void)
 {
@@ -123,8 +160,12 @@ static void drive_protect(void)
     dense_run(0, HV_MAP_READ);
     CHECK_EQ(TIMED(hv_protect(HV_SELF, space, hv_gpa(runs), 1)), HV_MAX_MAP_PAGES);
     end_space(space);
+    space = loaded_space();
+    splitting_runs(space, 0, HV_MAP_READ);
+    CHECK_EQ(TIMED(hv_protect(HV_SELF, space, hv_gpa(runs), RUNS)), SPLITTING_DONE);
+    end_space(space);
 }
-BOUND(protect, 89000, drive_protect);
+BOUND(protect, 600000, drive_protect);
 
 static void drive_switch(void)
 {
@@ -148,6 +189,9 @@ static void populate(bool back)
     for (unsigned i = 0; i < 3; i++) {
         CHECK_EQ(back ? hv_populate(dom, 256, 512) : TIMED(hv_populate(dom, 256, 512)), 512);
         CHECK_EQ(back ? TIMED(hv_give_back(dom, 256, 512)) : hv_give_back(dom, 256, 512), 512);
+        /* A block. */
+        CHECK_EQ(back ? hv_populate(dom, 0, 512) : TIMED(hv_populate(dom, 0, 512)), 512);
+        CHECK_EQ(back ? TIMED(hv_give_back(dom, 0, 512)) : hv_give_back(dom, 0, 512), 512);
     }
     bound_end(dom);
 }
@@ -162,7 +206,7 @@ static void drive_give_back(void)
 {
     populate(true);
 }
-BOUND(give_back, 97000, drive_give_back);
+BOUND(give_back, 113000, drive_give_back);
 
 /* ---- DMA ---- */
 
@@ -223,6 +267,29 @@ static void copy_space(uint64_t space, uint64_t start, uint64_t count, uint64_t 
     CHECK_EQ(hv_space_end(HV_SELF, target), 0);
 }
 
+/* Two mappings of 2 MiB to where the target maps single pages; and single pages to where it has
+ * such mappings. */
+static void copy_splits(uint64_t space)
+{
+    uint64_t target = (uint64_t)NEED(hv_space_create(HV_SELF));
+
+    bound_large(space, TOP);
+    dense_run(pages(), RW);
+    runs[0].count--;
+    NEED(hv_map(HV_SELF, target, hv_gpa(runs), 1));
+    bound_dirty();
+    CHECK_EQ(TIMED(hv_space_copy(HV_SELF, space, target, TOP - LARGE, HV_MAX_COPY_PAGES,
+                                 HV_COPY_WRITE_PROTECT)),
+             HV_MAX_COPY_PAGES);
+    NEED(hv_unmap_range(HV_SELF, target, TOP - LARGE, HV_MAX_COPY_PAGES));
+    bound_large(target, TOP);
+    bound_dirty();
+    CHECK_EQ(TIMED(hv_space_copy(HV_SELF, space, target, TOP - LARGE, HV_MAX_COPY_PAGES,
+                                 HV_COPY_WRITE_PROTECT)),
+             HV_MAX_COPY_PAGES);
+    CHECK_EQ(hv_space_end(HV_SELF, target), 0);
+}
+
 /* Two full tables and their neighbours; and pages that lie far apart, with all that is empty
  * between them. */
 static void drive_space_copy(void)
@@ -232,6 +299,9 @@ static void drive_space_copy(void)
     dense_run(pages(), RW);
     NEED(hv_map(HV_SELF, space, hv_gpa(runs), 1));
     copy_space(space, TOP - 512 * HV_PAGE_SIZE, HV_MAX_COPY_PAGES, HV_MAX_COPY_PAGES);
+    end_space(space);
+    space = loaded_space();
+    copy_splits(space);
     end_space(space);
     space = loaded_space();
     sparse_runs(pages(), RW);
@@ -247,7 +317,7 @@ static void drive_space_copy(void)
     CHECK_EQ(hv_space_end(HV_SELF, target), 0);
     end_space(space);
 }
-BOUND(space_copy, 37000, drive_space_copy);
+BOUND(space_copy, 44000, drive_space_copy);
 
 /* Every page was written to. */
 static void drive_space_query(void)
@@ -264,6 +334,16 @@ static void drive_space_query(void)
                  0);
     }
     CHECK_EQ(bound_page[0], RW | HV_QUERY_ACCESSED | HV_QUERY_DIRTY);
+    /* Parts of two mappings of 2 MiB, which it splits. */
+    NEED(hv_unmap_range(HV_SELF, space, at, HV_MAX_MAP_PAGES));
+    bound_large(space, at + LARGE);
+    bound_dirty();
+    for (uint64_t page = 0; page < HV_MAX_QUERY_PAGES; page += 512)
+        *(volatile uint64_t *)(uintptr_t)(at + page * HV_PAGE_SIZE) = page;
+    CHECK_EQ(TIMED(hv_space_query(HV_SELF, space, at + HV_PAGE_SIZE, HV_MAX_QUERY_PAGES - 2,
+                                  hv_gpa(bound_page), HV_QUERY_CLEAR)),
+             0);
+    CHECK_EQ(bound_page[0], RW | HV_QUERY_ACCESSED | HV_QUERY_DIRTY);
     end_space(space);
 }
-BOUND(space_query, 58000, drive_space_query);
+BOUND(space_query, 66000, drive_space_query);

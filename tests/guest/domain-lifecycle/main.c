@@ -32,7 +32,7 @@ static void run_a_while(void)
 
 static void await_count(const volatile uint64_t *count, uint64_t more_than)
 {
-    for (uint64_t end = hv_now() + 10000000000; *count <= more_than; hv_yield())
+    for (uint64_t end = hv_now() + TEST_PATIENCE_NS; *count <= more_than; hv_yield())
         CHECK(hv_now() < end);
 }
 

@@ -10,7 +10,7 @@
 
 const char test_title[] = "ports connect two domains that agreed, until one of them ends";
 
-enum { STAGE, OFFERED, ANSWER };
+enum { STAGE, OFFERED, ANSWER, SERVED };
 
 static volatile unsigned calls;
 
@@ -31,7 +31,7 @@ static struct hv_event_status status_of(uint64_t port)
 
 static void await_calls(unsigned n)
 {
-    uint64_t end = hv_now() + 10000000000;
+    uint64_t end = hv_now() + TEST_PATIENCE_NS;
 
     while (calls < n) {
         CHECK(hv_now() < end);
@@ -62,6 +62,7 @@ static void answers(void)
         if (stage % 2) {
             CHECK_EQ(hv_event_end(port), 0);
         } else { /* wait for the parent to close */
+            test_signal(TEST_PARENT, SERVED, stage);
             await_calls(2);
             CHECK_EQ(status_of(port).state, HV_PORT_CLOSED);
             CHECK_EQ(hv_event_send(port), -HV_EDEAD);
@@ -90,10 +91,8 @@ static void check_stage(uint64_t child, uint64_t stage)
         CHECK_EQ(hv_event_send(port), -HV_EDEAD);
         CHECK_EQ(hv_event_end(port), 0);
     } else {
-        uint64_t end = hv_now() + 2000000;
-
-        while (hv_now() < end)
-            hv_yield();
+        /* Raised while it is pending, the end would be one event with what was sent. */
+        test_await(child, SERVED, stage);
         CHECK_EQ(hv_event_end(port), 0);
     }
     test_await(child, ANSWER, stage);

@@ -322,9 +322,12 @@ def show_regs(dom, vcpu="0"):
     d = domain(dom)
     v = vcpu_of(d, vcpu)
     regs, user = guest_registers(v)
+    vector, error = number(v["regs"]["vector"]), number(v["regs"]["error"])
+    # 0 is #DE, too, which would have been counted as a fault.
+    trapped = vector or number(v["counters"]["faults"])
+    trap = f"last trap {value_text('hv_trap_t', vector)} error {error:#x} cr2 {number(d['last_cr2']):#x}"
     print(f"domain {number(d['id'])} vCPU {number(v['id'])}, {'user' if user else 'kernel'} mode, "
-          f"last trap {value_text('hv_trap_t', number(v['regs']['vector']))} "
-          f"error {number(v['regs']['error']):#x} cr2 {number(d['last_cr2']):#x}")
+          f"{trap if trapped else 'no trap yet'}")
     for at in range(0, len(REGISTERS), 3):
         print("  " + "  ".join(f"{r:3} {regs[r]:016x}" for r in REGISTERS[at:at + 3]))
     print(f"  rip is{symbol_of(regs['rip']) or ' in no function that is known'}")

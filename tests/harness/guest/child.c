@@ -10,7 +10,6 @@
 
 #define USUAL_PAGES  1024u
 #define WINDOW_PAGES 64u
-#define PATIENCE_NS  10000000000u
 #define MAX_CHILDREN 64u
 /* Of a child that may create. */
 #define USUAL_DOMAINS 32u
@@ -167,7 +166,7 @@ static bool ended(uint32_t state)
 
 void test_wait(uint64_t child, struct hv_domain_info *info)
 {
-    uint64_t end = hv_now() + PATIENCE_NS;
+    uint64_t end = hv_now() + TEST_PATIENCE_NS;
     struct hv_domain_info now = test_info(child);
 
     while (!ended(now.state)) {
@@ -259,7 +258,7 @@ void test_signal(uint64_t other, uint32_t index, uint64_t value)
 void test_await(uint64_t other, uint32_t index, uint64_t value)
 {
     const volatile uint64_t *word = &test_shared(other)[index];
-    uint64_t end = hv_now() + PATIENCE_NS;
+    uint64_t end = hv_now() + TEST_PATIENCE_NS;
 
     while (*word != value) {
         if (hv_now() > end)

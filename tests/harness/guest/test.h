@@ -136,7 +136,10 @@ extern struct test_options {
 } test_options;
 /** Build and start. */
 uint64_t test_spawn(const char *role, uint64_t pages);
-/** Wait until a child has ended (shut down, killed), up to 10 s of its not doing so (FAILURE).
+/** How long the waits below go on before they are a FAILURE: what hangs is to end, and a slow or
+ * busy machine is not to be taken for it. */
+#define TEST_PATIENCE_NS UINT64_C(30000000000)
+/** Wait until a child has ended (shut down, killed); that it does not is a FAILURE.
  * *info (may be NULL) tells how. */
 void test_wait(uint64_t child, struct hv_domain_info *info);
 /** Destroy a child, to the last step. */
@@ -162,8 +165,8 @@ uint64_t test_ref(uint64_t child);
 /** A child that was destroyed by hand, its grant and port ended: nothing of it is known any more.
  */
 void test_forget(uint64_t child);
-/** Set word `index` of the shared page to `value`, and wait (yielding) for such a value; waiting
- * for more than 10 s is a FAILURE. Words 0..15 only are meant for this. */
+/** Set word `index` of the shared page to `value`, and wait (yielding) for such a value; that it
+ * does not come is a FAILURE. Words 0..15 only are meant for this. */
 void test_signal(uint64_t other, uint32_t index, uint64_t value);
 void test_await(uint64_t other, uint32_t index, uint64_t value);
 
