@@ -10,8 +10,7 @@
 
 STATIC_ASSERT(HV_MAX_RAM_PAGES >> 18 <= ARRAY_LEN(((struct domain *)0)->p2m_ram));
 
-/* The leaf of GFNs of which none was ever populated, of all domains: nobody writes to it. */
-static const uint64_t no_ram[512];
+const uint64_t p2m_no_ram[512];
 
 /* The pointer to the leaf of a GFN in range. */
 static uint64_t **leaf_of(const struct domain *d, uint64_t g) {
@@ -23,7 +22,7 @@ static bool create_ram(struct domain *d, uint64_t pages) {
         uint64_t ***top = &d->p2m_ram[g >> 18];
 
         if (*top == NULL && (*top = frame_meta(d)) == NULL) return false;
-        *leaf_of(d, g) = (uint64_t *)(uintptr_t)no_ram;
+        *leaf_of(d, g) = (uint64_t *)(uintptr_t)p2m_no_ram;
     }
     return true;
 }
@@ -57,7 +56,7 @@ int p2m_set_ram(struct domain *d, gfn_t g, mfn_t m) {
 
     BUG_ON(g.n >= d->ram_pages);
     leaf = leaf_of(d, g.n);
-    if (*leaf == no_ram) {
+    if (*leaf == p2m_no_ram) {
         if ((made = frame_meta(d)) == NULL) return -HV_ENOMEM;
         *leaf = made;
     }
@@ -209,7 +208,7 @@ static bool destroy_ram_step(struct domain *d) {
         int i = 511;
 
         if (middle == NULL) continue;
-        while (i >= 0 && (middle[i] == NULL || middle[i] == no_ram)) i--;
+        while (i >= 0 && (middle[i] == NULL || middle[i] == p2m_no_ram)) i--;
         if (i >= 0) {
             free_ram(d, middle[i]);
             middle[i] = NULL;

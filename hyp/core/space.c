@@ -48,13 +48,11 @@ static int make_space(struct domain *d, uint32_t id) {
     struct space *s = frame_meta(d);
 
     if (s == NULL) return -HV_ENOMEM;
-    /* p2m_create came first, and a domain has RAM. */
-    BUG_ON(d->p2m_ram[0] == NULL);
     *s = (struct space){ .domain = d,
                          .id = id,
                          .bits = leaf_bits[id != 0],
                          .ram_first = HV_MAX_RAM_PAGES, /* no RAM: nothing is remembered yet */
-                         .ram = d->p2m_ram[0][0],
+                         .ram = p2m_no_ram,
                          .destroy_at = id != 0 ? 0 : HV_KERNEL_START >> PAGE_SHIFT };
     s->l4_user = frame_alloc(d, FRAME_TABLE);
     s->l4_kernel = frame_alloc(d, FRAME_TABLE);

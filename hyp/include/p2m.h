@@ -34,6 +34,9 @@ struct p2m_target {
     bool mmio, shared;
 };
 
+/* The leaf of GFNs of which none was ever populated, of all domains: nobody writes to it. */
+extern const uint64_t p2m_no_ram[512];
+
 /* Allocates both arrays, but for the leaves of the RAM's, which come when they are first used;
  * charged to d: 0 or -HV_ENOMEM (what was allocated stays for p2m_destroy_step). */
 int p2m_create(struct domain *d, uint64_t ram_pages, uint64_t window_pages);

@@ -97,6 +97,26 @@ static struct frame *ram(uint64_t g)
     return frame_of(p2m_ram(d, gfn(g)));
 }
 
+/* A space that has a leaf table and has not taken the short way yet: what it remembers of the RAM
+ * is nothing, for no GFN. */
+START_TEST(test_remembers_no_ram_at_first)
+{
+    static const uint64_t none[] = { HV_MAX_RAM_PAGES,       HV_MAX_RAM_PAGES + 1,
+                                     HV_MAX_RAM_PAGES + 511, HV_MAX_RAM_PAGES + 512,
+                                     HV_MAX_RAM_PAGES - 1,   512 };
+
+    start();
+    must(map(s1, 0x10000, 0, 2, R) == 2);
+    for (unsigned int i = 0; i < ARRAY_LEN(none); i++) {
+        must(map_batch(s1, 0x20000, none[i], 1, R | W) == -HV_EINVAL);
+        must(leaf_at(s1, 0x20000) == 0);
+    }
+    must(map_batch(s1, 0x20000, 1, 1, R | W) == 1);
+    must(pte_frame(leaf_at(s1, 0x20000)) == p2m_ram(d, gfn(1)).n);
+    machine_audit();
+}
+END_TEST
+
 START_TEST(test_ranges)
 {
     start();
@@ -1145,6 +1165,7 @@ int main(void)
 
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, test_ranges);
+    tcase_add_test(tests, test_remembers_no_ram_at_first);
     tcase_add_test(tests, test_rights);
     tcase_add_test(tests, test_leaf_bits);
     tcase_add_test(tests, test_views);

@@ -150,6 +150,9 @@ static void check_whole(void)
     CHECK_EQ(value, 99);
     CHECK_EQ(test_try_write(at(9), 1), PF);
     CHECK_EQ(used(HV_SELF), before);
+    /* From the TLB, where it still is. */
+    for (uint64_t page = 0; page < LARGE; page += 7)
+        CHECK_EQ(test_try_read(at(page), NULL), TEST_NO_FAULT);
     CHECK_EQ(test_unmap(HV_SELF, space, at(0), LARGE), LARGE);
     for (uint64_t page = 0; page < LARGE; page += 7)
         CHECK_EQ(test_try_read(at(page), NULL), PF);
