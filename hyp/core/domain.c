@@ -55,14 +55,12 @@ static uint64_t next_id;
 static struct bucket reports; /* lines about killed domains */
 struct spinlock tree_lock = SPINLOCK_INIT(LOCK_DOMAINS);
 
-/* Around what changes the tree. */
-static void tree_lock_all(void) {
+void tree_lock_all(void) {
     spin_lock(&tree_lock);
     spin_lock(&memory_lock);
 }
 
-/* The last thing of a call: then it waits for what was noted meanwhile. */
-static int64_t tree_unlock_with(int64_t result) {
+int64_t tree_unlock_with(int64_t result) {
     spin_unlock(&memory_lock);
     spin_unlock(&tree_lock);
     return __builtin_expect(cpu_count > 1, 0) ? memory_settle(result) : result;
@@ -185,8 +183,7 @@ static int set_share(struct domain *d, uint32_t weight, uint32_t cap) {
 }
 
 int domain_set_share(struct domain *d, uint32_t weight, uint32_t cap) {
-    spin_lock(&tree_lock);
-    return (int)unlock_with(&tree_lock, domain_alive(d) ? set_share(d, weight, cap) : -HV_EPERM);
+    return (int)WITH_LOCK(&tree_lock, domain_alive(d) ? set_share(d, weight, cap) : -HV_EPERM);
 }
 
 /* Puts a new record into the table and under its parent, whose quota pays for it. */
@@ -247,8 +244,7 @@ int64_t domain_create(struct domain *parent, const struct hv_domain_create *c) {
     uint64_t failed = HV_SELF;
     int64_t r;
 
-    tree_lock_all();
-    r = tree_unlock_with(create(parent, c, &failed));
+    r = WITH_TREE(create(parent, c, &failed));
     if (failed != HV_SELF) create_undo(failed);
     return r;
 }
@@ -339,8 +335,7 @@ static int unpause(struct domain *d) {
 /* The calls of these names, with the tree locked; a domain that is gone by then is nobody's. */
 #define LOCKED(name, function)                                                                     \
     int name(struct domain *d) {                                                                   \
-        tree_lock_all();                                                                           \
-        return (int)tree_unlock_with(lookup(d->id) == d ? function(d) : -HV_EPERM);                \
+        return (int)WITH_TREE(lookup(d->id) == d ? function(d) : -HV_EPERM);                       \
     }
 LOCKED(domain_start, start)
 LOCKED(domain_pause, pause)

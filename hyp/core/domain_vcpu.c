@@ -13,16 +13,6 @@
 #include "space.h"
 #include "vcpu.h"
 
-static void lock(void) {
-    spin_lock(&tree_lock);
-    spin_lock(&memory_lock);
-}
-
-static int unlock(int result) {
-    spin_unlock(&memory_lock);
-    return (int)unlock_with(&tree_lock, result);
-}
-
 void domain_share(const struct domain *d) {
     uint32_t parts = d->vcpus_up > 0 ? d->vcpus_up : 1;
     struct vcpu *v;
@@ -57,10 +47,7 @@ static int vcpu_add(struct domain *d, uint64_t n) {
     return domain_vcpu(d, n) != NULL ? -HV_EBUSY : vcpu_make(d, (uint32_t)n);
 }
 
-int domain_vcpu_create(struct domain *d, uint64_t n) {
-    lock();
-    return unlock(vcpu_add(d, n));
-}
+int domain_vcpu_create(struct domain *d, uint64_t n) { return (int)WITH_TREE(vcpu_add(d, n)); }
 
 /* Put back, it is saved a little later. */
 bool vcpu_loaded(const struct vcpu *v) {
@@ -85,8 +72,7 @@ static int vcpu_context(struct domain *d, uint64_t n, const struct hv_vcpu_conte
 }
 
 int domain_vcpu_context(struct domain *d, uint64_t n, const struct hv_vcpu_context *c) {
-    lock();
-    return unlock(vcpu_context(d, n, c));
+    return (int)WITH_TREE(vcpu_context(d, n, c));
 }
 
 /* A vCPU that may go up or down, or why not. */
@@ -108,8 +94,7 @@ static int vcpu_up(struct domain *d, uint64_t n) {
 }
 
 int domain_vcpu_up(struct domain *d, uint64_t n) {
-    spin_lock(&tree_lock);
-    return (int)unlock_with(&tree_lock, vcpu_up(d, n));
+    return (int)WITH_LOCK(&tree_lock, vcpu_up(d, n));
 }
 
 static int vcpu_down(struct domain *d, uint64_t n) {
@@ -126,6 +111,5 @@ static int vcpu_down(struct domain *d, uint64_t n) {
 }
 
 int domain_vcpu_down(struct domain *d, uint64_t n) {
-    spin_lock(&tree_lock);
-    return (int)unlock_with(&tree_lock, vcpu_down(d, n));
+    return (int)WITH_LOCK(&tree_lock, vcpu_down(d, n));
 }

@@ -33,12 +33,7 @@ void epoch_flush(void) {
 
 /* With one pCPU it waits for nobody's frames but those that its own call frees; it does not use
  * them after that. */
-void epoch_flush_inside(void) {
-    if (cpu_count == 1)
-        epoch_flush();
-    else
-        tlb_flush_all();
-}
+void epoch_flush_inside(void) { cpu_count == 1 ? epoch_flush() : tlb_flush_all(); }
 
 void epoch_serve(void) {
     if (__atomic_exchange_n(&this_cpu()->flush_asked, 0, __ATOMIC_SEQ_CST)) epoch_flush();

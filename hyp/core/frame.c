@@ -283,11 +283,7 @@ static bool limbo_full(void) {
 }
 
 bool frame_force(void) {
-    bool any;
-
-    spin_lock(&memory_lock);
-    any = unlock_with(&memory_lock, limbo_first != NO_FRAME);
-    if (!any) return false;
+    if (!WITH_LOCK(&memory_lock, limbo_first != NO_FRAME)) return false;
     epoch_wait(EPOCH_ALL);
     spin_lock(&memory_lock);
     frame_reclaim();

@@ -395,7 +395,6 @@ int io_complete(struct domain *caller, struct domain *d, uint64_t vcpu, uint64_t
     struct vcpu *v = domain_vcpu(d, vcpu);
 
     if (v == NULL) return -HV_EINVAL;
-    spin_lock(&memory_lock);
-    return (int)unlock_with(&memory_lock,
-                            domain_alive(d) ? complete(caller, v, value, data) : -HV_EPERM);
+    return (int)WITH_LOCK(&memory_lock,
+                          domain_alive(d) ? complete(caller, v, value, data) : -HV_EPERM);
 }

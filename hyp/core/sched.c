@@ -219,11 +219,9 @@ void sched_remove(struct vcpu *v) {
 static struct cpu *place(const struct vcpu *v, struct cpu *home) {
     uint64_t idle = READ_ONCE(idle_mask), may = v->sched.affinity;
 
-    if (may >> home->id & 1) {
-        if ((idle & may) == 0 || (idle >> home->id & 1)) {
-            (void)idle_claim(home->id);
-            return home;
-        }
+    if ((may >> home->id & 1) && ((idle & may) == 0 || (idle >> home->id & 1))) {
+        (void)idle_claim(home->id);
+        return home;
     }
     for (uint32_t i = 0; i < cpu_count; i++)
         if (idle >> i & may >> i & 1 && idle_claim(i)) return cpus[i];
@@ -362,7 +360,7 @@ static __attribute__((noinline)) bool steal(struct run_queue *q, uint64_t now) {
 static void balance(struct run_queue *q, uint64_t now) {
     struct run_queue *to;
     struct sched_entity *e;
-    bool resched = false;
+    bool resched;
 
     q->balance_at = (q->balance_at + 1) % cpu_count;
     to = &queues[q->balance_at];
@@ -371,25 +369,18 @@ static void balance(struct run_queue *q, uint64_t now) {
     policy_charge(&q->s, now);
     policy_charge(&to->s, now);
     e = policy_balance(&q->s, &to->s, to->cpu->id);
-    if (e != NULL) {
-        migrate(q, to, e, now);
-        resched = policy_preempts(&to->s);
-    }
+    if (e != NULL) migrate(q, to, e, now);
+    resched = policy_preempts(&to->s);
     spin_unlock_pair(&q->lock, &to->lock);
     if (e != NULL) queue_changed(to->cpu, resched, true);
 }
 
 /* Somebody waits here while another pCPU has nothing to do: it may come and take it. */
 static __attribute__((noinline)) void call_idle(struct run_queue *q) {
-    bool any;
-
     full_barrier();
     for (uint32_t i = 0; READ_ONCE(idle_mask) != 0 && i < cpu_count; i++) {
         if ((READ_ONCE(idle_mask) >> i & 1) == 0) continue;
-        spin_lock(&q->lock);
-        any = policy_steal(&q->s, i) != NULL;
-        spin_unlock(&q->lock);
-        if (any && idle_claim(i)) {
+        if (WITH_LOCK(&q->lock, policy_steal(&q->s, i) != NULL) && idle_claim(i)) {
             cpu_kick(cpus[i]);
             return;
         }
@@ -459,12 +450,9 @@ static struct vcpu *take_next(struct cpu *c, struct run_queue *q) {
 void sched_refill(struct vcpu *v, uint64_t now) {
     struct run_queue *q = queue_lock(v);
     uint64_t end = now + POLICY_CAP_PERIOD_NS;
-    bool spent;
 
     policy_refill(&v->sched, end);
-    spent = policy_spent(&v->sched);
-    spin_unlock(&q->lock);
-    if (spent)
+    if (unlock_with(&q->lock, policy_spent(&v->sched)))
         timer_set(v, TIMER_CAP, end);
     else
         sched_wake(v, VCPU_CAPPED);

@@ -117,11 +117,9 @@ int64_t hc_domain_copy(uint64_t dom, uint64_t remote, uint64_t local, uint64_t b
         return HC_FAIL(-HV_EINVAL, "length, direction or address");
     /* 3. Is each page of both sides there, and writable where written? Asked page by page. */
     while (done < bytes) {
-        int64_t n;
+        int64_t n = WITH_LOCK(&memory_lock,
+                              copy_locked(dom, remote + done, local + done, bytes - done, write));
 
-        spin_lock(&memory_lock);
-        n = unlock_with(&memory_lock,
-                        copy_locked(dom, remote + done, local + done, bytes - done, write));
         if (n < 0) return done > 0 ? (int64_t)done : n;
         done += (uint64_t)n;
     }

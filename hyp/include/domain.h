@@ -141,6 +141,12 @@ struct domain {
 extern struct domain *domain_root;
 extern struct spinlock tree_lock; /* see domain.c */
 
+/* The value of `work`, which changes the tree and takes frames or spaces: under tree_lock and
+ * memory_lock. The last thing of a call: then it waits for what was noted meanwhile. */
+#define WITH_TREE(work) (tree_lock_all(), tree_unlock_with(work))
+void tree_lock_all(void);
+int64_t tree_unlock_with(int64_t result);
+
 /* The domain with this number (not HV_SELF), alive; NULL when there is none or it is dying. */
 struct domain *domain_find(uint64_t id);
 
