@@ -86,9 +86,10 @@ class Guest(Test):
     arguments.
 
     Time is the count of instructions, so that a test comes out on any machine as it does on the
-    author's. With several processors, and with REALTIME=1 in the environment, it is the host's, in
-    which every run is another: a test must pass so too, unless it says icount=1 because what it asserts are times. icount=0
-    is for one that needs the host's time.
+    author's. With REALTIME=1 in the environment it is the host's, in which every run is another:
+    a test must pass so too, unless it says icount=1 because what it asserts are times. icount=0
+    is for one that needs the host's time. With several processors it is always the host's: counted
+    instructions run on one after the other, in long turns.
     """
 
     keys = {"memory", "timeout", "drive", "append", "root", "second", "icount", "smp"}
@@ -103,8 +104,9 @@ class Guest(Test):
         self.options = dict(w.partition("=")[::2] for w in shlex.split(words))
         self.timeout = float(self.options.get("timeout", 20)) * qemu.PATIENCE
         self.cpus = int(self.options.get("smp") or os.environ.get("SMP") or 1)
-        realtime = os.environ.get("REALTIME") == "1" or self.cpus > 1
-        self.icount = self.options.get("icount", "0" if realtime else "1") == "1"
+        realtime = os.environ.get("REALTIME") == "1"
+        self.icount = (self.cpus == 1 and
+                       self.options.get("icount", "0" if realtime else "1") == "1")
 
     def run(self):
         unknown = set(self.options) - self.keys
