@@ -9,7 +9,8 @@
  * can. Limbo is a queue in the order of stamps: frames whose translation may still be in a TLB.
  * They stay charged until the epoch has passed. An allocation that would fail forces it first: with
  * one pCPU here, which costs a flush; with several the call gives up its locks, waits, and begins
- * again (frame_force).
+ * again (frame_force). Frames that idle pCPUs are clearing at the moment count as in limbo, without
+ * being in its queue.
  */
 #include "frame.h"
 #include "arch/page.h"
@@ -283,7 +284,7 @@ static bool limbo_full(void) {
 }
 
 bool frame_force(void) {
-    if (!WITH_LOCK(&memory_lock, limbo_first != NO_FRAME)) return false;
+    if (!WITH_LOCK(&memory_lock, limbo_frames != 0)) return false;
     epoch_wait(EPOCH_ALL);
     spin_lock(&memory_lock);
     frame_reclaim();
@@ -337,9 +338,34 @@ mfn_t frame_alloc_block(struct domain *d) {
     return (mfn_t){ (uint64_t)(s - superframe_table) * SUPERFRAME_PAGES };
 }
 
+/*
+ * A whole frame, without the lock: idle pCPUs that clear under it would keep those that work from
+ * it for most of the time. While it is cleared it counts as in limbo, so that a call that lacks
+ * memory waits until it is back. False, too, when somebody has the lock: then it is no time for it.
+ */
+static bool clear_aside(void) {
+    struct superframe *s;
+    uint32_t n;
+
+    if (!spin_try_lock(&memory_lock)) return false;
+    s = superframe_find(ANY_DIRTY);
+    if (s == NULL) return unlock_with(&memory_lock, false);
+    n = pop_free(s, false);
+    frame_table[n].state = FRAME_LIMBO;
+    limbo_frames++;
+    spin_unlock(&memory_lock);
+    page_clear(frame_va((mfn_t){ n }));
+    spin_lock(&memory_lock);
+    limbo_frames--;
+    frame_table[n].clean = 1;
+    push_free(n);
+    return unlock_with(&memory_lock, true);
+}
+
 bool frame_clear_step(void) {
     struct superframe *s;
 
+    if (cpu_count > 1) return clear_aside();
     spin_lock(&memory_lock);
     s = superframe_find(ANY_DIRTY);
     if (s == NULL) return unlock_with(&memory_lock, false);

@@ -123,7 +123,7 @@ void frame_free(struct domain *d, mfn_t m);
  * the quota of that one says: the caller has made sure of it. */
 void frame_transfer(mfn_t m, struct domain *from, struct domain *to);
 /* Clears a piece of a free frame, for idle processors, so that its next owner need not wait for it.
- * False: none is left that is not zero. Takes memory_lock. */
+ * False: none is left that is not zero, or others want memory_lock, which it takes. */
 bool frame_clear_step(void);
 /* Could `d` be charged with this many more frames? */
 bool frame_quota_left(const struct domain *d, uint64_t frames);

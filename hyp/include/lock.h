@@ -53,6 +53,19 @@ static inline void spin_lock(struct spinlock *lock) {
     ticket_take(lock);
 }
 
+/** Takes the lock if nobody has it or waits for it. */
+static inline bool spin_try_lock(struct spinlock *lock) {
+    uint16_t ticket = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED), drawn = ticket;
+
+    if (!__atomic_compare_exchange_n(&lock->next, &drawn, (uint16_t)(ticket + 1), false,
+                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return false;
+    if (HYP_DEBUG) lock_rank_push(lock->rank, false);
+    /* It is served at once, unless all tickets were drawn between the two. */
+    while (load_acquire(&lock->owner) != ticket) cpu_relax();
+    return true;
+}
+
 static inline void spin_unlock(struct spinlock *lock) {
     if (HYP_DEBUG) lock_rank_pop(lock->rank);
     ticket_pass(lock);

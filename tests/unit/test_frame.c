@@ -286,6 +286,30 @@ START_TEST(test_clearing)
 }
 END_TEST
 
+/* Of several pCPUs an idle one clears whole frames, and none while somebody has the lock. */
+START_TEST(test_clearing_aside)
+{
+    uint64_t frames = 0;
+    mfn_t m;
+
+    machine_start(256);
+    cpu_count = 2;
+    spin_lock(&memory_lock);
+    must(!frame_clear_step());
+    spin_unlock(&memory_lock);
+    while (frame_clear_step()) {
+        frames++;
+    }
+    must(frames == frame_total_count());
+    must(frame_free_count() == frames && frame_limbo_count() == 0);
+    while (m = frame_alloc(NULL, FRAME_META), !mfn_is_none(m)) {
+        must(all_bytes(m, 0));
+    }
+    must(!frame_clear_step());
+    cpu_count = 1;
+}
+END_TEST
+
 /* Debug builds hand out no neighbours by habit. */
 START_TEST(test_placed_by_chance)
 {
@@ -422,6 +446,7 @@ int main(void)
     tcase_add_test(tests, test_alloc_forces_the_epoch);
     tcase_add_test(tests, test_limbo_is_bounded);
     tcase_add_test(tests, test_clearing);
+    tcase_add_test(tests, test_clearing_aside);
     tcase_add_test(tests, test_placed_by_chance);
     tcase_add_loop_test_raise_signal(tests, test_misuse, 6, 0, 9);
     tcase_add_loop_test(tests, test_random, 0, 5);
