@@ -37,13 +37,16 @@ static int64_t hc_traced(void) {
         sched_sleep(v, VCPU_TRACED);
         return (int64_t)f->rax;
     }
-    *e = (struct hv_call_entry){ v->calls_next++,
+    *e = (struct hv_call_entry){ v->calls_next,
                                  arch_counter(),
                                  f->rip,
                                  f->rax,
                                  { f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9 },
                                  0 };
-    return e->result = call(f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9);
+    e->result = call(f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9);
+    /* Whoever reads it on another pCPU finds it whole. */
+    store_release(&v->calls_next, v->calls_next + 1);
+    return e->result;
 }
 
 static hc_entry_t *const traced_table[HV_NR_LIMIT + 1] = { [0 ... HV_NR_LIMIT] =
@@ -102,6 +105,7 @@ int64_t hc_call_trace(uint64_t dom, uint64_t vcpu, uint64_t mode) {
 static int64_t call_trace_read(uint64_t dom, uint64_t vcpu, uint64_t seq, uint64_t gpa,
                                uint64_t count) {
     struct hv_call_entry *to;
+    uint64_t next;
     struct vcpu *v;
     int64_t n = find_vcpu(dom, vcpu, count > 0 && count <= IN_PAGE(*to), &v);
 
@@ -109,9 +113,10 @@ static int64_t call_trace_read(uint64_t dom, uint64_t vcpu, uint64_t seq, uint64
     /* 4. Is the buffer in the caller's memory? */
     to = guest_page_locked(hc_caller(), (gpa_t){ gpa }, count * sizeof(*to), true);
     if (to == NULL) return HC_FAIL(-HV_EFAULT, "buffer");
-    if (seq > v->calls_next) seq = v->calls_next;
-    if (v->calls_next - seq > HV_CALLS_KEPT) seq = v->calls_next - HV_CALLS_KEPT;
-    while ((uint64_t)n < count && seq < v->calls_next) to[n++] = v->call[seq++ % HV_CALLS_KEPT];
+    next = load_acquire(&v->calls_next);
+    if (seq > next) seq = next;
+    if (next - seq > HV_CALLS_KEPT) seq = next - HV_CALLS_KEPT;
+    while ((uint64_t)n < count && seq < next) to[n++] = v->call[seq++ % HV_CALLS_KEPT];
     v->calls_read = seq;
     sched_wake(v, VCPU_TRACED);
     return n;
