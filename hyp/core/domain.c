@@ -445,11 +445,11 @@ static bool frames_back(struct domain *d) {
         d->waits_for = epoch_now;
     }
     frame_reclaim_all();
-    if (cpu_count > 1 && !epoch_passed(d->waits_for)) {
+    /* Of limbo itself: what epoch_passed says ends when an idle pCPU comes in. */
+    if (cpu_count > 1 && !frame_reclaimed(d->waits_for)) {
         epoch_ask(EPOCH_ALL);
         return false;
     }
-    frame_reclaim();
     d->waits = 0;
     return true;
 }

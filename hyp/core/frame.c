@@ -272,6 +272,11 @@ static void reclaim(uint64_t limit) {
 
 void frame_reclaim(void) { reclaim(UINT64_MAX); }
 
+bool frame_reclaimed(uint32_t stamp) {
+    frame_reclaim();
+    return limbo_first == NO_FRAME || (int32_t)(frame_table[limbo_first].epoch - stamp) > 0;
+}
+
 void frame_reclaim_all(void) {
     if (limbo_first == NO_FRAME) return;
     if (cpu_count == 1) epoch_flush();

@@ -131,6 +131,8 @@ bool frame_quota_left(const struct domain *d, uint64_t frames);
 /* Frees every limbo frame whose epoch has passed. With one pCPU frame_reclaim_all forces the epoch
  * first, so that nothing is left in limbo. Limbo is bounded. */
 void frame_reclaim(void);
+/* Does that, and tells whether nothing that was freed up to this stamp is left in limbo. */
+bool frame_reclaimed(uint32_t stamp);
 void frame_reclaim_all(void);
 
 /* Without a lock, when a call has failed for lack of memory and several pCPUs run: waits for the
