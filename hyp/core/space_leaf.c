@@ -32,21 +32,22 @@ static inline struct window *window_of_leaf(const struct space *s, uint64_t va, 
     panic("BUG: a window leaf without its window");
 }
 
-/* Uncounts a leaf that is not RAM of the domain itself. */
-static __attribute__((noinline)) void put_other(const struct space *s, uint64_t va, pte_t old) {
+/* Uncounts a leaf that is not RAM of the domain itself, of the page `i` pages behind `va`. */
+static __attribute__((noinline)) void put_other(const struct space *s, uint64_t va, uint64_t i,
+                                                pte_t old) {
     pte_t kind = old & PTE_KIND;
 
     if (kind == PTE_MMIO) return;
-    if (kind == PTE_WINDOW) window_of_leaf(s, va, old)->space = NULL;
+    if (kind == PTE_WINDOW) window_of_leaf(s, va + (i << PAGE_SHIFT), old)->space = NULL;
     frame_map_put(frame_of_entry(frame_table, old));
 }
 
-/* Uncounts a leaf that was taken out of its table. */
-static inline void leaf_put(const struct space *s, uint64_t va, pte_t old) {
+/* Uncounts a leaf that was taken out of its table; of which page, as above. */
+static inline void leaf_put(const struct space *s, uint64_t va, uint64_t i, pte_t old) {
     if (__builtin_expect((old & PTE_RAM) != 0, 1))
         frame_map_put(frame_of_entry(frame_table, old));
     else
-        put_other(s, va, old);
+        put_other(s, va, i, old);
 }
 
 /* Counts leaves that had a right, among `n` pages at `va`, which space_flush is to make felt. Which
@@ -109,7 +110,7 @@ static __attribute__((noinline)) int map_other(struct space *s, uint64_t va, gfn
     table[pte_index(va, 1)] =
         pte_make(t.mfn.n, (right_bits(s, rights) ^ PTE_RAM) | kind_bits(&t, g));
     if (old != 0) {
-        leaf_put(s, va, old);
+        leaf_put(s, va, 0, old);
         count_stale(s, 1, 1, va);
     } else {
         frame_of_table(table)->live++;
@@ -179,7 +180,7 @@ static int64_t map_ram(struct space *s, uint64_t va, uint64_t g, uint64_t left, 
         e[i] = m << PAGE_SHIFT | bits;
         frame_map_get(&frames[m]);
         if (__builtin_expect(old != 0, 0)) {
-            leaf_put(s, va + (i << PAGE_SHIFT), old);
+            leaf_put(s, va, i, old);
             over++;
         }
     }
@@ -300,15 +301,6 @@ int64_t space_map_runs(struct space *s, const struct hv_map_run *runs, uint64_t 
     return done;
 }
 
-int64_t space_map_batch(struct space *s, const struct hv_map_run *runs, uint64_t count) {
-    int64_t done;
-
-    spin_lock(&memory_lock);
-    done = map_fast(s, runs, count);
-    space_flush_local(s);
-    return unlock_with(&memory_lock, done);
-}
-
 /* What table_stretch says of pages that are to change: a large leaf is split first, when they are a
  * part of it or `apart` asks for it. 0: no memory for that. */
 static uint64_t stretch(struct space *s, uint64_t va, uint64_t left, bool apart, pte_t **e) {
@@ -336,7 +328,7 @@ static void unmap_stretch(struct space *s, pte_t *e, uint64_t va, uint64_t n) {
         if (__builtin_expect((old & PTE_RAM) != 0, 1))
             frame_map_put_at(frame_of_entry(frames, old), stamp);
         else if (old != 0)
-            put_other(s, va + (i << PAGE_SHIFT), old);
+            put_other(s, va, i, old);
         else
             gone--;
         e[i] = 0;
@@ -443,7 +435,7 @@ static __attribute__((noinline)) uint64_t copy_stretch(struct space *to, struct 
         dst[i] = e & ~(PTE_ACCESSED | PTE_DIRTY);
         frame_map_get(frame_of_entry(frames, e));
         if (__builtin_expect(old != 0, 0)) {
-            leaf_put(to, va + (i << PAGE_SHIFT), old);
+            leaf_put(to, va, i, old);
             over++;
         }
     }

@@ -67,8 +67,8 @@ static __attribute__((noinline)) int64_t map_general(uint64_t dom, uint64_t spac
 }
 
 /* The same questions for the common case: the caller itself (who lives, since it calls), runs in
- * its RAM, and no other pCPU that could take the space away before the lock is there. Whatever is
- * not that is asked again, and answered, the general way. */
+ * its RAM, and no other pCPU: then nobody can want the lock, which is not taken. Whatever is not
+ * that is asked again, and answered, the general way. */
 int64_t hc_map(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
     struct domain *d = hc_caller();
     uint64_t offset = gpa & PAGE_MASK, m;
@@ -79,7 +79,7 @@ int64_t hc_map(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
         s = space_find(d, space);
         m = p2m_ram_word(d, gpa >> PAGE_SHIFT);
         if (s != NULL && m != 0 && __builtin_expect(cpu_count == 1, 1))
-            return space_map_batch(s, (void *)(frame_direct + (m << PAGE_SHIFT) + offset), count);
+            return space_map_runs(s, (void *)(frame_direct + (m << PAGE_SHIFT) + offset), count);
     }
     return map_general(dom, space, gpa, count);
 }

@@ -50,10 +50,8 @@ static inline struct space *space_find(struct domain *d, uint64_t id) /* not dyi
 bool space_range_ok(const struct space *s, uint64_t address, uint64_t count);
 
 /* Maps `count` runs, which lie in memory that a guest may write to: each word is read once. Pages
- * done or -HV_E…, as the hypercall returns it. The second is for a machine with one pCPU, and takes
- * memory_lock itself. */
+ * done or -HV_E…, as the hypercall returns it. With one pCPU memory_lock need not be held. */
 int64_t space_map_runs(struct space *s, const struct hv_map_run *runs, uint64_t count);
-int64_t space_map_batch(struct space *s, const struct hv_map_run *runs, uint64_t count);
 
 /* A run. Pages done (>= 1) or -HV_E… when not even the first page was done. `budget` pages at most
  * (>= 1). The caller has asked space_range_ok and calls space_flush after its last run. */

@@ -79,7 +79,7 @@ static int64_t call(enum verb verb, struct space *s, struct hv_map_run run)
 {
     uint64_t budget = space_budget(s, 0);
     int64_t done = !space_range_ok(s, run.address, run.count) ? -HV_EINVAL
-                   : verb == MAP                              ? space_map_batch(s, &run, 1)
+                   : verb == MAP                              ? space_map_runs(s, &run, 1)
                    : verb == UNMAP                            ? space_unmap(s, &run, budget)
                                                               : space_protect(s, &run, budget);
 
@@ -448,7 +448,7 @@ START_TEST(test_batch_bound)
     for (uint64_t i = 0; i < HV_MAX_MAP_RUNS; i++) {
         runs[i] = (struct hv_map_run){ VA + (2 * i + 1) * LEAF_SPAN - 4096, SINGLE, 2, R };
     }
-    done = space_map_batch(s1, runs, HV_MAX_MAP_RUNS);
+    done = space_map_runs(s1, runs, HV_MAX_MAP_RUNS);
     must(done == HV_MAX_MAP_PAGES / 8);
     for (uint64_t i = 0; i < 2 * HV_MAX_MAP_RUNS; i++) {
         must((large_at(s1, VA + i * LEAF_SPAN) == NULL) == (i < (uint64_t)done));
@@ -458,7 +458,7 @@ START_TEST(test_batch_bound)
     for (uint64_t i = 0; i < HV_MAX_MAP_RUNS; i++) {
         runs[i] = (struct hv_map_run){ VA + (HV_MAX_MAP_RUNS + i) * LEAF_SPAN, SINGLE, 1, R };
     }
-    must(space_map_batch(s1, runs, HV_MAX_MAP_RUNS) == HV_MAX_MAP_RUNS);
+    must(space_map_runs(s1, runs, HV_MAX_MAP_RUNS) == HV_MAX_MAP_RUNS);
     machine_audit();
 }
 END_TEST

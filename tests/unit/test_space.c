@@ -69,7 +69,7 @@ static int64_t map_batch(struct space *s, uint64_t va, uint64_t g, uint64_t coun
     for (uint64_t i = 0; i < count; i++) {
         runs[i] = (struct hv_map_run){ va + i * 4096, g + i, 1, rights };
     }
-    return space_map_batch(s, runs, count);
+    return space_map_runs(s, runs, count);
 }
 
 static int64_t unmap(struct space *s, uint64_t va, uint64_t count)
@@ -449,26 +449,26 @@ START_TEST(test_batch_refuses)
     for (unsigned int i = 0; i < ARRAY_LEN(bad); i++) {
         struct hv_map_run runs[3] = { { top, 2, 1, R }, bad[i].run, { top + 4096, 3, 1, R } };
 
-        must(space_map_batch(s1, runs, 3) == 1);
+        must(space_map_runs(s1, runs, 3) == 1);
         must(pte_frame(leaf_at(s1, top)) == p2m_ram(d, gfn(2)).n);
         must(pte_frame(leaf_at(s1, top + 4096)) == p2m_ram(d, gfn(1)).n);
-        must(space_map_batch(s1, &runs[1], 2) == bad[i].error);
+        must(space_map_runs(s1, &runs[1], 2) == bad[i].error);
         must(pte_frame(leaf_at(s1, top)) == p2m_ram(d, gfn(2)).n);
         must(map(s1, top, 0, 2, R | W) == 2);
         machine_audit();
     }
     /* A run that stops early ends the call, though the next one would do. */
     struct hv_map_run part[2] = { { 0x10000, RAM - 6, 4, R }, { 0x20000, 1, 1, R } };
-    must(space_map_batch(s1, part, 2) == 2 && leaf_at(s1, 0x20000) == 0);
+    must(space_map_runs(s1, part, 2) == 2 && leaf_at(s1, 0x20000) == 0);
     /* Write and execute: in the user half alone. */
     struct hv_map_run wx = { top, 2, 1, R | W | X };
-    must(space_map_batch(s1, &wx, 1) == 1);
+    must(space_map_runs(s1, &wx, 1) == 1);
     must(map(s0, K, 0, 2, R) == 2);
     wx.address = K;
-    must(space_map_batch(s0, &wx, 1) == -HV_EINVAL);
+    must(space_map_runs(s0, &wx, 1) == -HV_EINVAL);
     wx.address = K - 4096; /* below what is remembered, and no table there */
     wx.rights = R;
-    must(space_map_batch(s0, &wx, 1) == 1);
+    must(space_map_runs(s0, &wx, 1) == 1);
     machine_audit();
 }
 END_TEST
@@ -483,11 +483,11 @@ START_TEST(test_batch_bound)
     for (unsigned int i = 0; i < HV_MAX_MAP_RUNS; i++) {
         runs[i] = (struct hv_map_run){ i * 0x40000, i % 50, i % 2 == 0 ? 1 : 10, R };
     }
-    must(space_map_batch(s1, runs, HV_MAX_MAP_RUNS) == 64 + 640);
+    must(space_map_runs(s1, runs, HV_MAX_MAP_RUNS) == 64 + 640);
     for (unsigned int i = 0; i < HV_MAX_MAP_RUNS; i++) {
         runs[i] = (struct hv_map_run){ i < 100 ? i * 0x40000 : 0, 0, i < 100 ? 11 : 1, R };
     }
-    must(space_map_batch(s1, runs, HV_MAX_MAP_RUNS) == HV_MAX_MAP_PAGES);
+    must(space_map_runs(s1, runs, HV_MAX_MAP_RUNS) == HV_MAX_MAP_PAGES);
     machine_audit();
 }
 END_TEST
@@ -933,7 +933,7 @@ START_TEST(test_out_of_memory_in_batches)
         frame_reclaim_all();
         used = d->used;
         d->quota = used + room;
-        done = space_map_batch(s2, runs, OOM_RUNS);
+        done = space_map_runs(s2, runs, OOM_RUNS);
         d->quota = 4000;
         machine_audit();
         must(done == -HV_ENOMEM || done > 0);
