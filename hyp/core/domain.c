@@ -205,6 +205,8 @@ static int64_t create(struct domain *parent, const struct hv_domain_create *c, u
     uint64_t id;
     int e;
 
+    /* Its vCPU waited for the lock while it was ended: no child may come any more. */
+    if (domain_ended(parent)) return -HV_EDEAD;
     /* Some weight has to stay with the parent. */
     if (parent != domain_root && c->weight >= parent->weight) return -HV_EPERM;
     if (c->domains >= parent->domains) return -HV_ENOSPC;
@@ -290,6 +292,7 @@ static uint64_t runs_on(const struct domain *d) {
 static void sleep_all(struct domain *d, uint32_t why) {
     struct vcpu *v;
 
+    if (why == VCPU_OFFLINE) d->vcpus_up = 0;
     FOR_EACH_VCPU(v, i, d) {
         sched_sleep(v, why);
         if (why == VCPU_OFFLINE) timer_stop(v);
@@ -344,7 +347,6 @@ LOCKED(domain_unpause, unpause)
 /* What shutdown and kill have in common. */
 static void end(struct domain *d, uint32_t state) {
     d->state = state;
-    d->vcpus_up = 0;
     sleep_all(d, VCPU_OFFLINE);
     console_flush(d);
     /* Guests whose device model it was go on, reading all ones. */

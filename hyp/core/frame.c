@@ -278,8 +278,7 @@ bool frame_reclaimed(uint32_t stamp) {
 }
 
 void frame_reclaim_all(void) {
-    if (limbo_first == NO_FRAME) return;
-    if (cpu_count == 1) epoch_flush();
+    if (cpu_count == 1 && limbo_first != NO_FRAME) epoch_flush();
     frame_reclaim();
 }
 

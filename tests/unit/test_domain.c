@@ -293,6 +293,30 @@ START_TEST(test_states)
 }
 END_TEST
 
+/* One that is being destroyed has no vCPU that is up, and gets no child any more: its creation may
+ * have waited for the lock. The same when it has ended by itself. */
+START_TEST(test_no_child_of_the_dead)
+{
+    struct domain *d;
+
+    start();
+    d = host_domain(root, 3 * QUOTA, 0);
+    host_run(d);
+    ck_assert_uint_eq(d->vcpus_up, 1);
+    host_run(root);
+    if (_i == 0) {
+        ck_assert_int_eq(domain_destroy_step(d), 1);
+    } else {
+        domain_shutdown(d, 0);
+    }
+    ck_assert_uint_eq(d->vcpus_up, 0);
+    ck_assert_int_eq(host_child(d, QUOTA), -HV_EDEAD);
+    ck_assert_ptr_eq(d->first_child, NULL);
+    ck_assert_int_eq(host_destroy(d), 0);
+    check_all_back();
+}
+END_TEST
+
 /* A pause leaves the timer running: what came meanwhile is pending afterwards. The end stops it. */
 START_TEST(test_timers_of_who_does_not_run)
 {
@@ -668,6 +692,7 @@ int main(void)
     tcase_add_test(tc, test_creation_fails_at_every_point);
     tcase_add_test(tc, test_creation_without_frames);
     tcase_add_test(tc, test_states);
+    tcase_add_loop_test(tc, test_no_child_of_the_dead, 0, 2);
     tcase_add_test(tc, test_timers_of_who_does_not_run);
     tcase_add_test(tc, test_no_memory_left);
     tcase_add_test(tc, test_weight_comes_from_the_creator);
