@@ -146,8 +146,7 @@ static void forget_records(struct domain *d, uint32_t ever) {
         slots_shrink(d, &t->pins, sizeof(struct pin));
     }
     if (t == NULL || t->pins.ever != 0) return;
-    frame_free(d, frame_mfn_of(t));
-    d->resources->dma = NULL;
+    frame_drop(d, d->resources->dma);
 }
 
 int64_t dma_map(struct domain *d, uint64_t device, gfn_t g, uint64_t count,
@@ -210,7 +209,6 @@ bool dma_reset_step(struct domain *d) {
     }
     /* Then windows that were kept for their pins. */
     if (t->pins.ever != 0 || grant_windows_destroy_step(d)) return true;
-    frame_free(d, frame_mfn_of(t));
-    d->resources->dma = NULL;
+    frame_drop(d, d->resources->dma);
     return false;
 }

@@ -244,9 +244,8 @@ static void create_undo(uint64_t id) {
 
 int64_t domain_create(struct domain *parent, const struct hv_domain_create *c) {
     uint64_t failed = HV_SELF;
-    int64_t r;
+    int64_t r = WITH_TREE(create(parent, c, &failed));
 
-    r = WITH_TREE(create(parent, c, &failed));
     if (failed != HV_SELF) create_undo(failed);
     return r;
 }
@@ -493,8 +492,7 @@ static int destroy_step(struct domain *d) {
         return 1;
     }
     if (d->teardown != TEARDOWN_LAST) {
-        if (teardown_stage[d->teardown](d)) return 1;
-        if (++d->teardown != TEARDOWN_LAST) return 1;
+        if (teardown_stage[d->teardown](d) || ++d->teardown != TEARDOWN_LAST) return 1;
         finish(d);
     }
     if (!frames_back(d)) return 1;

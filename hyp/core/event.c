@@ -533,8 +533,7 @@ bool event_destroy_step(struct domain *d) {
 
     if (t == NULL) return false;
     if (t->closed == PORT_FRAMES) {
-        frame_free(d, frame_mfn_of(t));
-        d->ports = NULL;
+        frame_drop(d, d->ports);
         return false;
     }
     /* From the end: the heap lies in the first records. */
@@ -542,8 +541,7 @@ bool event_destroy_step(struct domain *d) {
     if (*at == NULL) return true;
     for (uint32_t i = 0; i < PORTS_PER_FRAME; i++)
         if ((*at)[i].state != HV_PORT_FREE) port_close(d, &(*at)[i]);
-    frame_free(d, frame_mfn_of(*at));
-    *at = NULL;
+    frame_drop(d, *at);
     return true;
 }
 

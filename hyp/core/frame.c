@@ -144,13 +144,10 @@ static uint32_t place_table(const struct boot_info *boot, uint64_t bytes) {
 static void fill_list(void) {
     uint64_t size = 1, seed = arch_counter(), x = 0;
     unsigned int bits = 0;
-    char given[24];
 
     for (; size < frame_table_count; size <<= 1) bits++;
     if (HYP_DEBUG) {
-        if (boot_option(frame_boot, "frame-seed", given, sizeof(given)))
-            for (seed = 0; given[x] >= '0' && given[x] <= '9'; x++)
-                seed = seed * 10 + (uint64_t)(given[x] - '0');
+        seed = boot_number(frame_boot, "frame-seed", seed);
         printk("frames: placed by chance, frame-seed=%lu", seed);
     }
     for (uint64_t i = size; i-- > 0;) {
@@ -441,9 +438,7 @@ void slot_free(struct slots *s, uint32_t n, size_t size) {
 void slots_shrink(struct domain *d, struct slots *s, size_t size) {
     uint64_t at = --s->ever * size;
 
-    if (at % PAGE_SIZE != 0) return;
-    frame_free(d, frame_mfn_of(s->page[at / PAGE_SIZE]));
-    s->page[at / PAGE_SIZE] = NULL;
+    if (at % PAGE_SIZE == 0) frame_drop(d, s->page[at / PAGE_SIZE]);
 }
 
 uint64_t frame_free_count(void) { return free_frames; }

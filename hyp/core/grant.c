@@ -23,7 +23,6 @@
  * Owner and peer need not agree about anything for a revoke: it uses hyp's own records alone.
  */
 #include "grant.h"
-#include "arch/page.h"
 #include "event.h"
 #include "guestmem.h"
 #include "resource.h"
@@ -321,8 +320,7 @@ static inline int64_t copy_one(struct domain *d, const struct hv_grant_copy *c) 
     local = guest_page_locked(d, (gpa_t){ c->gpa }, c->bytes, !write);
     if (local == NULL) return -HV_EFAULT;
     remote = frame_direct + (p2m_ram_word(owner, g->gfn + page) << PAGE_SHIFT) + offset;
-    bytes_copy(write ? remote : local, write ? local : remote, c->bytes);
-    guest_count_copied(c->bytes);
+    guest_copy(write ? remote : local, write ? local : remote, c->bytes);
     return 1;
 }
 
@@ -346,8 +344,7 @@ bool grant_destroy_step(struct domain *d) {
         slots_shrink(d, t, sizeof(*g));
     }
     if (t->ever != 0) return true;
-    frame_free(d, frame_mfn_of(t));
-    d->grants = NULL;
+    frame_drop(d, d->grants);
     return false;
 }
 

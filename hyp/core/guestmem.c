@@ -5,7 +5,6 @@
  * not passed the flush epoch, and frames change hands only behind it.
  */
 #include "guestmem.h"
-#include "arch/page.h"
 
 /* A byte of a window page that may be used so, or NULL. */
 void *guest_window_locked(struct domain *d, gpa_t at, bool write) {
@@ -30,10 +29,9 @@ int guest_copy_in(struct domain *d, void *dst, gpa_t src, size_t bytes) {
     const void *from = guest_page(d, src, bytes, false);
 
     if (from == NULL) return -HV_EFAULT;
-    bytes_copy(dst, from, bytes);
+    guest_copy(dst, from, bytes);
     /* What the caller checks from here on is its own copy; the guest's is not looked at again. */
     compiler_barrier();
-    guest_count_copied(bytes);
     return 0;
 }
 
@@ -41,7 +39,6 @@ int guest_copy_out(struct domain *d, gpa_t dst, const void *src, size_t bytes) {
     void *to = guest_page(d, dst, bytes, true);
 
     if (to == NULL) return -HV_EFAULT;
-    bytes_copy(to, src, bytes);
-    guest_count_copied(bytes);
+    guest_copy(to, src, bytes);
     return 0;
 }

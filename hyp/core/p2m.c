@@ -213,8 +213,7 @@ static bool destroy_ram_step(struct domain *d) {
             free_ram(d, middle[i]);
             middle[i] = NULL;
         } else {
-            frame_free(d, frame_mfn_of(middle));
-            d->p2m_ram[t] = NULL;
+            frame_drop(d, d->p2m_ram[t]);
         }
         return true;
     }
@@ -228,17 +227,11 @@ static bool destroy_windows_step(struct domain *d) {
     int i = t >= 0 ? last_of((void *const *)top[t]) : -1;
 
     /* One search for all: they were made without a gap. */
-    for (int done = 0; i >= 0 && done < 64; done++, i--) {
-        frame_free(d, frame_mfn_of(top[t][i]));
-        top[t][i] = NULL;
-    }
-    if (t >= 0 && i < 0) {
-        frame_free(d, frame_mfn_of(top[t]));
-        top[t] = NULL;
-    } else if (t < 0 && top != NULL) {
-        frame_free(d, frame_mfn_of(top));
-        d->windows = NULL;
-    }
+    for (int done = 0; i >= 0 && done < 64; done++, i--) frame_drop(d, top[t][i]);
+    if (t >= 0 && i < 0)
+        frame_drop(d, top[t]);
+    else if (t < 0 && top != NULL)
+        frame_drop(d, d->windows);
     return d->windows != NULL;
 }
 

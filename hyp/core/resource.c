@@ -25,18 +25,15 @@ int resource_init_domain(struct domain *d) {
 }
 
 static void free_bitmap(struct domain *d) {
-    for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap); i++) {
-        if (d->io_bitmap[i] != NULL) frame_free(d, frame_mfn_of(d->io_bitmap[i]));
-        d->io_bitmap[i] = NULL;
-    }
+    for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap); i++)
+        if (d->io_bitmap[i] != NULL) frame_drop(d, d->io_bitmap[i]);
 }
 
 void resource_destroy(struct domain *d) {
     free_bitmap(d);
     if (d->resources != NULL) {
         BUG_ON(d->resources->dma != NULL);
-        frame_free(d, frame_mfn_of(d->resources));
-        d->resources = NULL;
+        frame_drop(d, d->resources);
     }
 }
 

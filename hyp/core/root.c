@@ -55,25 +55,15 @@ static uint64_t pages_of(const struct boot_module *m) {
     return (m->end - m->start + HV_PAGE_SIZE - 1) / HV_PAGE_SIZE;
 }
 
-/* A decimal number, all of the text; 0 when it is none. */
-static uint64_t number(const char *text) {
-    uint64_t n = 0;
-
-    for (; *text >= '0' && *text <= '9' && n < UINT32_MAX; text++)
-        n = n * 10 + (uint64_t)(*text - '0');
-    return *text == '\0' ? n : 0;
-}
-
 /* ---- planning ---- */
 
 static void plan_memory(struct plan *p) {
     uint64_t half = frame_free_count() / 2 / PAGES_PER_MIB;
-    uint64_t mib = half < ROOT_MEM_DEFAULT ? half : ROOT_MEM_DEFAULT;
-    char value[16];
+    uint64_t mib =
+        boot_number(p->boot, "root-mem", half < ROOT_MEM_DEFAULT ? half : ROOT_MEM_DEFAULT);
 
-    if (boot_option(p->boot, "root-mem", value, sizeof(value))) mib = number(value);
     p->ram_pages = mib * PAGES_PER_MIB;
-    if (mib < ROOT_MEM_MIN || p->ram_pages > frame_free_count() / 4 * 3)
+    if (mib < ROOT_MEM_MIN || mib > frame_free_count() / 4 * 3 / PAGES_PER_MIB)
         give_up("root-mem is not a number of MiB from 4 to three quarters of the memory");
     if (p->shared_gfn >= p->ram_pages) give_up("root-mem is too small for its image");
     for (uint32_t i = 1; i < p->boot->module_count; i++)
@@ -241,10 +231,6 @@ static void record_memory(struct page_writer *w, const struct domain *d, const s
     RANGE(w, HV_RANGE_MMIO, HV_GFN_MMIO, (uint64_t)1 << 40);
 }
 
-static uint64_t wall_clock_at_boot(const struct boot_info *boot) {
-    return (uint64_t)(boot->wall_clock * NANOSECONDS) - boot->wall_clock_ns;
-}
-
 static void write_start_page(const struct domain *d, const struct plan *p) {
     struct page_writer w = { .page = frame_va(p2m_ram(d, (gfn_t){ p->start_gfn })),
                              .used = sizeof(struct hv_start_header) };
@@ -257,7 +243,8 @@ static void write_start_page(const struct domain *d, const struct plan *p) {
     RECORD(&w, HV_START_VCPU, struct hv_start_page, HV_GFN_SHARED, image_address(p->shared_gfn));
     RECORD(&w, HV_START_DEVICES, struct hv_start_page, p->devices_gfn,
            image_address(p->devices_gfn));
-    RECORD(&w, HV_START_CLOCK, struct hv_start_u64, wall_clock_at_boot(p->boot));
+    RECORD(&w, HV_START_CLOCK, struct hv_start_u64,
+           (uint64_t)(p->boot->wall_clock * NANOSECONDS) - p->boot->wall_clock_ns);
     record_text(&w, HV_START_CMDLINE, offsetof(struct hv_start_string, text),
                 arguments(p->boot->modules[0].string));
     record_modules(&w, p);

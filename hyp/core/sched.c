@@ -41,8 +41,6 @@ struct run_queue {
 static struct run_queue queues[CPU_MAX];
 static uint64_t idle_mask; /* bit n: pCPU n has nothing to run, and nothing was sent to it */
 
-static struct run_queue *queue_of(const struct cpu *c) { return c->queue; }
-
 static struct vcpu *vcpu_of(struct sched_entity *e) {
     return (struct vcpu *)(void *)((char *)e - offsetof(struct vcpu, sched));
 }
@@ -61,7 +59,7 @@ void sched_init(void) {
 /* Locks the queue that a vCPU belongs to. */
 static inline __attribute__((always_inline)) struct run_queue *queue_lock(const struct vcpu *v) {
     for (;;) {
-        struct run_queue *q = queue_of(READ_ONCE(v->cpu));
+        struct run_queue *q = READ_ONCE(v->cpu)->queue;
 
         spin_lock(&q->lock);
         if (__builtin_expect(v->cpu == q->cpu, 1)) return q;
@@ -169,7 +167,7 @@ static void queue_ready(struct run_queue *q, struct vcpu *v, uint64_t now) {
 void sched_add(struct vcpu *v) {
     v->wait = VCPU_OFFLINE;
     v->cpu = cpus[0];
-    v->sched.node.key = queue_of(v->cpu)->s.least;
+    v->sched.node.key = v->cpu->queue->s.least;
     v->sched.affinity = UINT64_MAX;
     policy_set_weight(&v->sched, v->domain->weight * SCHED_WEIGHT_SCALE);
     v->run_state = HV_RUN_OFFLINE;
@@ -202,7 +200,7 @@ void sched_set_cap(struct vcpu *v, uint32_t percent, uint32_t parts) {
 }
 
 bool sched_stopped(const struct vcpu *v) {
-    const struct run_queue *q = queue_of(READ_ONCE(v->cpu));
+    const struct run_queue *q = READ_ONCE(v->cpu)->queue;
 
     return READ_ONCE(q->s.current) != &v->sched;
 }
@@ -310,7 +308,7 @@ bool sched_set_affinity(struct vcpu *v, uint64_t mask) {
 void sched_pass(struct vcpu *v) {
     struct cpu *c = v->cpu; /* where it runs */
 
-    if (READ_ONCE(queue_of(c)->s.waiting.first) == NULL) return;
+    if (READ_ONCE(c->queue->s.waiting.first) == NULL) return;
     v->sched.flags |= POLICY_PASSES;
     cpu_raise_work(c, CPU_WORK_RESCHED);
 }
@@ -388,7 +386,7 @@ static __attribute__((noinline)) void call_idle(struct run_queue *q) {
 }
 
 void sched_yield_to(struct vcpu *v, struct vcpu *to) {
-    struct run_queue *q = queue_of(v->cpu), *far = queue_of(READ_ONCE(to->cpu));
+    struct run_queue *q = v->cpu->queue, *far = READ_ONCE(to->cpu)->queue;
     uint64_t now = clock_now_ns();
 
     spin_lock_pair(&q->lock, &far->lock);
@@ -461,25 +459,23 @@ void sched_refill(struct vcpu *v, uint64_t now) {
 /* Nobody to run: interrupts alone, and other pCPUs by them, can bring somebody. Until then frames
  * are cleared, by pieces, on nobody's account. */
 static __attribute__((noinline)) void idle(struct cpu *c, struct run_queue *q) {
-    uint64_t bit = (uint64_t)1 << c->id;
-
     if (cpu_count > 1) {
-        __atomic_fetch_or(&idle_mask, bit, __ATOMIC_SEQ_CST);
+        __atomic_fetch_or(&idle_mask, (uint64_t)1 << c->id, __ATOMIC_SEQ_CST);
         if (steal(q, clock_now_ns())) {
-            __atomic_fetch_and(&idle_mask, ~bit, __ATOMIC_SEQ_CST);
+            (void)idle_claim(c->id);
             return;
         }
+        /* With one pCPU nobody else can want what it has loaded. */
+        if (c->vcpu != NULL) arch_unload(c);
     }
-    /* With one pCPU nobody else can want what it has loaded. */
-    if (cpu_count > 1 && c->vcpu != NULL) arch_unload(c);
     while (q->s.waiting.first == NULL && frame_clear_step()) arch_poll();
     if (READ_ONCE(q->s.waiting.first) == NULL) epoch_idle(c);
-    if (cpu_count > 1) __atomic_fetch_and(&idle_mask, ~bit, __ATOMIC_SEQ_CST);
+    if (cpu_count > 1) (void)idle_claim(c->id);
     __atomic_fetch_and(&c->work, ~CPU_WORK_RESCHED, __ATOMIC_RELAXED);
 }
 
 struct vcpu *sched_pick(struct cpu *c) {
-    struct run_queue *q = queue_of(c);
+    struct run_queue *q = c->queue;
     struct vcpu *v;
 
     while ((v = take_next(c, q)) == NULL) idle(c, q);
@@ -488,7 +484,7 @@ struct vcpu *sched_pick(struct cpu *c) {
 }
 
 void sched_tick(struct cpu *c) {
-    struct run_queue *q = queue_of(c);
+    struct run_queue *q = c->queue;
 
     spin_lock(&q->lock);
     policy_tick(&q->s);

@@ -3,7 +3,6 @@
  * Hypercalls of the event family. Those that may need a frame for port records hold memory_lock,
  * whose rank is below that of the ports.
  */
-#include "arch/page.h"
 #include "event.h"
 #include "guestmem.h"
 #include "hc.h"
@@ -30,10 +29,7 @@ static int64_t open_locked(uint64_t dom, uint64_t state, uint64_t a, uint64_t b,
     /* 3. Does the source exist, is it free and the domain's to bind, and is there a port left? */
     port = event_open(d, state, a, b, &msi);
     if (port < 0) return HC_FAIL(port, "peer, source, or no port left");
-    if (out != NULL) {
-        bytes_copy(out, &msi, sizeof(msi));
-        guest_count_copied(sizeof(msi));
-    }
+    if (out != NULL) guest_copy(out, &msi, sizeof(msi));
     return port;
 }
 

@@ -3,7 +3,6 @@
  * The grant hypercalls: copy in once, ask, act. See hypercalls.def for each contract; what is asked
  * of a single entry is asked in core/grant.c. memory_lock is held around each call's work.
  */
-#include "arch/page.h"
 #include "grant.h"
 #include "guestmem.h"
 #include "hc.h"
@@ -57,8 +56,7 @@ static inline int64_t copy(uint64_t gpa, uint64_t count) {
     int64_t error = batch(HV_SELF, gpa, count, sizeof(c[0]), &d, &entries);
 
     if (error != 0) return error;
-    bytes_copy(c, entries, count * sizeof(c[0]));
-    guest_count_copied(count * sizeof(c[0]));
+    guest_copy(c, entries, count * sizeof(c[0]));
     compiler_barrier();
     return grant_copy(d, c, count);
 }

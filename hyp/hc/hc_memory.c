@@ -3,7 +3,6 @@
  * The memory hypercalls: copy in once, ask, act, copy out. See hypercalls.def for each contract.
  * memory_lock is held around each call's work, finding what it is about included.
  */
-#include "arch/page.h"
 #include "guestmem.h"
 #include "hc.h"
 #include "resource.h"
@@ -205,10 +204,7 @@ static int64_t pin(struct domain *d, uint64_t device, uint64_t gfn, uint64_t cou
     out = guest_page_locked(d, (gpa_t){ gpa }, count * sizeof(runs[0]), true);
     if (out == NULL) return HC_FAIL(-HV_EFAULT, "dma_map: runs cannot be written");
     used = dma_map(d, device, (gfn_t){ gfn }, count, runs);
-    if (used > 0) {
-        bytes_copy(out, runs, (size_t)used * sizeof(runs[0]));
-        guest_count_copied((size_t)used * sizeof(runs[0]));
-    }
+    if (used > 0) guest_copy(out, runs, (size_t)used * sizeof(runs[0]));
     return used;
 }
 

@@ -61,3 +61,16 @@ _Noreturn void hyp_main(const struct boot_info *boot);
 
 /** Looks for "name" or "name=value" in the command line; copies the value, "" if it has none. */
 bool boot_option(const struct boot_info *boot, const char *name, char *value, size_t size);
+
+/** A decimal number, all of the value: 0 when it is none, `otherwise` without the option. */
+static inline uint64_t boot_number(const struct boot_info *boot, const char *name,
+                                   uint64_t otherwise) {
+    char value[24];
+    const char *at = value;
+    uint64_t n = 0;
+
+    if (!boot_option(boot, name, value, sizeof(value))) return otherwise;
+    for (; *at >= '0' && *at <= '9' && n < UINT64_MAX / 10; at++)
+        n = n * 10 + (uint64_t)(*at - '0');
+    return *at == '\0' ? n : 0;
+}

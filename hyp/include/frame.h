@@ -148,6 +148,9 @@ static inline int64_t memory_unlock(int64_t result) {
     return __builtin_expect(cpu_count > 1, 0) ? memory_settle(result) : result;
 }
 
+/* Gives the frame of a record of ours back, and forgets the pointer to it. */
+#define frame_drop(d, record) (frame_free((d), frame_mfn_of(record)), (void)((record) = NULL))
+
 uint64_t frame_free_count(void);
 uint64_t frame_limbo_count(void);
 /* Frames that were ever on the free list. */

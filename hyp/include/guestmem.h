@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "arch/page.h"
 #include "frame.h"
 #include "p2m.h"
 
@@ -13,10 +14,11 @@
  */
 int guest_copy_in(struct domain *d, void *dst, gpa_t src, size_t bytes);
 int guest_copy_out(struct domain *d, gpa_t dst, const void *src, size_t bytes);
-/* Counts what was copied for the guest that runs. */
-static inline void guest_count_copied(size_t bytes) {
+/* Copies, and counts it for the guest that runs. */
+static inline void guest_copy(void *to, const void *from, size_t bytes) {
     struct vcpu *v = this_cpu()->vcpu;
 
+    bytes_copy(to, from, bytes);
     if (v != NULL) v->counters.bytes_copied += bytes;
 }
 

@@ -129,18 +129,9 @@ static bool start(struct cpu *c, uint32_t apic_id, paddr_t page) {
     return false;
 }
 
-/* How many processors may run: all that there are, or what the option says. */
-static uint32_t limit(const struct boot_info *boot) {
-    char value[8];
-    uint32_t n = 0;
-
-    if (!boot_option(boot, "cpus", value, sizeof(value))) return CPU_MAX;
-    for (const char *p = value; *p >= '0' && *p <= '9'; p++) n = n * 10 + (uint32_t)(*p - '0');
-    return n;
-}
-
 void smp_start(const struct boot_info *boot) {
-    uint32_t most = limit(boot), left_out = 0;
+    uint64_t most = boot_number(boot, "cpus", CPU_MAX); /* how many may run */
+    uint32_t left_out = 0;
     paddr_t page = bootmem_low_page(boot);
     struct cpu *c = NULL;
 

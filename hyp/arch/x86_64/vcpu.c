@@ -92,7 +92,6 @@ int vcpu_set_context(struct vcpu *v, const struct hv_vcpu_context *c) {
     v->loaded_on = NULL;
     WRITE_ONCE(v->page->busy, 0);
     WRITE_ONCE(v->page->masked, 1);
-    v->loaded_on = NULL;
     space_load(v, v->domain->spaces[0]);
     return 0;
 }
@@ -120,8 +119,7 @@ int vcpu_set_entry(struct vcpu *v, const struct hv_entry *e) {
 int vcpu_switch(struct vcpu *v, uint64_t space, uint64_t kernel_stack) {
     struct space *s = space_find(v->domain, space);
 
-    if (!s || !address_is_guests(kernel_stack)) return -HV_EINVAL;
-    if (!space_get(s)) return -HV_EINVAL;
+    if (!s || !address_is_guests(kernel_stack) || !space_get(s)) return -HV_EINVAL;
     v->kernel_stack = kernel_stack;
     space_set(v, s);
     return 0;
