@@ -40,12 +40,6 @@ static struct {
 
 static uint32_t running; /* the boot is over: idle processors may look for guests */
 
-static void wait_ns(uint64_t ns) {
-    uint64_t until = clock_now_ns() + ns;
-
-    while (clock_now_ns() < until) cpu_relax();
-}
-
 /* ---- the kick ---- */
 
 void cpu_kick(const struct cpu *c) { apic_send(c->apic_id, VECTOR_KICK); }
@@ -113,7 +107,7 @@ static bool start(struct cpu *c, uint32_t apic_id, paddr_t page) {
     store_release(&ap_stack,
                   ((uint64_t)(uintptr_t)c & ~((uint64_t)0xff << 56)) | (uint64_t)apic_id << 56);
     apic_send_init(apic_id);
-    wait_ns(INIT_NS);
+    for (uint64_t until = clock_now_ns() + INIT_NS; clock_now_ns() < until;) cpu_relax();
     apic_send_start(apic_id, page);
     if (wait_online(apic_id, page)) {
         tsc_compare(0);
