@@ -52,21 +52,24 @@ static void line_end(struct domain *d) {
     char line[sizeof(d->console_buf) + 32];
     int n;
 
-    d->console_buf[d->console_line] = '\0';
+    d->console_buf[READ_ONCE(d->console_line)] = '\0';
     n = snprintf(line, sizeof(line), "[%lu] %s\n", d->id, d->console_buf);
     d->console_line = 0;
     console_write(line, (size_t)n);
 }
 
-/* True when it has printed a line. */
+/* True when it has printed a line. Two vCPUs of the domain may mix their text, but the index is
+ * read once and never grows beyond the buffer; its last byte is always zero. */
 static bool line_put(struct domain *d, char c) {
-    bool full = d->console_line == sizeof(d->console_buf) - 1;
+    uint32_t at = READ_ONCE(d->console_line);
+    bool full = at == sizeof(d->console_buf) - 1;
 
-    if (c == '\n' || full) line_end(d);
+    if (c == '\n' || full) line_end(d), at = 0;
     if (c == '\n' || c == '\r') return c == '\n' || full;
     if (c == '\t') c = ' ';
     /* Bytes above 126 too: a terminal may take 0x80-0x9f for control characters. */
-    d->console_buf[d->console_line++] = c >= ' ' && c <= '~' ? c : '?';
+    d->console_buf[at] = c >= ' ' && c <= '~' ? c : '?';
+    WRITE_ONCE(d->console_line, at + 1);
     return full;
 }
 

@@ -33,19 +33,16 @@ static int64_t open_locked(uint64_t dom, uint64_t state, uint64_t a, uint64_t b,
     return port;
 }
 
-static int64_t open(uint64_t dom, uint64_t state, uint64_t a, uint64_t b, uint64_t gpa) {
-    return HC_MEMORY(open_locked(dom, state, a, b, gpa));
-}
-
 int64_t hc_event_alloc(uint64_t dom, uint64_t peer) {
-    return open(dom, HV_PORT_UNBOUND, peer, 0, 0);
+    return HC_MEMORY(open_locked(dom, HV_PORT_UNBOUND, peer, 0, 0));
 }
 
 int64_t hc_event_bind(uint64_t dom, uint64_t kind, uint64_t a, uint64_t b, uint64_t gpa) {
     uint64_t state = kind == HV_BIND_IPI ? HV_PORT_IPI : kind + 1;
 
     /* Kind 0 would be event_alloc, and those above the last no kind. */
-    return open(dom, kind == 0 || kind > HV_BIND_IPI ? HV_PORT_FREE : state, a, b, gpa);
+    if (kind == 0 || kind > HV_BIND_IPI) state = HV_PORT_FREE;
+    return HC_MEMORY(open_locked(dom, state, a, b, gpa));
 }
 
 int64_t hc_event_send(uint64_t port) {
@@ -73,7 +70,7 @@ int64_t hc_event_status(uint64_t dom, uint64_t port, uint64_t gpa) {
 
 int64_t hc_event_unmask(uint64_t port) {
     /* 1. Is it a port of the caller that is bound to a line? */
-    return event_unmask(hc_caller(), port);
+    return WITH_LOCK(event_lock(hc_caller()), event_unmask(hc_caller(), port));
 }
 
 int64_t hc_event_set_vcpu(uint64_t dom, uint64_t port, uint64_t vcpu) {
