@@ -245,8 +245,25 @@ static bool index_jump(void)
     return reach(HV_DEV_DEAD) || failed("a jumping index is believed");
 }
 
-/* Offers that no one may take. hv_front_offer refuses some of them, so the page is written by
- * hand. */
+/* An offer with any numbers: hv_front_offer refuses bad ones. The page says RESET until they are
+ * all there, so that the back end, whenever it looks, sees none other. */
+static void offer_by_hand(const struct hv_offer *o)
+{
+    struct hv_device_page *p = h.front.page;
+
+    p->front.generation = ++h.front.generation;
+    p->front.features = h.front.offered = 0;
+    p->front.ring_pages = o->ring_pages;
+    p->front.region_count = o->region_count;
+    p->front.request_ref = o->request_ref;
+    p->front.response_ref = o->response_ref;
+    memcpy(p->front.region_ref, o->region_ref, sizeof(p->front.region_ref));
+    memcpy(p->front.region_pages, o->region_pages, sizeof(p->front.region_pages));
+    h.front.state = HV_DEV_OFFER;
+    __atomic_store_n(&p->front.state, HV_DEV_OFFER, __ATOMIC_RELEASE);
+}
+
+/* Offers that no one may take. */
 static bool bad_offers(void)
 {
     for (int i = 0; i < 6; i++) {
@@ -257,9 +274,9 @@ static bool bad_offers(void)
         o.request_ref += i == 0;
         o.region_ref[0] = i == 1 ? ~(uint64_t)0 : o.region_ref[0];
         o.region_pages[0] += i == 2;
-        (void)hv_front_offer(&h.front, &o);
-        h.front.page->front.ring_pages = i == 3 ? 0 : i == 4 ? 9 : 1;
-        h.front.page->front.region_count = i == 5 ? HV_DEV_MAX_GRANTS + 1 : 1;
+        o.ring_pages = i == 3 ? 0 : i == 4 ? 9 : 1;
+        o.region_count = i == 5 ? HV_DEV_MAX_GRANTS + 1 : 1;
+        offer_by_hand(&o);
         raise_back();
         if (!reach(HV_DEV_DEAD)) {
             printk("hostile: bad offer %d is taken\n", i);
