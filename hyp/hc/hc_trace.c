@@ -22,6 +22,11 @@
 
 typedef int64_t call6_t(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 
+static bool must_wait(const struct vcpu *v) {
+    return READ_ONCE(v->traced) == HV_CALLS_ALL &&
+           v->calls_next - READ_ONCE(v->calls_read) >= HV_CALLS_KEPT;
+}
+
 /* Returns what the call returns; its own number when the call is to be made again. */
 static int64_t hc_traced(void) {
     struct cpu *c = this_cpu();
@@ -31,12 +36,17 @@ static int64_t hc_traced(void) {
     call6_t *call =
         (call6_t *)hc_table[f->rax < HV_NR_LIMIT ? index_mask(f->rax, HV_NR_LIMIT) : HV_NR_LIMIT];
 
-    if (v->traced == HV_CALLS_ALL && v->calls_next - v->calls_read >= HV_CALLS_KEPT) {
+    if (must_wait(v)) {
         f->rip -= SYSCALL_BYTES;
         v->counters.hypercalls--;
         sched_sleep(v, VCPU_TRACED);
+        /* Somebody may have read, and found nobody asleep yet. */
+        if (!must_wait(v)) sched_wake(v, VCPU_TRACED);
         return (int64_t)f->rax;
     }
+    /* Not the old one any more, see call_trace_read. */
+    WRITE_ONCE(e->seq, v->calls_next);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
     *e = (struct hv_call_entry){ v->calls_next,
                                  arch_counter(),
                                  f->rip,
@@ -116,7 +126,14 @@ static int64_t call_trace_read(uint64_t dom, uint64_t vcpu, uint64_t seq, uint64
     next = load_acquire(&v->calls_next);
     if (seq > next) seq = next;
     if (next - seq > HV_CALLS_KEPT) seq = next - HV_CALLS_KEPT;
-    while ((uint64_t)n < count && seq < next) to[n++] = v->call[seq++ % HV_CALLS_KEPT];
+    for (; (uint64_t)n < count && seq < next; seq++) {
+        const struct hv_call_entry *e = &v->call[seq % HV_CALLS_KEPT];
+
+        to[n] = *e;
+        /* Its vCPU, on another pCPU, may have begun to write the next one there: not this one. */
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (READ_ONCE(e->seq) == seq) n++;
+    }
     v->calls_read = seq;
     sched_wake(v, VCPU_TRACED);
     return n;
