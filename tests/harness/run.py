@@ -82,8 +82,8 @@ class Guest(Test):
     Its head comment may ask for more in lines ` * qemu: KEY=VALUE ...`: memory (MiB), timeout (s),
     drive (bytes of a fresh zeroed virtio disk, K and M understood), append (options of hyp), root
     and second (command lines of the two modules), icount, smp (processors; `make test SMP=N` gives
-    N to those that ask for none). `make test T=… ARGUMENTS=…` gives root more
-    arguments.
+    N to those that ask for none), again (the test is there once more, as NAME@N, with N processors).
+    `make test T=… ARGUMENTS=…` gives root more arguments.
 
     Time is the count of instructions, so that a test comes out on any machine as it does on the
     author's. With REALTIME=1 in the environment it is the host's, in which every run is another:
@@ -92,18 +92,19 @@ class Guest(Test):
     instructions run on one after the other, in long turns.
     """
 
-    keys = {"memory", "timeout", "drive", "append", "root", "second", "icount", "smp"}
+    keys = {"memory", "timeout", "drive", "append", "root", "second", "icount", "smp", "again"}
 
-    def __init__(self, name, folder, build, debug):
+    def __init__(self, name, folder, build, debug, cpus=None):
         source = read(os.path.join(folder, "main.c"))
         found = re.search(r'test_title\[\]\s*=\s*((?:"(?:[^"\\]|\\.)*"\s*)+);', source)
         title = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', found.group(1))) if found else ""
-        super().__init__(name, title, build)
+        super().__init__(f"{name}@{cpus}" if cpus else name, title, build)
+        self.image = os.path.join("tests", name + ".elf")
         self.debug = debug
         words = " ".join(re.findall(r"^ \* qemu: (.*)$", source, re.M))
         self.options = dict(w.partition("=")[::2] for w in shlex.split(words))
         self.timeout = float(self.options.get("timeout", 20)) * qemu.PATIENCE
-        self.cpus = int(self.options.get("smp") or os.environ.get("SMP") or 1)
+        self.cpus = int(cpus or self.options.get("smp") or os.environ.get("SMP") or 1)
         realtime = os.environ.get("REALTIME") == "1"
         self.icount = (self.cpus == 1 and
                        self.options.get("icount", "0" if realtime else "1") == "1")
@@ -112,16 +113,15 @@ class Guest(Test):
         unknown = set(self.options) - self.keys
         if unknown:
             return "ERROR", f"unknown keys in the qemu line: {', '.join(sorted(unknown))}"
-        image = os.path.join("tests", self.name + ".elf")
-        for needed in ("hyp.elf", image):
+        for needed in ("hyp.elf", self.image):
             if not os.path.exists(os.path.join(self.build, needed)):
                 return "ERROR", f"{needed} was not built"
         drives = []
         if "drive" in self.options:
             drives.append(qemu.drive(self.blank(self.options["drive"])))
         arguments = f"{self.options.get('root', 'root')} {os.environ.get('ARGUMENTS', '')}".strip()
-        initrd = qemu.modules(f"{image} {arguments}",
-                              f"{image} {self.options.get('second', 'second')}")
+        initrd = qemu.modules(f"{self.image} {arguments}",
+                              f"{self.image} {self.options.get('second', 'second')}")
         with qemu.Machine(self.build, self.log, initrd=initrd, drives=drives,
                           append=self.options.get("append", ""), timeout=self.timeout,
                           memory=int(self.options.get("memory", 256)),
@@ -223,7 +223,10 @@ def discover(build, debug):
     for kind in ("guest", "attack"):
         for path in sorted(glob.glob(f"tests/{kind}/*/main.c")):
             folder = os.path.dirname(path)
-            tests.append(Guest(f"{kind}/{os.path.basename(folder)}", folder, build, debug))
+            name = f"{kind}/{os.path.basename(folder)}"
+            tests.append(Guest(name, folder, build, debug))
+            if "again" in tests[-1].options:
+                tests.append(Guest(name, folder, build, debug, tests[-1].options["again"]))
     for path in sorted(glob.glob("tests/system/test_*.py")):
         stem = os.path.basename(path)[5:-3]
         spec = importlib.util.spec_from_file_location("system_" + stem, path)
