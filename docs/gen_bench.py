@@ -16,9 +16,9 @@ import sys
 
 RESULTS = "build/bench/results.json"
 SCHED_PICTURES = {
-    "weights": "Shares of three vCPUs with weights 1, 2 and 4 over two seconds",
+    "weights": "Shares of three vCPUs with weights 1, 2 and 4 over a second",
     "cap": "Shares of a capped vCPU, of one that sleeps at chosen moments and of one that computes",
-    "rotation": "Shares of six vCPUs on four processors",
+    "rotation": "CPU time of six vCPUs on four processors, less what they are due",
     "latency": "The longest wake-up latency beside 1 to 64 vCPUs that compute, on 1, 2 and 4 processors",
 }
 PICTURES = {"paths": "What reading 4 KiB costs by each path, by layer.",

@@ -133,16 +133,17 @@ static bool idle_claim(uint32_t n) {
     return (__atomic_fetch_and(&idle_mask, ~bit, __ATOMIC_SEQ_CST) & bit) != 0;
 }
 
-/* Where the least is that a running queue stands at; 0: none runs. */
-static uint64_t least_of_all(void) {
+/* Where that queue stands that is furthest behind. Only those where somebody waits count: who has a
+ * pCPU for itself is charged only now and then. */
+static uint64_t least_of_all(uint64_t none) {
     uint64_t least = UINT64_MAX;
 
     for (uint32_t i = 0; i < cpu_count; i++) {
-        const struct sched_queue *s = &queues[i].s;
+        uint64_t at = READ_ONCE(queues[i].s.behind);
 
-        if (READ_ONCE(s->current) != NULL && READ_ONCE(s->least) < least) least = s->least;
+        if (READ_ONCE(queues[i].s.waiting.first) != NULL && at < least) least = at;
     }
-    return least == UINT64_MAX ? 0 : least;
+    return least == UINT64_MAX ? none : least;
 }
 
 /* Queues a vCPU that is ready. `q` is locked, and unlocked afterwards. */
@@ -152,7 +153,7 @@ static void queue_ready(struct run_queue *q, struct vcpu *v, uint64_t now) {
     bool resched;
 
     policy_charge(s, now);
-    policy_wake(s, &v->sched);
+    policy_wake(s, &v->sched, cpu_count == 1 ? s->least : least_of_all(s->least));
     run_state_set(v, HV_RUN_RUNNABLE, now);
     policy_slice(s, now);
     resched = policy_preempts(s) && policy_give_way(s, vcpu_of(s->current)->run_since, now);
@@ -242,7 +243,7 @@ static __attribute__((noinline)) bool move_ready(struct run_queue **q, struct vc
     if (to == (*q)->cpu) return true;
     __atomic_store_n(&v->cpu, to, __ATOMIC_RELAXED);
     spin_unlock(&(*q)->lock);
-    least = least_of_all();
+    least = least_of_all(0);
     *q = queue_lock(v);
     if (!is_ready(*q, v)) return false;
     policy_resume(&(*q)->s, least);
@@ -335,7 +336,7 @@ static void migrate(struct run_queue *from, struct run_queue *to, struct sched_e
 
 /* An idle pCPU looks for one that waits elsewhere. */
 static __attribute__((noinline)) bool steal(struct run_queue *q, uint64_t now) {
-    uint64_t least = least_of_all();
+    uint64_t least = least_of_all(0);
     bool found = false;
 
     for (uint32_t i = 1; i < cpu_count && !found; i++) {

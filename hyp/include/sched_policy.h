@@ -60,6 +60,7 @@ struct sched_queue {
     struct tree waiting;
     struct sched_entity *current; /* NULL: nobody runs */
     uint64_t least;
+    uint64_t behind;    /* whoever was furthest behind when it was last charged */
     uint64_t limit;     /* when the current one's budget is used up; 0: never */
     uint64_t slice_end; /* ns, 0: nobody waits and there is no limit */
 };
@@ -95,6 +96,7 @@ static inline void policy_charge(struct sched_queue *q, uint64_t now) {
     } else if (least == UINT64_MAX) {
         return;
     }
+    q->behind = least;
     if (least > q->least) q->least = least;
 }
 
@@ -107,12 +109,18 @@ static inline void policy_add(struct sched_queue *q, struct sched_entity *e, uin
     if (waits) tree_insert(&q->waiting, &e->node);
 }
 
-/* Queues one that has become runnable; `q` is charged up to now. */
-static inline void policy_wake(struct sched_queue *q, struct sched_entity *e) {
+/*
+ * Queues one that has become runnable; `q` is charged up to now. It comes back behind whoever is
+ * furthest behind, here (one that came from another queue may be further behind than the queue
+ * stands) or, within POLICY_MOVE_LAG_NS, where the `others` stand: the next one that comes from
+ * there does not go first.
+ */
+static inline void policy_wake(struct sched_queue *q, struct sched_entity *e, uint64_t others) {
     uint64_t base = q->least;
 
-    /* One that came from another queue may be further behind. */
-    if (q->current != NULL && q->current->node.key < base) base = q->current->node.key;
+    if (others + POLICY_MOVE_LAG_NS < base) others = base - POLICY_MOVE_LAG_NS;
+    if (others < base) base = others;
+    if (q->behind < base) base = q->behind;
     if (e->node.key + POLICY_LAG_NS < base) e->node.key = base - POLICY_LAG_NS;
     tree_insert(&q->waiting, &e->node);
 }

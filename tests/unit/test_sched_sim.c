@@ -161,19 +161,51 @@ START_TEST(test_gaming)
 }
 END_TEST
 
-/* Who needs little waits little, however many only compute. */
-START_TEST(test_wake_up_latency)
+/* The same where there are several processors: as much as if it never slept, and no more. */
+START_TEST(test_gaming_across)
 {
-    for (uint32_t n = 1; n <= 4; n *= 2) {
-        for (uint32_t loops = 1; loops <= 64; loops *= 2) {
-            sim_start(n, loops);
+    for (uint32_t n = 2; n <= 4; n += 2) {
+        for (uint64_t sleep = 1; sleep <= 16; sleep++) {
+            uint32_t loops = 2 * n - 1;
+
+            sim_start(n, sleep);
+            sim_add(256, 9 * SIM_MS, sleep * SIM_MS / 4);
             for (uint32_t i = 0; i < loops; i++)
                 sim_add(256, 0, 0);
-            sim_add(256, SIM_MS / 20, 100 * SIM_MS)->jitter = 50;
             sim_run(SIM_S / 5);
-            sim_vcpu[loops].wake_latency = 0;
-            sim_run(10 * (uint64_t)SIM_S);
-            must(sim_vcpu[loops].wake_latency <= POLICY_WAKE_NS + POLICY_RUN_NS + SIM_KICK_NS);
+            measure(4 * (uint64_t)SIM_S);
+            must(used[0] * 100 <= 4 * (uint64_t)SIM_S / 2 * 104);
+        }
+    }
+}
+END_TEST
+
+static uint64_t longest_wait(uint32_t processors, uint32_t loops, uint64_t sleep, uint64_t ns)
+{
+    sim_start(processors, loops);
+    for (uint32_t i = 0; i < loops; i++)
+        sim_add(256, 0, 0);
+    sim_add(256, SIM_MS / 20, sleep)->jitter = 50;
+    sim_run(SIM_S / 5);
+    sim_vcpu[loops].wake_latency = 0;
+    sim_run(ns);
+    return sim_vcpu[loops].wake_latency;
+}
+
+/* Who needs little waits little, however many only compute, and on however many processors. */
+START_TEST(test_wake_up_latency)
+{
+    static const uint32_t sleep_ms[] = { 8, 20, 100 };
+
+    for (uint32_t n = 1; n <= 8; n++) {
+        for (uint32_t loops = 1; loops <= 64; loops += 1 + loops / 4) {
+            for (uint32_t i = 0; i < 3; i++) {
+                uint64_t waited = longest_wait(n, loops, sleep_ms[i] * SIM_MS, 2 * (uint64_t)SIM_S);
+
+                if (waited > POLICY_WAKE_NS + POLICY_RUN_NS + SIM_KICK_NS)
+                    ck_abort_msg("%u on %u, %u ms asleep: %llu ns", loops, n, sleep_ms[i],
+                                 (unsigned long long)waited);
+            }
         }
     }
 }
@@ -288,7 +320,7 @@ END_TEST
 static void random_load(uint32_t seed)
 {
     uint32_t n, count;
-    uint64_t weights = 0, least = UINT64_MAX, begun;
+    uint64_t begun;
 
     sim_start(1, seed);
     n = 1 + (uint32_t)sim_random(SIM_CPUS);
@@ -305,8 +337,6 @@ static void random_load(uint32_t seed)
             sched_set_cap(&g->v, 1 + (uint32_t)sim_random(100), 1);
         if (sim_random(5) == 0)
             (void)sched_set_affinity(&g->v, 1 + sim_random(255));
-        weights += g->v.sched.weight;
-        least = g->v.sched.weight < least ? g->v.sched.weight : least;
     }
     begun = sim_now;
     for (uint32_t step = 0; step < 100; step++) {
@@ -363,17 +393,17 @@ static FILE *open_in(const char *folder, const char *name)
     return f;
 }
 
-/* Share of each, in permille of a processor, a row every 20 ms. */
-static void write_shares(const char *folder, const char *name, uint64_t ns)
+/* CPU time of each since the start, in microseconds, a row every 20 ms. */
+static void write_times(const char *folder, const char *name, uint64_t ns)
 {
     FILE *f = open_in(folder, name);
 
-    for (uint64_t at = 0; at < ns; at += 20 * SIM_MS) {
-        measure(20 * SIM_MS);
+    for (uint64_t at = 0; at <= ns; at += 20 * SIM_MS) {
         fprintf(f, "%llu", (unsigned long long)(at / SIM_MS));
         for (uint32_t i = 0; i < sim_vcpus; i++)
-            fprintf(f, " %llu", (unsigned long long)(used[i] / 20000));
+            fprintf(f, " %llu", (unsigned long long)(sim_cpu_ns(&sim_vcpu[i]) / 1000));
         fputc('\n', f);
+        sim_run(20 * SIM_MS);
     }
     fclose(f);
 }
@@ -385,14 +415,9 @@ static void write_latency(const char *folder)
     for (uint32_t loops = 1; loops <= 64; loops++) {
         fprintf(f, "%u", loops);
         for (uint32_t n = 1; n <= 4; n *= 2) {
-            sim_start(n, loops);
-            for (uint32_t i = 0; i < loops; i++)
-                sim_add(256, 0, 0);
-            sim_add(256, SIM_MS / 20, 20 * SIM_MS)->jitter = 50;
-            sim_run(SIM_S / 5);
-            sim_vcpu[loops].wake_latency = 0;
-            sim_run(4 * (uint64_t)SIM_S);
-            fprintf(f, " %llu", (unsigned long long)(sim_vcpu[loops].wake_latency / 1000));
+            fprintf(f, " %llu",
+                    (unsigned long long)longest_wait(n, loops, 20 * SIM_MS, 4 * (uint64_t)SIM_S) /
+                        1000);
         }
         fputc('\n', f);
     }
@@ -404,16 +429,16 @@ static void write_all(const char *folder)
     sim_start(1, 0);
     for (uint32_t i = 0; i < 3; i++)
         sim_add(256u << i, 0, 0);
-    write_shares(folder, "weights.txt", 2 * (uint64_t)SIM_S);
+    write_times(folder, "weights.txt", SIM_S);
     sim_start(1, 0);
     sched_set_cap(&sim_add(256, 0, 0)->v, 25, 1);
     sim_add(256, 9 * SIM_MS, SIM_MS);
     sim_add(256, 0, 0);
-    write_shares(folder, "cap.txt", 2 * (uint64_t)SIM_S);
+    write_times(folder, "cap.txt", SIM_S);
     sim_start(4, 0);
     for (uint32_t i = 0; i < 6; i++)
         sim_add(256, 0, 0);
-    write_shares(folder, "rotation.txt", 2 * (uint64_t)SIM_S);
+    write_times(folder, "rotation.txt", SIM_S);
     write_latency(folder);
 }
 
@@ -436,6 +461,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, test_caps);
     tcase_add_test(tc, test_caps_that_change);
     tcase_add_test(tc, test_gaming);
+    tcase_add_test(tc, test_gaming_across);
     tcase_add_test(tc, test_wake_up_latency);
     tcase_add_test(tc, test_affinity);
     tcase_add_test(tc, test_yield_to);
