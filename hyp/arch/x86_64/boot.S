@@ -138,15 +138,8 @@ boot_entry64:
     movabsq $boot_high, %rax
     jmp *%rax
 
-    /* Another processor, on the boot tables, from the trampoline. */
+    /* Another processor, on the boot tables, from the trampoline. Its data selectors mean nothing until desc_load. */
 ap_entry64:
-    movl $ASM_SEL_HYP_DATA, %eax
-    movl %eax, %ds
-    movl %eax, %es
-    movl %eax, %ss
-    xorl %eax, %eax
-    movl %eax, %fs
-    movl %eax, %gs
     movabsq $ap_high, %rax
     jmp *%rax
 

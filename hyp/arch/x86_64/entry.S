@@ -239,6 +239,9 @@ leave:
     xorl %ebp, %ebp
     call vcpu_leave
     movq %rax, %rsp
+    /* RSP = struct regs: all of it is loaded. */
+    .globl regs_load
+regs_load:
     .irp reg, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
     popq %\reg
     .endr

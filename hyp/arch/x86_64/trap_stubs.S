@@ -119,11 +119,7 @@ trap_hyp_entry:
     andq $-16, %rsp
     call trap_from_hyp
     movq %rbx, %rsp
-    .irp reg, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
-    popq %\reg
-    .endr
-    addq $16, %rsp
-    iretq
+    jmp regs_load
     .size trap_hyp_entry, . - trap_hyp_entry
 
     /* void regs_capture(struct regs *): the registers as the caller has them after the call. */
