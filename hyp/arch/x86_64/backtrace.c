@@ -19,22 +19,14 @@ struct hyp_symbol {
 extern const struct hyp_symbol hyp_symbols[];
 extern const uint64_t hyp_symbol_count;
 
-/* The last symbol at or below the address. */
+/* The last symbol at or below an address of code. */
 static const struct hyp_symbol *symbol_of(uint64_t address) {
-    uint64_t low = 0, high = hyp_symbol_count;
+    const struct hyp_symbol *s = &hyp_symbols[hyp_symbol_count];
 
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-
-        if (hyp_symbols[middle].address <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low > 0 && address >= (uintptr_t)image_text_start &&
-                   address < (uintptr_t)image_rodata_start
-               ? &hyp_symbols[low - 1]
-               : NULL;
+    if (address >= (uintptr_t)image_rodata_start) return NULL;
+    while (s > hyp_symbols)
+        if ((--s)->address <= address) return s;
+    return NULL;
 }
 
 static void print_code_address(uint64_t address) {
