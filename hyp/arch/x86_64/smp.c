@@ -82,22 +82,24 @@ void ap_start(struct cpu *c) {
 
 /* ---- on the boot CPU ---- */
 
-static bool wait_online(uint32_t apic_id, paddr_t page) {
-    uint64_t begun = clock_now_ns(), again = AGAIN_NS;
+/* Is it up, at the latest when so much time is over? */
+static bool online_within(uint64_t ns) {
+    uint64_t until = clock_now_ns() + ns;
 
-    while (!load_acquire(&ap.online)) {
-        uint64_t passed = clock_now_ns() - begun;
+    while (!load_acquire(&ap.online) && clock_now_ns() < until) cpu_relax();
+    return load_acquire(&ap.online);
+}
 
-        if (passed > again) {
-            apic_send_start(apic_id, page);
-            again = UINT64_MAX;
-        }
-        /* Once it has taken its stack it is on its way. */
-        if (passed > PATIENCE_NS && __atomic_exchange_n(&ap_stack, 0, __ATOMIC_ACQ_REL) != 0)
-            return false;
-        cpu_relax();
-    }
-    return true;
+/* Sends for it, and waits. */
+static bool bring_up(uint32_t apic_id, paddr_t page) {
+    apic_send_init(apic_id);
+    (void)online_within(INIT_NS);
+    apic_send_start(apic_id, page);
+    if (!online_within(AGAIN_NS)) apic_send_start(apic_id, page);
+    if (online_within(PATIENCE_NS)) return true;
+    /* Once it has taken its stack it is on its way. */
+    return __atomic_exchange_n(&ap_stack, 0, __ATOMIC_ACQ_REL) == 0 &&
+           online_within(UINT64_MAX / 2);
 }
 
 /* Starts a processor as `c`, whose stacks and tables are there. False: it is left out, and waits
@@ -106,10 +108,7 @@ static bool start(struct cpu *c, uint32_t apic_id, paddr_t page) {
     memset(&ap, 0, sizeof(ap));
     store_release(&ap_stack,
                   ((uint64_t)(uintptr_t)c & ~((uint64_t)0xff << 56)) | (uint64_t)apic_id << 56);
-    apic_send_init(apic_id);
-    for (uint64_t until = clock_now_ns() + INIT_NS; clock_now_ns() < until;) cpu_relax();
-    apic_send_start(apic_id, page);
-    if (wait_online(apic_id, page)) {
+    if (bring_up(apic_id, page)) {
         tsc_compare(0);
         /* The last turn is the other one's. */
         while (load_acquire(&ap.turn) != 2 * ROUNDS) cpu_relax();
