@@ -51,7 +51,7 @@ void paging_check(void);
 bool paging_in_guard(uint64_t va);
 
 /* A page below 640 KiB that nobody owns; 0: there is none. */
-paddr_t bootmem_low_page(const struct boot_info *boot);
+extern paddr_t bootmem_low_page;
 
 /* GDT, TSS, IST stacks, IDT. */
 void idt_init(void);

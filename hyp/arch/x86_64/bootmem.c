@@ -15,6 +15,7 @@
 #define SIPI_END       UINT64_C(0xa0000)
 #define BOOT_MAP_END   UINT64_C(0x100000000)
 
+paddr_t bootmem_low_page;
 static struct boot_info *info;
 static struct boot_range *pool; /* NULL: no allocation (any more) */
 
@@ -42,6 +43,17 @@ static void reserve(struct boot_info *boot, paddr_t start, paddr_t end) {
     }
 }
 
+/* The highest free page below SIPI_END, but never the first: firmware keeps its own there. */
+static void find_low_page(struct boot_info *boot) {
+    reserve(boot, 0, PAGE_SIZE);
+    for (uint32_t i = 0; i < boot->free_count; i++) {
+        const struct boot_range *r = &boot->free[i];
+
+        if (r->start < r->end && r->start < SIPI_END)
+            bootmem_low_page = (r->end < SIPI_END ? r->end : SIPI_END) - PAGE_SIZE;
+    }
+}
+
 static void find_free(struct boot_info *boot) {
     for (uint32_t i = 0; i < boot->mem_count; i++) {
         const struct boot_mem *m = &boot->mem[i];
@@ -54,35 +66,11 @@ static void find_free(struct boot_info *boot) {
     }
     for (uint32_t i = 0; i < boot->mem_count; i++)
         if (boot->mem[i].type != BOOT_MEM_RAM) reserve(boot, boot->mem[i].start, boot->mem[i].end);
-    reserve(boot, 0, LOW_MEMORY_END);
     reserve(boot, boot->image_start, boot->image_end);
     for (uint32_t i = 0; i < boot->module_count; i++)
         reserve(boot, boot->modules[i].start, boot->modules[i].end);
-}
-
-/* Does something of the loader's or the firmware's overlap the page at `a`? */
-static bool low_page_used(const struct boot_info *boot, paddr_t a) {
-    bool ram = false;
-
-    for (uint32_t i = 0; i < boot->mem_count; i++) {
-        const struct boot_mem *m = &boot->mem[i];
-
-        if (m->type == BOOT_MEM_RAM)
-            ram |= a >= m->start && a + PAGE_SIZE <= m->end;
-        else if (a < m->end && a + PAGE_SIZE > m->start)
-            return true;
-    }
-    for (uint32_t i = 0; i < boot->module_count; i++)
-        if (a < boot->modules[i].end && a + PAGE_SIZE > boot->modules[i].start) return true;
-    return !ram;
-}
-
-/* From the top down, and never the first page: firmware keeps its own there. */
-paddr_t bootmem_low_page(const struct boot_info *boot) {
-    paddr_t a = SIPI_END - PAGE_SIZE;
-
-    while (a != 0 && low_page_used(boot, a)) a -= PAGE_SIZE;
-    return a;
+    find_low_page(boot);
+    reserve(boot, 0, LOW_MEMORY_END);
 }
 
 static paddr_t clip(paddr_t a) { return a < BOOT_MAP_END ? a : BOOT_MAP_END; }

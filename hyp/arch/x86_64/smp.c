@@ -125,7 +125,7 @@ static bool start(struct cpu *c, uint32_t apic_id, paddr_t page) {
 void smp_start(const struct boot_info *boot) {
     uint64_t most = boot_number(boot, "cpus", CPU_MAX); /* how many may run */
     uint32_t left_out = 0;
-    paddr_t page = bootmem_low_page(boot);
+    paddr_t page = bootmem_low_page;
     struct cpu *c = NULL;
 
     irq_vector_set(VECTOR_KICK, kick_handler, NULL);
