@@ -424,13 +424,10 @@ static int connect_line(struct domain *d, struct port *p, uint64_t gsi, uint64_t
 }
 
 static int connect_message(struct domain *d, struct port *p, uint64_t device, struct hv_msi *msi) {
-    struct msi_message m;
-
     if (!resource_holds_device(d, device)) return -HV_EPERM;
     if (!vector_get(d, p, msi_handler)) return -HV_ENOSPC;
     p->source = (uint32_t)device;
-    m = irq_msi_message(p->vector, 0);
-    *msi = (struct hv_msi){ .address = m.address, .data = m.data };
+    *msi = irq_msi_message(p->vector, 0);
     return 0;
 }
 

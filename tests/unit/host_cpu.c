@@ -137,9 +137,9 @@ void irq_vector_free(int vector)
     host_handler[vector] = NULL;
 }
 
-struct msi_message irq_msi_message(int vector, uint32_t cpu)
+struct hv_msi irq_msi_message(int vector, uint32_t cpu)
 {
-    return (struct msi_message){ .address = 0xfee00000 | cpu << 12, .data = (uint32_t)vector };
+    return (struct hv_msi){ .address = 0xfee00000 | cpu << 12, .data = (uint32_t)vector };
 }
 
 uint32_t irq_line_count(void)

@@ -51,11 +51,12 @@ void irq_dispatch(unsigned int vector) {
     apic_eoi();
 }
 
-struct msi_message irq_msi_message(int vector, uint32_t cpu) {
-    return (struct msi_message){ 0xfee00000ul | (uint64_t)cpus[cpu]->apic_id << 12,
-                                 (uint32_t)vector, 0 };
+struct hv_msi irq_msi_message(int vector, uint32_t cpu) {
+    return (struct hv_msi){ 0xfee00000ul | (uint64_t)cpus[cpu]->apic_id << 12, (uint32_t)vector,
+                            0 };
 }
 
-void arch_idle(void) { irq_enable_and_halt(); }
+/* STI holds interrupts off for one instruction: none can slip in before HLT. */
+void arch_idle(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
 
-void arch_poll(void) { irq_window(); }
+void arch_poll(void) { __asm__ volatile("sti; nop; cli" : : : "memory"); }

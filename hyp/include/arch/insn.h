@@ -126,13 +126,6 @@ static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf) {
     return r;
 }
 
-static inline void irq_enable_and_halt(void) {
-    /* STI holds interrupts off for one instruction: none can slip in before HLT. */
-    __asm__ volatile("sti; hlt; cli" : : : "memory");
-}
-
-static inline void irq_window(void) { __asm__ volatile("sti; nop; cli" : : : "memory"); }
-
 static inline _Noreturn void cpu_stop(void) {
     for (;;) __asm__ volatile("cli; hlt" : : : "memory");
 }

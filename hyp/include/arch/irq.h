@@ -5,6 +5,7 @@
 #pragma once
 
 #include "arch/layout.h"
+#include "hv_event.h"
 
 /** Runs with interrupts off; the LAPIC is acknowledged after it returns. */
 typedef void irq_handler_t(void *arg);
@@ -14,12 +15,7 @@ int irq_vector_alloc(irq_handler_t *handler, void *arg);
 void irq_vector_free(int vector);
 
 /** What a device writes, and where, to raise the vector on the CPU. */
-struct msi_message {
-    uint64_t address;
-    uint32_t data;
-    uint32_t rsvd;
-};
-struct msi_message irq_msi_message(int vector, uint32_t cpu);
+struct hv_msi irq_msi_message(int vector, uint32_t cpu);
 
 /** Number of global interrupt lines; 0 without an I/O APIC. */
 uint32_t irq_line_count(void);
