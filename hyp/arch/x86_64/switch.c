@@ -11,13 +11,6 @@
 #include "string.h"
 #include "vcpu.h"
 
-static void state_save(struct cpu *c, struct vcpu *v) {
-    xsave(v->xsave, cpu_features.xcr0);
-    v->fs_base = rdfsbase();
-    v->gs_base = rdgsbase();
-    v->user_mode = c->user_mode;
-}
-
 static void state_load(struct cpu *c, struct vcpu *v) {
     /* Selectors mean nothing in 64-bit mode but can be read: null ones for everybody. Before the
      * bases, which loading FS and GS may clear. */
@@ -48,16 +41,19 @@ static void ports_load(struct cpu *c, struct vcpu *v) {
     }
 }
 
-/* From here on another pCPU may load it. */
-static void save(struct cpu *c, struct vcpu *v) {
-    state_save(c, v);
+static void state_save(struct cpu *c, struct vcpu *v) {
+    xsave(v->xsave, cpu_features.xcr0);
+    v->fs_base = rdfsbase();
+    v->gs_base = rdgsbase();
+    v->user_mode = c->user_mode;
+    /* From here on another pCPU may load it. */
     store_release(&c->vcpu, NULL);
 }
 
 /* c->vcpu is written before the root: whoever removes a translation, or makes an event pending, and
  * then finds another vCPU here has done so before this one looks at tables and pending words. */
 void arch_switch(struct cpu *c, struct vcpu *from, struct vcpu *to) {
-    if (from) save(c, from);
+    if (from) state_save(c, from);
     /* Another one that has put it back is about to save it; it waits for nobody before it has. */
     while (to->loaded_on != NULL && to->loaded_on != c && load_acquire(&to->loaded_on->vcpu) == to)
         cpu_relax();
@@ -72,6 +68,6 @@ void arch_switch(struct cpu *c, struct vcpu *from, struct vcpu *to) {
 /* Its registers stay what they are: when nobody has it loaded elsewhere meanwhile, they need not be
  * loaded again. */
 void arch_unload(struct cpu *c) {
-    if (c->vcpu != NULL) save(c, c->vcpu);
+    if (c->vcpu != NULL) state_save(c, c->vcpu);
     tlb_load_root(hyp_root);
 }
