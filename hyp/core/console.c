@@ -14,7 +14,6 @@
 #include "domain.h"
 #include "event.h"
 #include "printk.h"
-#include "uart.h"
 
 /* 64 KiB a second, 16 KiB at once. */
 #define CONSOLE_PERIOD_NS (1000000000u / 65536u)
@@ -27,15 +26,13 @@
 static char input[INPUT_SIZE];
 static uint32_t input_head, input_tail;
 
-static void console_input(char c) {
+void console_input(char c) {
     if (input_head - input_tail < INPUT_SIZE) {
         input[input_head % INPUT_SIZE] = c;
         store_release(&input_head, input_head + 1);
     }
     if (domain_root != NULL) event_raise_virq(domain_root, HV_VIRQ_CONSOLE);
 }
-
-void console_init(void) { uart_start_input(console_input); }
 
 size_t console_read(char *to, size_t max) {
     size_t n = 0;

@@ -4,19 +4,19 @@
  * scheduler, root; then guests for ever.
  */
 #include "clock.h"
-#include "console.h"
 #include "frame.h"
 #include "machine.h"
 #include "printk.h"
 #include "root.h"
 #include "sched.h"
+#include "uart.h"
 #include "vcpu.h"
 
 _Noreturn void hyp_main(const struct boot_info *boot) {
     frame_init(boot);
     sched_init();
     timer_init();
-    console_init();
+    uart_start_input();
     root_build(boot);
     printk("boot: root starts at TSC %lu; zeroing its memory %lu", arch_counter(), root_zeroing);
     smp_run();

@@ -8,6 +8,7 @@
 #include "arch/insn.h"
 #include "arch/irq.h"
 #include "bug.h"
+#include "console.h"
 #include "uart.h"
 
 enum { REG_DATA, REG_IER, REG_FCR, REG_LCR, REG_MCR, REG_LSR, REG_SCRATCH = 7 };
@@ -25,7 +26,6 @@ enum { REG_DATA, REG_IER, REG_FCR, REG_LCR, REG_MCR, REG_LSR, REG_SCRATCH = 7 };
 #define RX_BURST    64
 
 static bool uart_present;
-static uart_rx_t *uart_rx;
 
 static uint8_t reg_read(int reg) { return inb((uint16_t)(UART_COM1_PORT + reg)); }
 
@@ -67,15 +67,14 @@ void uart_write(const char *text, size_t length) {
 static void uart_interrupt(void *arg) {
     (void)arg;
     for (int i = 0; i < RX_BURST && (reg_read(REG_LSR) & LSR_READY); i++)
-        uart_rx((char)reg_read(REG_DATA));
+        console_input((char)reg_read(REG_DATA));
 }
 
-void uart_start_input(uart_rx_t *hook) {
+void uart_start_input(void) {
     uint32_t line = irq_line_of_isa(UART_COM1_IRQ);
     int vector;
 
     if (!uart_present) return;
-    uart_rx = hook;
     vector = irq_vector_alloc(uart_interrupt, NULL);
     BUG_ON(vector < 0);
     if (irq_line_route(line, vector, 0)) {

@@ -8,8 +8,8 @@
 
 struct domain;
 
-/* Starts input; its holder is root. */
-void console_init(void);
+/* Takes a character that came in, in interrupt context; root, which holds the input, is told. */
+void console_input(char c);
 /* Up to max characters of input; 0 when there is none. */
 size_t console_read(char *to, size_t max);
 /* Bytes taken, or -HV_EAGAIN. The text is the guest's page: each byte is read once. */

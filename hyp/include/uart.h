@@ -9,11 +9,8 @@
 #define UART_COM1_PORT 0x3f8
 #define UART_COM1_IRQ  4
 
-/** Called with each received character, in interrupt context with interrupts off. */
-typedef void uart_rx_t(char c);
-
 void uart_init(void);
 void uart_write(const char *text, size_t length);
 
-/** Starts input: characters go to the hook from now on. Called once, after irq_init(). */
-void uart_start_input(uart_rx_t *hook);
+/** Starts input: characters go to console_input() from now on. Called once. */
+void uart_start_input(void);

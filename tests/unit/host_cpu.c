@@ -10,7 +10,6 @@
 #include "clock.h"
 #include "machine.h"
 #include "printk.h"
-#include "uart.h"
 #include "vcpu.h"
 
 #include <stdarg.h>
@@ -221,11 +220,6 @@ void printk(const char *format, ...)
 void console_write(const char *text, size_t length)
 {
     append(text, length);
-}
-
-void uart_start_input(uart_rx_t *hook)
-{
-    (void)hook;
 }
 
 _Noreturn void machine_shutdown(unsigned int reason)
