@@ -9,8 +9,8 @@
  * can. Limbo is a queue in the order of stamps: frames whose translation may still be in a TLB.
  * They stay charged until the epoch has passed. An allocation that would fail forces it first: with
  * one pCPU here, which costs a flush; with several the call gives up its locks, waits, and begins
- * again (frame_force). Frames that idle pCPUs are clearing at the moment count as in limbo, without
- * being in its queue.
+ * again (frame_force). A frame that an idle pCPU is clearing counts as in limbo, without being in
+ * its queue.
  */
 #include "frame.h"
 #include "arch/page.h"
@@ -20,9 +20,8 @@
 #include "printk.h"
 #include "string.h"
 
-#define NO_FRAME   UINT32_MAX
-#define LIMBO_MAX  512u
-#define CLEAR_STEP 512u /* bytes */
+#define NO_FRAME  UINT32_MAX
+#define LIMBO_MAX 512u
 
 /* With this many tables of 512 entries, no frame can be mapped 2^31 times: frame.maps never wraps.
  */
@@ -38,8 +37,6 @@ struct spinlock memory_lock = SPINLOCK_INIT(LOCK_MEMORY);
 
 static struct domain *charged[HV_MAX_DOMAINS + 1]; /* by frame.owner; [0] is the hypervisor: NULL */
 static uint32_t limbo_first, limbo_last;
-static uint32_t clearing; /* the frame that frame_clear_step has begun with, first of its list */
-static uint32_t cleared;  /* bytes of it */
 static uint64_t free_frames, limbo_frames, total_frames, table_frames, superframes;
 
 /* ---- free lists ---- */
@@ -105,7 +102,6 @@ static uint32_t pop_free(struct superframe *s, bool clean) {
     s->first[clean] = frame_table[n].next;
     s->free--;
     free_frames--;
-    if (!clean) clearing = NO_FRAME;
     if (s->first[clean] == NO_FRAME) kind &= ~(KIND_DIRTY << clean);
     if (kind != s->kind) superframe_move(s, kind);
     return n;
@@ -171,7 +167,7 @@ void frame_init(const struct boot_info *boot) {
     superframes = (frame_table_count + SUPERFRAME_PAGES - 1) / SUPERFRAME_PAGES;
     bytes = table_bytes();
     home = place_table(boot, bytes);
-    limbo_first = limbo_last = clearing = NO_FRAME;
+    limbo_first = limbo_last = NO_FRAME;
     superframes_init();
     free_frames = limbo_frames = table_frames = 0;
     for (uint32_t i = boot->free_count; i-- > 0;) {
@@ -340,11 +336,11 @@ mfn_t frame_alloc_block(struct domain *d) {
 }
 
 /*
- * A whole frame, without the lock: idle pCPUs that clear under it would keep those that work from
- * it for most of the time. While it is cleared it counts as in limbo, so that a call that lacks
- * memory waits until it is back. False, too, when somebody has the lock: then it is no time for it.
+ * Without the lock: idle pCPUs that clear under it would keep those that work from it for most of
+ * the time. While it is cleared the frame counts as in limbo, so that a call that lacks memory
+ * waits until it is back.
  */
-static bool clear_aside(void) {
+bool frame_clear_step(void) {
     struct superframe *s;
     uint32_t n;
 
@@ -360,28 +356,6 @@ static bool clear_aside(void) {
     limbo_frames--;
     frame_table[n].clean = 1;
     push_free(n);
-    return unlock_with(&memory_lock, true);
-}
-
-bool frame_clear_step(void) {
-    struct superframe *s;
-
-    if (cpu_count > 1) return clear_aside();
-    spin_lock(&memory_lock);
-    s = superframe_find(ANY_DIRTY);
-    if (s == NULL) return unlock_with(&memory_lock, false);
-    if (s->first[false] != clearing) {
-        clearing = s->first[false];
-        cleared = 0;
-    }
-    words_clear((uint8_t *)frame_va((mfn_t){ clearing }) + cleared, CLEAR_STEP / 8);
-    cleared += CLEAR_STEP;
-    if (cleared == PAGE_SIZE) {
-        uint32_t n = pop_free(s, false);
-
-        frame_table[n].clean = 1;
-        push_free(n);
-    }
     return unlock_with(&memory_lock, true);
 }
 

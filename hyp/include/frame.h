@@ -122,8 +122,8 @@ void frame_free(struct domain *d, mfn_t m);
 /* Moves a frame, and the charge of it, from one domain (NULL: the hypervisor) to another, whatever
  * the quota of that one says: the caller has made sure of it. */
 void frame_transfer(mfn_t m, struct domain *from, struct domain *to);
-/* Clears a piece of a free frame, for idle processors, so that its next owner need not wait for it.
- * False: none is left that is not zero, or others want memory_lock, which it takes. */
+/* Clears a free frame, for idle processors, so that its next owner need not wait for it. False:
+ * none is left that is not zero, or others have memory_lock, which it takes. */
 bool frame_clear_step(void);
 /* Could `d` be charged with this many more frames? */
 bool frame_quota_left(const struct domain *d, uint64_t frames);

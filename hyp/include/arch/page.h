@@ -6,11 +6,11 @@
 
 #include "arch/layout.h"
 
-static inline void words_clear(void *at, uint64_t words) {
-    __asm__ volatile("rep stosq" : "+D"(at), "+c"(words) : "a"(0ul) : "memory");
-}
+static inline void page_clear(void *page) {
+    uint64_t words = PAGE_SIZE / 8;
 
-static inline void page_clear(void *page) { words_clear(page, PAGE_SIZE / 8); }
+    __asm__ volatile("rep stosq" : "+D"(page), "+c"(words) : "a"(0ul) : "memory");
+}
 
 /** For debug builds. */
 static inline bool page_is_zero(const void *page) {
