@@ -103,8 +103,6 @@ struct domain *domain_next(const struct domain *d) {
 
 /* ---- creation ---- */
 
-static int destroy_step(struct domain *d);
-
 /* The next number whose slot is free. */
 static int take_number(uint64_t *id) {
     for (uint32_t i = 0; i < HV_MAX_DOMAINS && next_id < NO_MORE_NUMBERS; i++) {
@@ -169,7 +167,7 @@ static void move_weight(const struct domain *child, struct domain *parent, bool 
     domain_share(parent);
 }
 
-static int set_share(struct domain *d, uint32_t weight, uint32_t cap) {
+int domain_set_share(struct domain *d, uint32_t weight, uint32_t cap) {
     struct domain *parent = d->parent;
 
     /* As at its creation, some has to stay. */
@@ -180,10 +178,6 @@ static int set_share(struct domain *d, uint32_t weight, uint32_t cap) {
     move_weight(d, parent, false);
     domain_share(d);
     return 0;
-}
-
-int domain_set_share(struct domain *d, uint32_t weight, uint32_t cap) {
-    return (int)WITH_LOCK(&tree_lock, domain_alive(d) ? set_share(d, weight, cap) : -HV_EPERM);
 }
 
 /* Puts a new record into the table and under its parent, whose quota pays for it. */
@@ -238,7 +232,7 @@ static void create_undo(uint64_t id) {
         tree_lock_all();
         d = lookup(id);
         if (d != NULL) d->window_pages = 0;
-        more = tree_unlock_with(d != NULL ? destroy_step(d) : 0);
+        more = tree_unlock_with(d != NULL ? domain_destroy_step(d) : 0);
     }
 }
 
@@ -305,7 +299,7 @@ static int state_change(struct domain *d, uint32_t from, uint32_t to) {
     return 0;
 }
 
-static int start(struct domain *d) {
+int domain_start(struct domain *d) {
     int e;
 
     /* A vCPU without a context has no entry address. */
@@ -315,7 +309,7 @@ static int start(struct domain *d) {
     return e;
 }
 
-static int pause(struct domain *d) {
+int domain_pause(struct domain *d) {
     int e = state_change(d, HV_DOMAIN_RUNNING, HV_DOMAIN_PAUSED);
 
     if (e != 0) return e;
@@ -325,7 +319,7 @@ static int pause(struct domain *d) {
     return 0;
 }
 
-static int unpause(struct domain *d) {
+int domain_unpause(struct domain *d) {
     int e = state_change(d, HV_DOMAIN_PAUSED, HV_DOMAIN_RUNNING);
     struct vcpu *v;
 
@@ -333,15 +327,6 @@ static int unpause(struct domain *d) {
     FOR_EACH_VCPU(v, i, d) sched_wake(v, VCPU_PAUSED);
     return 0;
 }
-
-/* The calls of these names, with the tree locked; a domain that is gone by then is nobody's. */
-#define LOCKED(name, function)                                                                     \
-    int name(struct domain *d) {                                                                   \
-        return (int)WITH_TREE(lookup(d->id) == d ? function(d) : -HV_EPERM);                       \
-    }
-LOCKED(domain_start, start)
-LOCKED(domain_pause, pause)
-LOCKED(domain_unpause, unpause)
 
 /* What shutdown and kill have in common. */
 static void end(struct domain *d, uint32_t state) {
@@ -479,7 +464,7 @@ static void finish(struct domain *d) {
     }
 }
 
-static int destroy_step(struct domain *d) {
+int domain_destroy_step(struct domain *d) {
     uint64_t runs;
 
     if (d->first_child != NULL) return -HV_EBUSY;
@@ -501,9 +486,7 @@ static int destroy_step(struct domain *d) {
     return 0;
 }
 
-LOCKED(domain_destroy_step, destroy_step)
-
-static int reset_devices(struct domain *d) {
+int domain_reset_devices(struct domain *d) {
     if (!domain_ended(d)) return -HV_EINVAL;
     /* Half taken apart: both go through the same windows, and each relies on the other's being
      * whole: destroy leaves pinned ones to us, we leave the rest to it. */
@@ -516,8 +499,6 @@ static int reset_devices(struct domain *d) {
     }
     return 0;
 }
-
-LOCKED(domain_reset_devices, reset_devices)
 
 /* ---- telling ---- */
 

@@ -41,13 +41,11 @@ void vcpu_bring_up(struct domain *d, struct vcpu *v) {
     sched_wake(v, VCPU_OFFLINE);
 }
 
-static int vcpu_add(struct domain *d, uint64_t n) {
+int domain_vcpu_create(struct domain *d, uint64_t n) {
     if (n >= d->nr_vcpus) return -HV_EINVAL;
     if (domain_ended(d)) return -HV_EDEAD;
     return domain_vcpu(d, n) != NULL ? -HV_EBUSY : vcpu_make(d, (uint32_t)n);
 }
-
-int domain_vcpu_create(struct domain *d, uint64_t n) { return (int)WITH_TREE(vcpu_add(d, n)); }
 
 /* Put back, it is saved a little later. */
 bool vcpu_loaded(const struct vcpu *v) {
@@ -56,7 +54,7 @@ bool vcpu_loaded(const struct vcpu *v) {
     return !sched_stopped(v) || (c != NULL && load_acquire(&c->vcpu) == v);
 }
 
-static int vcpu_context(struct domain *d, uint64_t n, const struct hv_vcpu_context *c) {
+int domain_vcpu_context(struct domain *d, uint64_t n, const struct hv_vcpu_context *c) {
     struct vcpu *v = domain_vcpu(d, n);
     int e;
 
@@ -71,10 +69,6 @@ static int vcpu_context(struct domain *d, uint64_t n, const struct hv_vcpu_conte
     return 0;
 }
 
-int domain_vcpu_context(struct domain *d, uint64_t n, const struct hv_vcpu_context *c) {
-    return (int)WITH_TREE(vcpu_context(d, n, c));
-}
-
 /* A vCPU that may go up or down, or why not. */
 static int find_vcpu(const struct domain *d, uint64_t n, struct vcpu **v) {
     *v = domain_vcpu(d, n);
@@ -82,7 +76,7 @@ static int find_vcpu(const struct domain *d, uint64_t n, struct vcpu **v) {
     return domain_ended(d) ? -HV_EDEAD : 0;
 }
 
-static int vcpu_up(struct domain *d, uint64_t n) {
+int domain_vcpu_up(struct domain *d, uint64_t n) {
     struct vcpu *v;
     int e = find_vcpu(d, n, &v);
 
@@ -93,11 +87,7 @@ static int vcpu_up(struct domain *d, uint64_t n) {
     return 0;
 }
 
-int domain_vcpu_up(struct domain *d, uint64_t n) {
-    return (int)WITH_LOCK(&tree_lock, vcpu_up(d, n));
-}
-
-static int vcpu_down(struct domain *d, uint64_t n) {
+int domain_vcpu_down(struct domain *d, uint64_t n) {
     struct vcpu *v;
     int e = find_vcpu(d, n, &v);
 
@@ -108,8 +98,4 @@ static int vcpu_down(struct domain *d, uint64_t n) {
         domain_share(d);
     }
     return v != this_cpu()->vcpu && vcpu_loaded(v);
-}
-
-int domain_vcpu_down(struct domain *d, uint64_t n) {
-    return (int)WITH_LOCK(&tree_lock, vcpu_down(d, n));
 }

@@ -269,6 +269,7 @@ void root_build(const struct boot_info *boot) {
     spin_unlock(&memory_lock);
     write_start_page(d, &p);
     context = (struct hv_vcpu_context){ .rip = p.image.entry, .rdi = image_address(p.start_gfn) };
-    if (domain_vcpu_context(d, 0, &context) < 0) give_up("its entry is not an address of a kernel");
-    BUG_ON(domain_start(d) < 0);
+    if (WITH_TREE(domain_vcpu_context(d, 0, &context)) < 0)
+        give_up("its entry is not an address of a kernel");
+    BUG_ON(WITH_TREE(domain_start(d)) < 0);
 }

@@ -46,7 +46,7 @@ int64_t hc_domain_create(uint64_t gpa) {
 
 /* 1. Is it a descendant? 2. Is it in the right state? The function of the call asks. */
 #define ON_DESCENDANT(hc_name, function)                                                           \
-    int64_t hc_name(uint64_t dom) { return HC_ON_BY(descendant, dom, function(d)); }
+    int64_t hc_name(uint64_t dom) { return HC_TREE(HC_ON_BY(descendant, dom, function(d))); }
 ON_DESCENDANT(hc_domain_start, domain_start)
 ON_DESCENDANT(hc_domain_pause, domain_pause)
 ON_DESCENDANT(hc_domain_unpause, domain_unpause)

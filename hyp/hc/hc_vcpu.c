@@ -9,25 +9,18 @@
 /* 1. May the caller act on this domain, and does it live? 2. Has it a vCPU of this number, and in
  * the right state? The function of the call asks. */
 #define ON_VCPU(hc_name, function)                                                                 \
-    int64_t hc_name(uint64_t dom, uint64_t vcpu) { return HC_AGAIN(HC_ON(dom, function(d, vcpu))); }
+    int64_t hc_name(uint64_t dom, uint64_t vcpu) { return HC_TREE(HC_ON(dom, function(d, vcpu))); }
 ON_VCPU(hc_vcpu_create, domain_vcpu_create)
 ON_VCPU(hc_vcpu_up, domain_vcpu_up)
 ON_VCPU(hc_vcpu_down, domain_vcpu_down)
 
 int64_t hc_vcpu_set_context(uint64_t dom, uint64_t vcpu, uint64_t gpa) {
-    struct domain *caller = hc_caller();
-    struct domain *d = hc_target(caller, dom);
     struct hv_vcpu_context c;
-    int r;
+    int r = guest_copy_in(hc_caller(), &c, (gpa_t){ gpa }, sizeof(c));
 
-    /* 1. May the caller act on this domain, and does it live? */
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
-    /* 2. Is the structure in the caller's memory? */
-    r = guest_copy_in(caller, &c, (gpa_t){ gpa }, sizeof(c));
-    if (r < 0) return HC_FAIL(r, "struct hv_vcpu_context");
-    /* 3. Is it one of its vCPUs, and down? 4. Are the addresses a guest's? Core asks. */
-    r = domain_vcpu_context(d, vcpu, &c);
-    return r < 0 ? HC_FAIL(r, "vCPU, its state, or addresses") : 0;
+    /* 2. Is the structure in the caller's memory? 3. Is it one of its vCPUs, and down? 4. Are the
+     * addresses a guest's? Core asks the last two. */
+    return HC_TREE(HC_ON(dom, r < 0 ? r : domain_vcpu_context(d, vcpu, &c)));
 }
 
 static int64_t set_affinity(uint64_t dom, uint64_t vcpu, uint64_t mask) {
@@ -49,15 +42,9 @@ int64_t hc_vcpu_set_affinity(uint64_t dom, uint64_t vcpu, uint64_t mask) {
 }
 
 int64_t hc_sched_set(uint64_t dom, uint64_t weight, uint64_t cap) {
-    struct domain *d = hc_descendant(hc_caller(), dom);
-    int r;
+    bool ok = weight - 1 < HC_WEIGHT_MAX && cap <= HC_CAP_MAX;
 
-    /* 1. Is it a living descendant? */
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "no living descendant");
-    /* 2. Are both numbers in range? */
-    if (weight - 1 >= HC_WEIGHT_MAX || cap > HC_CAP_MAX)
-        return HC_FAIL(-HV_EINVAL, "weight or cap");
-    /* 3. Has its parent so much to give? Core asks. */
-    r = domain_set_share(d, (uint32_t)weight, (uint32_t)cap);
-    return r < 0 ? HC_FAIL(r, "weight") : 0;
+    /* 2. Are both numbers in range? 3. Has its parent so much to give? Core asks. */
+    return HC_TREE(HC_ON_DESCENDANT(dom, ok ? domain_set_share(d, (uint32_t)weight, (uint32_t)cap)
+                                            : -HV_EINVAL));
 }

@@ -141,8 +141,9 @@ struct domain {
 extern struct domain *domain_root;
 extern struct spinlock tree_lock; /* see domain.c */
 
-/* The value of `work`, which changes the tree and takes frames or spaces: under tree_lock and
- * memory_lock. The last thing of a call: then it waits for what was noted meanwhile. */
+/* The value of `work`, which finds a domain and changes it, its place in the tree or its vCPUs:
+ * under tree_lock and memory_lock. The last thing of a call: then it waits for what was noted
+ * meanwhile. */
 #define WITH_TREE(work) (tree_lock_all(), tree_unlock_with(work))
 void tree_lock_all(void);
 int64_t tree_unlock_with(int64_t result);
@@ -188,17 +189,17 @@ static inline bool domain_ended(const struct domain *d) {
 void domain_kill(struct vcpu *v, const char *why);
 
 int64_t domain_create(struct domain *parent, const struct hv_domain_create *c);
+/* From here on, up to domain_reset_devices: the tree is locked, and memory. */
 int domain_start(struct domain *d);
 int domain_pause(struct domain *d);
 int domain_unpause(struct domain *d);
-/* domain_vcpu.c: vCPU `n`, which does not exist yet; 0 or -HV_ENOMEM. The tree is locked, and
- * memory. */
+/* domain_vcpu.c: vCPU `n`, which does not exist yet; 0 or -HV_ENOMEM. */
 int vcpu_make(struct domain *d, uint32_t n);
 /* Does it run, or are its registers still a processor's? */
 bool vcpu_loaded(const struct vcpu *v);
-/* Lets one run that is down. The tree is locked. */
+/* Lets one run that is down. */
 void vcpu_bring_up(struct domain *d, struct vcpu *v);
-/* Divides its weight and cap among those that are up. The tree is locked. */
+/* Divides its weight and cap among those that are up. */
 void domain_share(const struct domain *d);
 /* What the hypercalls of these names do; `n` is a vCPU's number. */
 int domain_vcpu_create(struct domain *d, uint64_t n);
@@ -206,12 +207,13 @@ int domain_vcpu_context(struct domain *d, uint64_t n, const struct hv_vcpu_conte
 int domain_vcpu_up(struct domain *d, uint64_t n);
 int domain_vcpu_down(struct domain *d, uint64_t n);
 int domain_set_share(struct domain *d, uint32_t weight, uint32_t cap);
-/* Ends a domain that says so itself. Of root: ends the machine, and does not return. */
-void domain_shutdown(struct domain *d, uint32_t reason);
 /* One bounded step; 1 while work is left, 0 done, or -HV_E…. `d` may be gone after a 0. */
 int domain_destroy_step(struct domain *d);
 /* One bounded step of taking back what a dead domain's devices hold; as above. */
 int domain_reset_devices(struct domain *d);
+
+/* Ends a domain that says so itself. Of root: ends the machine, and does not return. */
+void domain_shutdown(struct domain *d, uint32_t reason);
 void domain_info(const struct domain *d, struct hv_domain_info *info);
 /* counter.c: the sums over its vCPUs. */
 void counters_read(const struct domain *d, struct hv_counters *sum);

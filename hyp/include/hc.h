@@ -82,6 +82,9 @@ static inline struct domain *hc_descendant(struct domain *caller, uint64_t dom) 
 #define HC_MEMORY(work)           HC_AGAIN((spin_lock(&memory_lock), memory_unlock(work)))
 #define HC_ON_MEMORY(dom, result) HC_MEMORY(HC_ON(dom, result))
 
+/* The same for what changes a domain, its vCPUs or the tree. */
+#define HC_TREE(work) HC_AGAIN(WITH_TREE(work))
+
 /* Is it worth another try? With one pCPU frame_alloc has made it. */
 static inline bool hc_again(void) { return cpu_count > 1 && frame_force(); }
 
