@@ -39,21 +39,8 @@ typedef uint64_t hv_domain_state_t; /**< HV_DOMAIN_… */
 typedef uint64_t hv_none_t;         /**< nothing: 0 */
 
 enum hv_hypercall {
-#define HV_CALL0(nr, name)      HV_NR_##name = nr,
-#define HV_CALL1(nr, name, ...) HV_NR_##name = nr,
-#define HV_CALL2(nr, name, ...) HV_NR_##name = nr,
-#define HV_CALL3(nr, name, ...) HV_NR_##name = nr,
-#define HV_CALL4(nr, name, ...) HV_NR_##name = nr,
-#define HV_CALL5(nr, name, ...) HV_NR_##name = nr,
-#define HV_CALL6(nr, name, ...) HV_NR_##name = nr,
+#define HV_CALL(nr, name, ...) HV_NR_##name = nr,
 #include "hypercalls.def"
-#undef HV_CALL0
-#undef HV_CALL1
-#undef HV_CALL2
-#undef HV_CALL3
-#undef HV_CALL4
-#undef HV_CALL5
-#undef HV_CALL6
     /** One more than the highest number in use. */
     HV_NR_LIMIT
 };

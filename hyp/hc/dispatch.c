@@ -17,27 +17,18 @@
 #define FAIL_PERIOD_NS 100000000u
 #define FAIL_BURST     50u
 
-#define HV_CALL0(nr, name)      CALL(nr, name)
-#define HV_CALL1(nr, name, ...) CALL(nr, name)
-#define HV_CALL2(nr, name, ...) CALL(nr, name)
-#define HV_CALL3(nr, name, ...) CALL(nr, name)
-#define HV_CALL4(nr, name, ...) CALL(nr, name)
-#define HV_CALL5(nr, name, ...) CALL(nr, name)
-#define HV_CALL6(nr, name, ...) CALL(nr, name)
-
 static int64_t hc_unknown(void) { return -HV_ENOSYS; }
 
 hc_entry_t *const hc_table[HV_NR_LIMIT + 1] = {
-#define CALL(nr, name) [nr] = (hc_entry_t *)hc_##name,
+#define HV_CALL(nr, name, ...) [nr] = (hc_entry_t *)hc_##name,
 #include "hypercalls.def"
-#undef CALL
     [HV_NR_LIMIT] = (hc_entry_t *)hc_unknown,
 };
 
 /* As many calls in the list as numbers below the limit. */
 enum hc_check_dense {
     HC_COUNT = 0
-#define CALL(nr, name) +1
+#define HV_CALL(nr, name, ...) +1
 #include "hypercalls.def"
 };
 STATIC_ASSERT((int)HC_COUNT == (int)HV_NR_LIMIT);

@@ -22,13 +22,6 @@
 #define HV_CALL6(nr, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                         \
     int64_t hc_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6);
 #include "hypercalls.def"
-#undef HV_CALL0
-#undef HV_CALL1
-#undef HV_CALL2
-#undef HV_CALL3
-#undef HV_CALL4
-#undef HV_CALL5
-#undef HV_CALL6
 
 #define HC_WEIGHT_MAX 65535u
 #define HC_CAP_MAX    (100u * HV_MAX_VCPUS)

@@ -58,13 +58,6 @@ static const struct shape calls[] = {
 #define HV_CALL6(nr, n, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6) \
     [nr] = { #n, 6, { W(t1, a1), W(t2, a2), W(t3, a3), W(t4, a4), W(t5, a5), W(t6, a6) } },
 #include <hypercalls.def>
-#undef HV_CALL0
-#undef HV_CALL1
-#undef HV_CALL2
-#undef HV_CALL3
-#undef HV_CALL4
-#undef HV_CALL5
-#undef HV_CALL6
 };
 
 static const struct shape events[] = {

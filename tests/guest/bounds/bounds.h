@@ -30,21 +30,8 @@ struct bound {
 #define BOUND(name, ceiling, driver)           const struct bound bound_##name = { ceiling, driver }
 #define BOUND_PART(name, ceiling, driver, why) BOUND(name, ceiling, driver)
 
-#define HV_CALL0(nr, name)      extern const struct bound bound_##name;
-#define HV_CALL1(nr, name, ...) extern const struct bound bound_##name;
-#define HV_CALL2(nr, name, ...) extern const struct bound bound_##name;
-#define HV_CALL3(nr, name, ...) extern const struct bound bound_##name;
-#define HV_CALL4(nr, name, ...) extern const struct bound bound_##name;
-#define HV_CALL5(nr, name, ...) extern const struct bound bound_##name;
-#define HV_CALL6(nr, name, ...) extern const struct bound bound_##name;
+#define HV_CALL(nr, name, ...) extern const struct bound bound_##name;
 #include <hypercalls.def>
-#undef HV_CALL0
-#undef HV_CALL1
-#undef HV_CALL2
-#undef HV_CALL3
-#undef HV_CALL4
-#undef HV_CALL5
-#undef HV_CALL6
 
 /** A sample of the call that is driven. */
 void bound_note(uint32_t instructions, bool interrupted);

@@ -28,21 +28,8 @@ static const struct {
     const char *name;
     const struct bound *bound;
 } list[HV_NR_LIMIT] = {
-#define HV_CALL0(nr, name)      [nr] = { #name, &bound_##name },
-#define HV_CALL1(nr, name, ...) [nr] = { #name, &bound_##name },
-#define HV_CALL2(nr, name, ...) [nr] = { #name, &bound_##name },
-#define HV_CALL3(nr, name, ...) [nr] = { #name, &bound_##name },
-#define HV_CALL4(nr, name, ...) [nr] = { #name, &bound_##name },
-#define HV_CALL5(nr, name, ...) [nr] = { #name, &bound_##name },
-#define HV_CALL6(nr, name, ...) [nr] = { #name, &bound_##name },
+#define HV_CALL(nr, name, ...) [nr] = { #name, &bound_##name },
 #include <hypercalls.def>
-#undef HV_CALL0
-#undef HV_CALL1
-#undef HV_CALL2
-#undef HV_CALL3
-#undef HV_CALL4
-#undef HV_CALL5
-#undef HV_CALL6
 };
 
 void bound_note(uint32_t instructions, bool interrupted)

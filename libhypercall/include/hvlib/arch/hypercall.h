@@ -111,13 +111,6 @@ static inline int64_t hv_call0(uint64_t nr)
     { return hv_call6(nr, a1, a2, a3, a4, a5, a6); }
 /* clang-format on */
 #include <hypercalls.def>
-#undef HV_CALL0
-#undef HV_CALL1
-#undef HV_CALL2
-#undef HV_CALL3
-#undef HV_CALL4
-#undef HV_CALL5
-#undef HV_CALL6
 
 /** Everything before is seen by others before anything after. */
 static inline void hv_fence(void)
