@@ -36,8 +36,7 @@ struct vcpu {
     struct cpu *cpu;                  /* where it runs, or ran last */
     struct hv_vcpu_page *page;        /* its shared page, in the direct map */
     uint64_t root_kernel, root_user;  /* CR3 of the views of its space */
-    uint64_t entry_syscall, entry_event_user, entry_event_kernel;
-    uint64_t kernel_gs_base, kernel_stack;
+    struct hv_entry entry;
     struct hv_counters counters;
     void (*const *calls)(void); /* the table of hypercalls that it goes through */
     uint32_t return_fast;       /* return_to_user: entry points are set, and nobody traces */

@@ -21,9 +21,9 @@
     X(rsi) X(rdi) X(vector) X(error) X(rip) X(cs) X(rflags) X(rsp) X(ss)
 #define VCPU(X) \
     X(CPU, cpu) X(PAGE, page) X(ROOT_KERNEL, root_kernel) X(ROOT_USER, root_user) \
-    X(ENTRY_SYSCALL, entry_syscall) X(ENTRY_EVENT_USER, entry_event_user) \
-    X(ENTRY_EVENT_KERNEL, entry_event_kernel) X(KERNEL_GS_BASE, kernel_gs_base) \
-    X(KERNEL_STACK, kernel_stack) X(GS_BASE, gs_base) X(HYPERCALLS, counters.hypercalls) \
+    X(ENTRY_SYSCALL, entry.syscall) X(ENTRY_EVENT_USER, entry.event_user) \
+    X(ENTRY_EVENT_KERNEL, entry.event_kernel) X(KERNEL_GS_BASE, entry.kernel_gs_base) \
+    X(KERNEL_STACK, entry.kernel_stack) X(GS_BASE, gs_base) X(HYPERCALLS, counters.hypercalls) \
     X(CALLS, calls) \
     X(RETURN_FAST, return_fast) X(SYSCALLS, counters.syscalls) X(INTERRUPTS, counters.interrupts) X(FAULTS, counters.faults) X(UPCALLS, counters.upcalls)
 #define PAGE(X) X(MASKED, masked) X(BUSY, busy) X(PENDING_SEL, pending_sel)

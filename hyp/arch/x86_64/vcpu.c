@@ -86,7 +86,7 @@ int vcpu_set_context(struct vcpu *v, const struct hv_vcpu_context *c) {
     v->regs = (struct regs){ .rip = c->rip, .rsp = c->rsp, .rdi = c->rdi, .rsi = c->rsi };
     memset(v->xsave, 0, HV_PAGE_SIZE);
     registers_init(v);
-    v->entry_syscall = v->entry_event_user = v->entry_event_kernel = 0;
+    v->entry = (struct hv_entry){ 0 };
     v->entries_set = v->return_fast = v->user_mode = 0;
     v->fs_base = v->gs_base = 0;
     v->loaded_on = NULL;
@@ -105,11 +105,7 @@ int vcpu_set_entry(struct vcpu *v, const struct hv_entry *e) {
     /* 3. The stack: hyp never touches it, but nobody gets a pointer into hyp loaded. */
     if (!address_is_guests(e->kernel_gs_base) || !address_is_guests(e->kernel_stack) || e->rsvd)
         return -HV_EINVAL;
-    v->entry_syscall = e->syscall;
-    v->entry_event_user = e->event_user;
-    v->entry_event_kernel = e->event_kernel;
-    v->kernel_gs_base = e->kernel_gs_base;
-    v->kernel_stack = e->kernel_stack;
+    v->entry = *e;
     v->entries_set = 1;
     v->return_fast = v->traced == HV_CALLS_OFF;
     wrgsbase(e->kernel_gs_base);
@@ -120,7 +116,7 @@ int vcpu_switch(struct vcpu *v, uint64_t space, uint64_t kernel_stack) {
     struct space *s = space_find(v->domain, space);
 
     if (!s || !address_is_guests(kernel_stack) || !space_get(s)) return -HV_EINVAL;
-    v->kernel_stack = kernel_stack;
+    v->entry.kernel_stack = kernel_stack;
     space_set(v, s);
     return 0;
 }
@@ -130,12 +126,12 @@ static void enter_kernel_mode(struct vcpu *v, struct hv_save_area *save) {
     struct cpu *c = v->cpu;
 
     WRITE_ONCE(save->gs_base, rdgsbase());
-    wrgsbase(v->kernel_gs_base);
+    wrgsbase(v->entry.kernel_gs_base);
     write_cr3(v->root_kernel);
     *c->tss_iobase = (uint16_t)c->iobase_kernel;
     c->user_mode = 0;
-    v->regs.rsp = v->kernel_stack;
-    v->regs.rip = v->entry_event_user;
+    v->regs.rsp = v->entry.kernel_stack;
+    v->regs.rip = v->entry.event_user;
 }
 
 /* Writes the save area from v->regs and points v->regs at the entry point. */
@@ -157,7 +153,7 @@ static void enter(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2)
         masked = 0;
         enter_kernel_mode(v, save);
     } else {
-        v->regs.rip = v->entry_event_kernel;
+        v->regs.rip = v->entry.event_kernel;
     }
     save->prev_masked = masked;
     save->rsvd = 0;
