@@ -162,28 +162,23 @@ static int operand_find(struct vcpu *v, const struct port_run *run, bool write, 
     return 0;
 }
 
-/* OUTS: the elements in the order of their transfer. */
-static void operand_read(const struct operand *o, const struct pending *p, uint8_t *to) {
-    bytes_copy(to, o->part[0], o->bytes[0]);
-    bytes_copy(to + o->bytes[0], o->part[1], o->bytes[1]);
-    if (p->df) port_elements_reverse(to, p->run.count, p->insn.size);
-}
+/* Copies the operand to `data`, or with `in` from there, which has the elements in the order of
+ * their transfer. Several elements are in one page. */
+static void operand_copy(const struct operand *o, const struct pending *p, uint8_t *data, bool in) {
+    const uint8_t size = p->insn.size;
 
-/* INS: the same in the other direction; NULL fills with ones. Several elements are in one page. */
-static void operand_write(const struct operand *o, const struct pending *p, const uint8_t *from) {
-    if (from == NULL) {
-        memset(o->part[0], 0xff, o->bytes[0]);
-        memset(o->part[1], 0xff, o->bytes[1]);
-        return;
+    for (int i = 0; i < 2; data += o->bytes[i++]) {
+        uint8_t *to = in ? o->part[i] : data, *from = in ? data : o->part[i];
+
+        if (p->df && o->bytes[1] == 0)
+            port_elements_reverse(to, from, o->bytes[i] / size, size);
+        else
+            bytes_copy(to, from, o->bytes[i]);
     }
-    bytes_copy(o->part[0], from, o->bytes[0]);
-    bytes_copy(o->part[1], from + o->bytes[0], o->bytes[1]);
-    if (p->df && o->bytes[1] == 0)
-        port_elements_reverse(o->part[0], o->bytes[0] / p->insn.size, p->insn.size);
 }
 
-/* INS: `count` elements of data into the operand. */
-static int string_in(struct vcpu *v, const struct pending *p, const uint8_t *data, uint32_t count) {
+/* INS: `count` elements of data, or all ones for NULL, into the operand. */
+static int string_in(struct vcpu *v, const struct pending *p, uint8_t *data, uint32_t count) {
     struct port_run run = p->run;
     struct operand o;
     uint64_t bad;
@@ -193,18 +188,18 @@ static int string_in(struct vcpu *v, const struct pending *p, const uint8_t *dat
     /* The first element is the highest: of a shorter run, the lowest ones are left out. */
     if (p->df) run.lowest += (uint64_t)(p->run.count - count) * p->insn.size;
     e = operand_find(v, &run, true, &o, &bad);
-    if (e == 0) {
-        operand_write(&o, p, data);
-        v->counters.bytes_copied += run.bytes;
-    }
-    return e;
+    if (e < 0) return e;
+    for (int i = 0; data == NULL && i < 2; i++) memset(o.part[i], 0xff, o.bytes[i]);
+    if (data != NULL) operand_copy(&o, p, data, true);
+    v->counters.bytes_copied += run.bytes;
+    return 0;
 }
 
 /*
  * The device's answer takes effect. When the operand of INS is gone nothing does: the guest runs
  * the instruction again, and io_trap puts the page fault to it.
  */
-static void finish(struct vcpu *v, uint64_t value, const uint8_t *data, uint32_t count) {
+static void finish(struct vcpu *v, uint64_t value, uint8_t *data, uint32_t count) {
     const struct pending *p = pending_of(v);
 
     v->io_pending = 0;
@@ -290,7 +285,7 @@ static void request_write(struct vcpu *v, const struct pending *p, const struct 
     struct hv_io_request *q = &page[v->id];
 
     if (p->insn.string && !p->insn.in) {
-        operand_read(o, p, frame_va(p2m_ram(r->model, (gfn_t){ r->gfn + 1 + v->id })));
+        operand_copy(o, p, frame_va(p2m_ram(r->model, (gfn_t){ r->gfn + 1 + v->id })), false);
         v->counters.bytes_copied += p->run.bytes;
     }
     *q = (struct hv_io_request){
@@ -371,7 +366,7 @@ static int complete(struct domain *caller, struct vcpu *v, uint64_t value, gpa_t
     const struct pending *p = pending_of(v);
     const struct io_route *r;
     struct hv_io_request *page;
-    const uint8_t *from = NULL;
+    uint8_t *from = NULL;
     uint32_t count = p->run.count;
 
     if (!v->io_pending) return -HV_EINVAL;

@@ -7,6 +7,7 @@
  * caller reflects the fault to the guest instead of emulating something else.
  */
 #include "portdecode.h"
+#include "string.h"
 
 #define PAGE_BYTES 4096u
 
@@ -148,17 +149,7 @@ bool port_regs_advance(const struct port_insn *insn, struct regs *regs, bool df,
     return (regs->rcx & mask) == 0;
 }
 
-void port_elements_reverse(void *elements, uint32_t count, unsigned size) {
-    uint8_t *bytes = elements;
-
-    for (uint32_t low = 0, high = count; low + 1 < high; low++) {
-        high--;
-        for (unsigned i = 0; i < size; i++) {
-            uint8_t *a = &bytes[(size_t)low * size + i];
-            uint8_t *b = &bytes[(size_t)high * size + i];
-            uint8_t t = *a;
-            *a = *b;
-            *b = t;
-        }
-    }
+void port_elements_reverse(uint8_t *to, const uint8_t *from, uint32_t count, unsigned size) {
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(to + (size_t)i * size, from + (size_t)(count - 1 - i) * size, size);
 }

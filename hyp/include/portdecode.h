@@ -65,7 +65,7 @@ struct port_run port_run_next(const struct port_insn *insn, const struct regs *r
 bool port_regs_advance(const struct port_insn *insn, struct regs *regs, bool df, uint32_t done);
 
 /**
- * Turn `count` elements of `size` bytes round. With DF set a run's first element is the highest in
- * memory, while a device model sees elements in the order of their transfer.
+ * Copy `count` elements of `size` bytes, the last one first. With DF set a run's first element is
+ * the highest in memory, while a device model sees elements in the order of their transfer.
  */
-void port_elements_reverse(void *elements, uint32_t count, unsigned size);
+void port_elements_reverse(uint8_t *to, const uint8_t *from, uint32_t count, unsigned size);

@@ -45,7 +45,7 @@ static void check_runs(const struct port_insn *p, struct regs *regs, uint64_t ba
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = { data, size };
-    uint8_t flags = take8(&in), elements[64];
+    uint8_t flags = take8(&in), elements[64], turned[64];
     struct regs regs;
     struct port_insn insn;
     uint64_t base = take64(&in);
@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     regs.rsi = take64(&in);
     regs.rdi = take64(&in);
     take_bytes(&in, elements, sizeof elements);
-    port_elements_reverse(elements, flags % 16, 1u << (flags >> 4) % 3);
+    port_elements_reverse(turned, elements, flags % 16, 1u << (flags >> 4) % 3);
     /* The rest, in a block of its exact size: ASan sees a byte that is read too far. */
     uint8_t *bytes = malloc(in.left ? in.left : 1);
 

@@ -464,14 +464,15 @@ START_TEST(test_reverse)
     for (unsigned size = 1; size <= 4; size *= 2) {
         for (uint32_t count = 0; count < 70; count++) {
             size_t bytes = (size_t)count * size;
-            uint8_t *data = malloc(bytes + 1);
+            uint8_t *data = malloc(bytes + 1), *turned = malloc(bytes + 1);
             for (size_t i = 0; i < bytes; i++)
                 data[i] = (uint8_t)i;
-            port_elements_reverse(data, count, size);
+            port_elements_reverse(turned, data, count, size);
             for (size_t i = 0; i < bytes; i++) {
                 size_t from = (count - 1 - i / size) * size + i % size;
-                must(data[i] == (uint8_t)from);
+                must(turned[i] == (uint8_t)from);
             }
+            free(turned);
             free(data);
         }
     }
