@@ -6,8 +6,7 @@
  */
 #include "guestmem.h"
 
-/* A byte of a window page that may be used so, or NULL. */
-void *guest_window_locked(struct domain *d, gpa_t at, bool write) {
+void *guest_window(struct domain *d, gpa_t at, bool write) {
     const struct window *w = p2m_window(d, (gfn_t){ at.a >> PAGE_SHIFT });
 
     if (w == NULL || w->grant == NULL) return NULL;
@@ -16,11 +15,12 @@ void *guest_window_locked(struct domain *d, gpa_t at, bool write) {
 }
 
 /* A window may be given to another grant meanwhile. */
-void *guest_window(struct domain *d, gpa_t at, bool write) {
-    void *p;
+void *guest_page(struct domain *d, gpa_t at, size_t bytes, bool write) {
+    void *p = guest_in_page(at, bytes) ? guest_ram(d, at) : NULL;
 
+    if (p != NULL) return p;
     spin_lock(&memory_lock);
-    p = guest_window_locked(d, at, write);
+    p = guest_page_locked(d, at, bytes, write);
     spin_unlock(&memory_lock);
     return p;
 }

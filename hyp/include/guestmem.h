@@ -22,10 +22,8 @@ static inline void guest_copy(void *to, const void *from, size_t bytes) {
     if (v != NULL) v->counters.bytes_copied += bytes;
 }
 
-/* A page that is not RAM of the domain: a window that may be used so, or NULL. Of the two, the
- * second is for who holds memory_lock. */
+/* A byte of a window page of the domain that may be used so, or NULL. */
 void *guest_window(struct domain *d, gpa_t at, bool write);
-void *guest_window_locked(struct domain *d, gpa_t at, bool write);
 
 /*
  * For long outputs and inputs inside one page: its address in the direct map, valid until the call
@@ -43,17 +41,12 @@ static inline bool guest_in_page(gpa_t at, size_t bytes) {
     return bytes <= PAGE_SIZE - (at.a & PAGE_MASK);
 }
 
-static inline void *guest_page(struct domain *d, gpa_t at, size_t bytes, bool write) {
+static inline void *guest_page_locked(struct domain *d, gpa_t at, size_t bytes, bool write) {
     void *p = guest_ram(d, at);
 
     if (!guest_in_page(at, bytes)) return NULL;
     return p != NULL ? p : guest_window(d, at, write);
 }
 
-/* The same for who holds memory_lock. */
-static inline void *guest_page_locked(struct domain *d, gpa_t at, size_t bytes, bool write) {
-    void *p = guest_ram(d, at);
-
-    if (!guest_in_page(at, bytes)) return NULL;
-    return p != NULL ? p : guest_window_locked(d, at, write);
-}
+/* The same for who does not hold memory_lock. */
+void *guest_page(struct domain *d, gpa_t at, size_t bytes, bool write);
