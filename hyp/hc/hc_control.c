@@ -54,16 +54,12 @@ ON_DESCENDANT(hc_domain_destroy, domain_destroy_step)
 ON_DESCENDANT(hc_devices_reset, domain_reset_devices)
 
 int64_t hc_domain_info(uint64_t dom, uint64_t gpa) {
-    struct domain *caller = hc_caller();
-    struct domain *d = domain_for_control(caller, dom);
     struct hv_domain_info info;
+    /* 1. May the caller ask about this domain, dead or alive? 2. Can the answer be written? */
+    int64_t r =
+        WITH_LOCK(&memory_lock, HC_ON_BY(domain_for_control, dom, (domain_info(d, &info), 0)));
 
-    /* 1. May the caller ask about this domain? */
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
-    spin_lock(&memory_lock);
-    domain_info(d, &info);
-    spin_unlock(&memory_lock);
-    return guest_copy_out(caller, (gpa_t){ gpa }, &info, sizeof(info));
+    return r < 0 ? r : guest_copy_out(hc_caller(), (gpa_t){ gpa }, &info, sizeof(info));
 }
 
 /* One step of a copy: as far as both sides stay in their pages. Bytes, 0: a side is not there. */

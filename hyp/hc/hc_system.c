@@ -36,12 +36,9 @@ int64_t hc_console_read(uint64_t gpa, uint64_t bytes) {
 }
 
 int64_t hc_counters(uint64_t dom, uint64_t gpa) {
-    struct domain *caller = hc_caller();
-    struct domain *d = domain_for_control(caller, dom);
     struct hv_counters sum;
+    /* 1. May the caller ask about this domain? 2. Can the answer be written? */
+    int64_t r = HC_ON_BY(domain_for_control, dom, (counters_read(d, &sum), 0));
 
-    /* 1. May the caller ask about this domain? */
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
-    counters_read(d, &sum);
-    return guest_copy_out(caller, (gpa_t){ gpa }, &sum, sizeof(sum));
+    return r < 0 ? r : guest_copy_out(hc_caller(), (gpa_t){ gpa }, &sum, sizeof(sum));
 }
