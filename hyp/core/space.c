@@ -28,9 +28,10 @@ static void fill_tops(struct space *s) {
         kernel[i] = pte_make(s->domain->kernel_l3[i - PTE_KERNEL_SLOT].n, PTE_TABLE);
 }
 
-/* Frees a table, when there is one. A processor may still walk it, hence the stamp. */
+/* Frees a table, when there is one: 0 in a record that was never filled in. A processor may still
+ * walk it, hence the stamp. */
 static void free_stamped(struct domain *d, mfn_t m) {
-    if (mfn_is_none(m)) return;
+    if (mfn_is_none(m) || m.n == 0) return;
     frame_of(m)->epoch = epoch_now;
     frame_free(d, m);
 }
@@ -66,7 +67,6 @@ static int make_space(struct domain *d, uint32_t id) {
 }
 
 int space_init_domain(struct domain *d) {
-    for (unsigned int i = 0; i < ARRAY_LEN(d->kernel_l3); i++) d->kernel_l3[i] = MFN_NONE;
     for (unsigned int i = 0; i < ARRAY_LEN(d->kernel_l3); i++) {
         d->kernel_l3[i] = frame_alloc(d, FRAME_TABLE);
         if (mfn_is_none(d->kernel_l3[i])) return -HV_ENOMEM;
@@ -143,10 +143,7 @@ int space_destroy_step(struct domain *d, struct space *s) {
 
 static void free_kernel_half(struct domain *d) {
     for (unsigned int i = 0; i < ARRAY_LEN(d->kernel_l3); i++) {
-        mfn_t m = d->kernel_l3[i];
-
-        /* frame 0: space_init_domain never ran. */
-        if (m.n != 0) free_stamped(d, m);
+        free_stamped(d, d->kernel_l3[i]);
         d->kernel_l3[i] = MFN_NONE;
     }
 }
