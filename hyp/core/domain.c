@@ -154,9 +154,11 @@ static int fill(struct domain *d, const struct hv_domain_create *c) {
 
     e = e < 0 ? e : space_init_domain(d);
     e = e < 0 ? e : event_init_domain(d);
-    e = e < 0 ? e : grant_init_domain(d);
-    e = e < 0 ? e : resource_init_domain(d);
-    return e < 0 ? e : vcpu_make(d, 0);
+    if (e < 0) return e;
+    d->grants = frame_meta(d);
+    d->resources = frame_meta(d);
+    if (d->grants == NULL || d->resources == NULL) return -HV_ENOMEM;
+    return vcpu_make(d, 0);
 }
 
 /* A child's weight comes out of its creator's, so that nobody gets more of the CPU by having many

@@ -49,11 +49,6 @@ static struct grant *grant_at(const struct domain *owner, uint64_t slot) {
     return slot_at(owner->grants, slot, sizeof(struct grant));
 }
 
-int grant_init_domain(struct domain *d) {
-    d->grants = frame_meta(d);
-    return d->grants == NULL ? -HV_ENOMEM : 0;
-}
-
 /* ---- create ---- */
 
 /* 1. Populated RAM? 2. Not pinned through another grant (see the invariants)? */

@@ -20,10 +20,6 @@ static const struct {
 } hyp_ports[] = { { 0x20, 0x21 }, { 0x40, 0x43 },   { 0x61, 0x61 },  { 0xa0, 0xa1 },
                   { 0xf4, 0xf7 }, { 0x3f8, 0x3ff }, { 0x4d0, 0x4d1 } };
 
-int resource_init_domain(struct domain *d) {
-    return (d->resources = frame_meta(d)) != NULL ? 0 : -HV_ENOMEM;
-}
-
 static void free_bitmap(struct domain *d) {
     for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap); i++)
         if (d->io_bitmap[i] != NULL) frame_drop(d, d->io_bitmap[i]);

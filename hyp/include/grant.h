@@ -28,7 +28,6 @@ struct grant {
 };
 _Static_assert(sizeof(struct grant) == 64, "64 of them fill a frame");
 
-int grant_init_domain(struct domain *d);
 /* Revokes all grants of a dying domain whose spaces are gone, frees the table; true while work is
  * left. */
 bool grant_destroy_step(struct domain *d);

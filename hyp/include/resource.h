@@ -30,7 +30,6 @@ struct resources {
     bool all_devices, all_irqs;        /* root */
 };
 
-int resource_init_domain(struct domain *d);
 int resource_give_all(struct domain *root); /* root holds everything that may be held */
 /* 0, -HV_EPERM (not held by `from`, or never held by anybody), -HV_EINVAL, -HV_ENOSPC, -HV_ENOMEM.
  */

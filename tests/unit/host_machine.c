@@ -237,10 +237,9 @@ static int fill_domain(struct domain *d, uint64_t ram_pages, uint64_t window_pag
         error = space_init_domain(d);
     }
     if (error == 0) {
-        error = grant_init_domain(d);
-    }
-    if (error == 0) {
-        error = resource_init_domain(d);
+        d->grants = frame_meta(d);
+        d->resources = frame_meta(d);
+        error = d->grants == NULL || d->resources == NULL ? -HV_ENOMEM : 0;
     }
     if (error == 0) {
         v->page_mfn = frame_alloc(d, FRAME_SHARED);
