@@ -49,6 +49,36 @@
     movw \b16, (\a)
     .endm
 
+    /* What an upcall's save area says beside the registers, and that it is in use. R11: the vCPU. */
+    .macro EVENT page
+    incq VCPU_UPCALLS(%r11)
+    movl $1, PAGE_MASKED(\page)
+    movl $1, PAGE_BUSY(\page)
+    movq $HV_VECTOR_EVENT, SAVE_vector(\page) /* and error 0 */
+    movq $0, SAVE_prev_masked(\page)
+    .endm
+
+    /* The same, if the vCPU may have an upcall. */
+    .macro EVENT_UNLESS page, otherwise
+    cmpq $0, PAGE_MASKED(\page) /* masked and busy: one word, read once */
+    jne \otherwise
+    cmpq $0, VCPU_ENTRY_EVENT_KERNEL(%r11)
+    je \otherwise
+    EVENT \page
+    .endm
+
+    /* From user mode into the kernel, at the address in \entry; the vCPU is \base bytes from RSP. */
+    .macro KERNEL_ENTER base, entry
+    movq \base + VCPU_KERNEL_GS_BASE(%rsp), %rcx
+    wrgsbase %rcx
+    movq \base + VCPU_ROOT_KERNEL(%rsp), %rcx
+    movq %rcx, %cr3
+    movq \base + \entry(%rsp), %rcx
+    movq \base + VCPU_KERNEL_STACK(%rsp), %rsp
+    movl $RFLAGS_FIXED, %r11d
+    sysretq
+    .endm
+
     .globl syscall_entry
     .type syscall_entry, @function
     .balign 64
@@ -96,15 +126,7 @@ hypercall_work:
     lock andl $~CPU_WORK_UPCALL, CPU_WORK + SAVED(%rsp)
     movq CPU_VCPU + SAVED(%rsp), %r11
     movq VCPU_PAGE(%r11), %rcx
-    cmpq $0, PAGE_MASKED(%rcx) /* masked and busy: one word, read once */
-    jne hypercall_return
-    cmpq $0, VCPU_ENTRY_EVENT_KERNEL(%r11)
-    je hypercall_return
-    incq VCPU_UPCALLS(%r11)
-    movl $1, PAGE_MASKED(%rcx)
-    movl $1, PAGE_BUSY(%rcx)
-    movq $HV_VECTOR_EVENT, SAVE_vector(%rcx) /* and error 0 */
-    movq $0, SAVE_prev_masked(%rcx)
+    EVENT_UNLESS %rcx, hypercall_return
     movq %rax, SAVE_rax(%rcx)
     CALL_RESTORE
     popq SAVE_rflags(%rcx)
@@ -154,14 +176,7 @@ syscall_user:
     PORTS_OPEN %rsp, %rcx, %eax, %ax
     movq CPU_VCPU(%rsp), %rsp
     incq VCPU_SYSCALLS(%rsp)
-    movq VCPU_KERNEL_GS_BASE(%rsp), %rcx
-    wrgsbase %rcx
-    movq VCPU_ROOT_KERNEL(%rsp), %rcx
-    movq %rcx, %cr3
-    movq VCPU_ENTRY_SYSCALL(%rsp), %rcx
-    movq VCPU_KERNEL_STACK(%rsp), %rsp
-    movl $RFLAGS_FIXED, %r11d
-    sysretq
+    KERNEL_ENTER 0, VCPU_ENTRY_SYSCALL
 
     /*
      * A trap from ring 3: RSP = &vcpu.regs.vector, all registers are the guest's. Page faults go straight to the
@@ -212,14 +227,7 @@ page_fault_user:
     movq $0, SAVE_prev_masked(%rax)
     movl $1, PAGE_MASKED(%rax)
     PORTS_OPEN %r11, %rcx, %eax, %ax
-    movq BASE + VCPU_KERNEL_GS_BASE(%rsp), %rcx
-    wrgsbase %rcx
-    movq BASE + VCPU_ROOT_KERNEL(%rsp), %rcx
-    movq %rcx, %cr3
-    movq BASE + VCPU_ENTRY_EVENT_USER(%rsp), %rcx
-    movq BASE + VCPU_KERNEL_STACK(%rsp), %rsp
-    movl $RFLAGS_FIXED, %r11d
-    sysretq
+    KERNEL_ENTER BASE, VCPU_ENTRY_EVENT_USER
     .size entry_from_guest, . - entry_from_guest
 
 trap_slow_rax:
@@ -265,16 +273,8 @@ timer_from_guest:
     jne timer_leave
     cmpl $0, CPU_USER_MODE(%rsp)
     jne timer_leave
-    cmpq $0, PAGE_MASKED(%rax) /* masked and busy: one word, read once */
-    jne timer_leave
-    cmpq $0, VCPU_ENTRY_EVENT_KERNEL(%r11)
-    je timer_leave
     lock andl $~CPU_WORK_UPCALL, CPU_WORK(%rsp)
-    incq VCPU_UPCALLS(%r11)
-    movl $1, PAGE_MASKED(%rax)
-    movl $1, PAGE_BUSY(%rax)
-    movq $HV_VECTOR_EVENT, SAVE_vector(%rax) /* and error 0 */
-    movq $0, SAVE_prev_masked(%rax)
+    EVENT_UNLESS %rax, timer_leave
     COPY(rip) COPY(rflags) COPY(rsp) COPY(rax) COPY(rcx) COPY(r11)
     movq %rcx, %rax /* nothing of ours in a guest's registers */
     LOAD(r10) LOAD(r9) LOAD(r8) LOAD(rdx) LOAD(rsi) LOAD(rdi) LOAD(rsp)
@@ -357,9 +357,6 @@ return_to_user_iret:
     /* An event is pending: it interrupts the user before the first instruction. The save area holds the user's state already; the
      * words that were checked are written again, so that they are the ones that count. */
 return_to_user_event:
-    incq VCPU_UPCALLS(%r11)
-    movl $1, PAGE_MASKED(%rax)
-    movl $1, PAGE_BUSY(%rax)
     cmpl $HV_VECTOR_SYSCALL, SAVE_vector(%rax)
     jne 1f
     /* Behind a system call RCX and R11 are the user's RIP and RFLAGS. */
@@ -368,8 +365,7 @@ return_to_user_event:
 1:
     SAVE(REGS_rip(%r11), rip)
     SAVE(REGS_rflags(%r11), rflags)
-    movq $HV_VECTOR_EVENT, SAVE_vector(%rax)
-    movq $0, SAVE_prev_masked(%rax)
+    EVENT %rax
     xorl %eax, %eax
     movq VCPU_ENTRY_EVENT_USER(%r11), %rcx
     movq VCPU_KERNEL_STACK(%r11), %rsp
