@@ -22,15 +22,18 @@ extern struct audit_count *frame_audit;
 struct boot_info;
 
 /* audit_run: prints `audit: ok (N frames, M domains)` or one `audit: <what>` line an error; returns
- * errors. panic_test: fails in the way the boot option panic-test=KIND asks for. */
+ * errors. panic_test: fails in the way the boot option panic-test=KIND asks for. paging_check: W^X,
+ * asked of hyp's tables themselves. */
 #if HYP_DEBUG
 #define AUDIT 1
 int audit_run(void);
 void panic_test(const struct boot_info *boot);
+void paging_check(void);
 #else
 #define AUDIT 0
 static inline int audit_run(void) { return 0; }
 static inline void panic_test(const struct boot_info *boot) { (void)boot; }
+static inline void paging_check(void) {}
 #endif
 
 /* audit_plant.c: makes the error that the boot option audit-plant=KIND names, so that a test sees

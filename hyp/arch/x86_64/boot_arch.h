@@ -47,7 +47,6 @@ void bootmem_finish(struct boot_info *boot);
 void paging_init(const struct boot_info *boot);
 void paging_map_stack(uintptr_t va, uint64_t pages);
 void paging_switch(void);
-void paging_check(void);
 bool paging_in_guard(uint64_t va);
 
 /* A page below 640 KiB that nobody owns; 0: there is none. */

@@ -103,27 +103,6 @@ bool paging_in_guard(uint64_t va) {
     return va >= HYP_STACK_BASE && va < stack_end && *entry_for(va, 1) == 0;
 }
 
-/* W^X, asked of the tables themselves: no leaf of one is writable and executable, and no frame
- * that is executable is writable through the direct map. */
-static void check_table(const pte_t *table, unsigned int level) {
-    for (unsigned int i = 0; i < PTE_SLOTS; i++) {
-        pte_t e = table[i];
-        paddr_t pa = e & PTE_FRAME;
-        uint64_t size = PAGE_SIZE << (9 * (level - 1));
-
-        if ((e & PTE_PRESENT) && level > 1 && !(e & PTE_LARGE)) {
-            check_table(phys_to_virt(pa), level - 1);
-        } else if (e & PTE_WRITE) {
-            ASSERT(e & PTE_NX);
-            ASSERT(pa + size <= image_phys(image_text_start) || pa >= image_phys(image_data_start));
-        }
-    }
-}
-
-void paging_check(void) {
-    if (HYP_DEBUG) check_table(root, 4);
-}
-
 void paging_switch(void) { write_cr3(hyp_root); }
 
 void *mmio_map(paddr_t start, uint64_t size) {
