@@ -4,6 +4,7 @@
  * wake-up were lost, or if a thread or a space were used in two places. Role `storm`; `rounds=`
  * says how long.
  */
+#include "clock.h"
 #include "cpu.h"
 #include "guest.h"
 #include "irq.h"
@@ -14,12 +15,15 @@
 #include "process.h"
 #include "thread.h"
 
-#define PAIRS    8u
-#define PROGRAMS 6u
-#define MOVES    30u
-#define KILLED   (128 + 11)
-#define LOOK     50u /* turns that a thread spends inside while it has read and not yet written */
-#define MIX      400u
+#define PAIRS       8u
+#define PROGRAMS    6u
+#define MOVES       30u
+#define KILLED      (128 + 11)
+#define LOOK        50u /* turns that a thread spends inside while it has read and not yet written */
+#define MIX         400u
+#define TIMES       10u
+#define TRIES       1000u
+#define PATIENCE_NS (30 * NS_PER_S)
 
 extern const char user_storm_start[], user_storm_end[];
 
@@ -180,6 +184,102 @@ static void test_all_cpus(void)
     printk("storm: %u of %u CPUs met\n", met, cpu_count());
 }
 
+/*
+ * A CPU idles on a sleeper's stack, where alone the sleeper can go on. It is told of another
+ * thread, and then the sleeper is woken: it takes the other one, for good, and has to pass on that
+ * the sleeper is anybody's now.
+ */
+static struct {
+    struct wait_queue queue;
+    bool woken, ran, over;
+} late;
+
+static void sleeper(void *arg)
+{
+    (void)arg;
+    wait_event(&late.queue, late.woken);
+    late.ran = true;
+    end_one();
+}
+
+static void outlast(void *arg)
+{
+    (void)arg;
+    kernel_leave();
+    while (!__atomic_load_n(&late.over, __ATOMIC_ACQUIRE)) {
+    }
+    kernel_enter();
+    end_one();
+}
+
+static void others_go_on(void)
+{
+    kernel_leave();
+    (void)mix(1);
+    kernel_enter();
+}
+
+static bool sleeps(const struct thread *t)
+{
+    for (unsigned i = 0; i < cpu_count(); i++) {
+        if (cpus[i].idle && cpus[i].stood == t) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is it the first of several idle CPUs, the one that is told, where it sleeps? */
+static bool told_first(const struct thread *t)
+{
+    unsigned idle = 0;
+    bool first = false;
+
+    for (unsigned i = 0; i < cpu_count(); i++) {
+        first = first || (cpus[i].idle && idle == 0 && cpus[i].stood == t);
+        idle += cpus[i].idle;
+    }
+    return first && idle > 1;
+}
+
+/* Both at once; true: as above. The sleeper then runs, or this fails. */
+static bool wake_late(const struct thread *t)
+{
+    uint64_t flags = irq_save(), end = clock_ns() + PATIENCE_NS;
+    bool as_above = told_first(t);
+
+    late.woken = true;
+    if (as_above) {
+        (void)thread_create("outlast", outlast, NULL);
+    }
+    wait_wake_all(&late.queue);
+    irq_restore(flags);
+    while (as_above && !late.ran && clock_ns() < end) {
+        others_go_on();
+    }
+    storm.bad += as_above && !late.ran;
+    __atomic_store_n(&late.over, true, __ATOMIC_RELEASE);
+    wait_for(as_above ? 2 : 1);
+    return as_above;
+}
+
+static void test_passing_on(void)
+{
+    unsigned times = 0;
+
+    for (unsigned i = 0; cpu_count() > 2 && i < TRIES && times < TIMES && storm.bad == 0; i++) {
+        late.woken = late.ran = late.over = false;
+        const struct thread *t = thread_create("sleeper", sleeper, NULL);
+
+        while (!sleeps(t)) {
+            others_go_on();
+        }
+        times += wake_late(t);
+    }
+    storm.bad += cpu_count() > 2 && times < TIMES;
+    printk("storm: %u threads passed on, %u wrong\n", times, storm.bad);
+}
+
 static void run_program(void)
 {
     struct process_result r = { 0 };
@@ -246,6 +346,7 @@ static unsigned role_storm(void)
     test_all_cpus();
     before = pages_free();
     test_threads();
+    test_passing_on();
     test_programs();
     test_moves();
     thread_yield(); /* the last to end has its stack freed by whoever runs next */

@@ -31,14 +31,25 @@ def test_uart_as_console(system):
     run(system, "exit console=uart", more=("emulate = uart",), said=("[a.uart] exit",))
 
 
-def test_storm(system):
-    "four virtual CPUs on one processor lose no count, no wake-up, no memory and no register"
+def storm(system, **options):
+    """Four virtual CPUs, and what must not be lost."""
     text = conf.domain("a", "storm rounds=100", memory="32M", more=("vcpus = 4",))
-    with system.boot_demo(text, root="poweroff=a", timeout=200) as machine:
+    with system.boot_demo(text, root="poweroff=a", timeout=200, **options) as machine:
         end = machine.wait()
     system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
     system.check("storm: 4 of 4 CPUs met" in machine.text, "four at the same time")
+    system.check("storm: 10 threads passed on" in machine.text, "nobody waits beside an idle one")
     system.check("STORM cpus=4 ok" in machine.text, machine.last_line())
+
+
+def test_storm(system):
+    "four virtual CPUs on one processor lose no count, no wake-up, no memory and no register"
+    storm(system)
+
+
+def test_storm_on_two(system):
+    "nor on two processors at the same time"
+    storm(system, cpus=2)
 
 
 def test_disk_on_four_cpus(system):

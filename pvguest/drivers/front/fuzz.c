@@ -76,7 +76,8 @@ static void fill(uint64_t *buffer)
 static bool harmful(uint64_t nr)
 {
     return nr == HV_NR_shutdown || nr == HV_NR_block || nr == HV_NR_poll || nr == HV_NR_yield ||
-           nr == HV_NR_return_to_user || nr == HV_NR_set_entry || nr == HV_NR_console_write;
+           nr == HV_NR_return_to_user || nr == HV_NR_set_entry || nr == HV_NR_console_write ||
+           nr == HV_NR_vcpu_down;
 }
 
 static unsigned role_fuzz(void)
