@@ -79,7 +79,9 @@ class System:
     def _machine(self, **options):
         number = len(self.machines)
         log = self.log if not number else f"{self.log[:-4]}.{number}.log"
-        options.setdefault("cpus", int(os.environ.get("SMP") or 1))
+        # Counted instructions run on one processor: with several they do so in long turns.
+        smp = 1 if options.get("icount") else int(os.environ.get("SMP") or 1)
+        options.setdefault("cpus", smp)
         options["timeout"] = options.get("timeout", 20.0) * qemu.PATIENCE
         machine = qemu.Machine(self.build, log, **options)
         self.machines.append(machine)

@@ -425,6 +425,7 @@ void test_main(void)
     uint64_t used = test_info(HV_SELF).used, child_used;
 
     measure();
+    test_settle();
     child_used = test_info(child).used;
     for (uint64_t step = 0; step < STEPS; step++)
         round_at(step);
@@ -442,9 +443,11 @@ void test_main(void)
     test_signal(preemptor, 0, 1);
     test_join(preemptor);
     /* Nothing that a round took has stayed. */
+    test_settle();
     CHECK_EQ(test_info(child).used, child_used);
     measure();
     CHECK_EQ(test_info(HV_SELF).quarantined, 0);
+    test_settle();
     CHECK(test_info(HV_SELF).used <= used + 64);
     CHECK_EQ(hv_space_end(HV_SELF, space), 0);
     CHECK_EQ(hv_space_end(HV_SELF, other_space), 0);

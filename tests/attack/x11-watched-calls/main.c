@@ -14,6 +14,7 @@
  * another's calls, loses one, faults in ring 0, or leaves a domain that cannot be destroyed.
  */
 #include "hvlib/builder.h"
+#include "hvlib/clock.h"
 #include "raw.h"
 #include <hv_trace.h>
 
@@ -32,6 +33,16 @@ static void run_a_while(void)
 {
     for (unsigned i = 0; i < 100; i++)
         hv_yield();
+}
+
+/* Until its vCPU stands at `rip`, and then a while, in which it stays there. */
+static void wait_at(uint64_t dom, uint64_t rip)
+{
+    for (uint64_t end = hv_now() + TEST_PATIENCE_NS; test_info(dom).rip != rip && hv_now() < end;)
+        hv_yield();
+    run_a_while();
+    CHECK_EQ(test_info(dom).state, HV_DOMAIN_RUNNING);
+    CHECK_EQ(test_info(dom).rip, rip);
 }
 
 /* ---- the attacker ---- */
@@ -122,9 +133,7 @@ static void check_edges(void)
 
         CHECK_EQ(hv_call_trace(dom, 0, HV_CALLS_ALL), 0);
         CHECK_EQ(hv_domain_start(dom), 0);
-        run_a_while();
-        CHECK_EQ(test_info(dom).state, HV_DOMAIN_RUNNING);
-        CHECK_EQ(test_info(dom).rip, end - 2);
+        wait_at(dom, end - 2);
         CHECK_EQ(read_calls(dom, 46), HV_CALLS_KEPT);
         CHECK_EQ(e[0].rip, last[i] + 7);
         test_wait(dom, NULL);
@@ -145,7 +154,7 @@ static void check_changed_code(void)
 
     CHECK_EQ(hv_call_trace(dom, 0, HV_CALLS_ALL), 0);
     CHECK_EQ(hv_domain_start(dom), 0);
-    run_a_while();
+    wait_at(dom, at);
     memcpy(page, "\x0f\x0b", 2); /* UD2 */
     CHECK_EQ(hv_domain_copy(dom, HV_PAGE_SIZE - 2, hv_gpa(page), 2, 1), 2);
     CHECK_EQ(read_calls(dom, 46), HV_CALLS_KEPT);
@@ -153,7 +162,7 @@ static void check_changed_code(void)
     dom = calls_at_the_end(HV_KERNEL_START, HV_CALLS_KEPT);
     CHECK_EQ(hv_call_trace(dom, 0, HV_CALLS_ALL), 0);
     CHECK_EQ(hv_domain_start(dom), 0);
-    run_a_while();
+    wait_at(dom, at);
     CHECK_EQ(test_unmap(dom, 0, HV_KERNEL_START, 1), 1);
     CHECK_EQ(hv_call_trace(dom, 0, HV_CALLS_OFF), HV_CALLS_KEPT);
     check_killed_at(dom, at);
@@ -161,7 +170,7 @@ static void check_changed_code(void)
     dom = calls_at_the_end(HV_KERNEL_START, HV_CALLS_KEPT);
     CHECK_EQ(hv_call_trace(dom, 0, HV_CALLS_ALL), 0);
     CHECK_EQ(hv_domain_start(dom), 0);
-    run_a_while();
+    wait_at(dom, at);
     CHECK_EQ(hv_domain_end(dom), 0);
 }
 
@@ -182,14 +191,14 @@ static void check_user_loop(void)
 
     run_a_while();
     next = (uint64_t)NEED(hv_call_trace(dom, 0, HV_CALLS_ALL));
-    for (unsigned turn = 0; turn < 50; turn++) {
+    for (uint64_t end = hv_now() + TEST_PATIENCE_NS, to = next + 25 * HV_CALLS_KEPT; next < to;) {
         int64_t n = hv_call_trace_read(dom, 0, next, hv_gpa(page), 46);
 
         for (int64_t i = 0; i < n; i++)
             CHECK_EQ(e[i].seq, next++);
         run_a_while();
+        CHECK(hv_now() < end);
     }
-    CHECK(next >= 25 * HV_CALLS_KEPT);
     test_destroy(dom);
 }
 
@@ -220,11 +229,13 @@ static void check_dead_tracer(void)
     NEED(hv_domain_start(tracer));
     test_await(tracer, 0, 1);
     grandchild = test_shared(tracer)[32];
-    run_a_while();
-    CHECK_EQ(read_calls(tracer, 46), HV_CALLS_KEPT);
+    for (uint64_t end = hv_now() + TEST_PATIENCE_NS; hv_now() < end; run_a_while())
+        if (read_calls(tracer, 46) == HV_CALLS_KEPT && e[HV_CALLS_KEPT - 1].nr == HV_NR_yield)
+            break;
     CHECK_EQ(e[HV_CALLS_KEPT - 1].nr, HV_NR_yield);
     CHECK_EQ(test_info(grandchild).state, HV_DOMAIN_RUNNING);
-    CHECK_EQ(read_calls(grandchild, 1), 1);
+    for (uint64_t end = hv_now() + TEST_PATIENCE_NS; read_calls(grandchild, 1) == 0;)
+        CHECK(hv_now() < end);
     run_a_while();
     CHECK_EQ(test_info(grandchild).state, HV_DOMAIN_RUNNING);
     CHECK_EQ(hv_domain_destroy(tracer), -HV_EBUSY);

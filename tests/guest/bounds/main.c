@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1 timeout=120 memory=512
+ * qemu: icount=1 smp=1 timeout=120 memory=512
  *
  * Every hypercall with the most expensive input that its documented bound allows, and the
  * instructions that it takes: none takes more than the ceiling that is written beside its driver.

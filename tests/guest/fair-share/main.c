@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1 timeout=180
+ * qemu: icount=1 smp=1 timeout=180
  *
  * The CPU is shared by weight, in virtual time: equal weights get equal shares within 2%, twice the
  * weight twice as much; who sleeps saves nothing up and who yields loses nothing to who does not;

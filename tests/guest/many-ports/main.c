@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1 timeout=60
+ * qemu: icount=1 smp=1 timeout=60
  *
  * A domain with 4,000 ports costs no more to signal than one with a channel: the same number of
  * instructions, to the last one, for a send and for a round trip, whichever port it is and however

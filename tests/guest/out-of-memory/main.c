@@ -550,6 +550,7 @@ static void be_child(void)
     peer = hv_start_parent();
     CHECK_EQ(hv_unmap_range(HV_SELF, 0, at, ROOM), 0);
     CHECK_EQ(hv_give_back(HV_SELF, filling, ROOM), ROOM);
+    test_settle(); /* what was given back */
     /* What is more than the filling can hold is a domain's of its own. */
     info = test_info(HV_SELF);
     held = info.quota - info.used - (ROOM - 1);

@@ -3,7 +3,8 @@
  * qemu: icount=1 timeout=60
  *
  * One-shot timers in virtual time: never early, at most a little late, once each; a new deadline
- * replaces the old one, 0 stops it, the past fires at once.
+ * replaces the old one, 0 stops it, the past fires at once. Where time is the host's, that of
+ * several domains: never early, none forgotten.
  */
 #include "hvlib/clock.h"
 #include "test.h"
@@ -155,9 +156,11 @@ void test_main(void)
         sleeper();
         return;
     }
-    check_distances();
-    check_past();
-    check_replace_and_stop();
-    check_masked();
+    if (test_virtual_time()) {
+        check_distances();
+        check_past();
+        check_replace_and_stop();
+        check_masked();
+    }
     check_many();
 }

@@ -15,6 +15,8 @@
 #define USUAL_DOMAINS 32u
 /* Tables of a child's own, of the usual size. */
 #define ROOM_FOR_TABLES 320u
+/* Switches to each of two that share a processor. */
+#define SHARED_TURNS 25u
 
 struct link {
     uint64_t other; /* TEST_PARENT in a child */
@@ -44,6 +46,11 @@ bool test_is(const char *role)
 uint64_t test_argument(const char *key, uint64_t otherwise)
 {
     return hv_start_number(key, otherwise);
+}
+
+bool test_virtual_time(void)
+{
+    return test_argument("realtime", 0) == 0;
 }
 
 static struct link *find_link(uint64_t other)
@@ -117,8 +124,8 @@ uint64_t test_build(const char *role, uint64_t pages, const char *arguments)
         test_error("building %s: %s (%ld)", role, b.why, result);
     const struct link *l = link_child(b.id);
 
-    hv_snprintf(cmdline, sizeof cmdline, "role=%s link_ref=0x%lx link_port=%lu %s", role, l->ref,
-                l->port, arguments ? arguments : "");
+    hv_snprintf(cmdline, sizeof cmdline, "role=%s link_ref=0x%lx link_port=%lu realtime=%u %s",
+                role, l->ref, l->port, !test_virtual_time(), arguments ? arguments : "");
     result = hv_build_finish(&b, NULL, 0);
     if (result < 0)
         test_error("building %s: %s (%ld)", role, b.why, result);
@@ -157,6 +164,17 @@ struct hv_counters test_counters(uint64_t dom)
 
     NEED(hv_counters(dom, hv_gpa(&counters)));
     return counters;
+}
+
+/* A call that fails for want of memory forces the epoch. */
+void test_settle(void)
+{
+    HV_BUFFER(64)
+    const struct hv_domain_create c = {
+        .quota = test_info(HV_SELF).quota, .ram_pages = 1, .vcpus = 1, .weight = 1
+    };
+
+    test_check_eq(__FILE__, __LINE__, "hv_domain_create", hv_domain_create(hv_gpa(&c)), -HV_ENOMEM);
 }
 
 static bool ended(uint32_t state)
@@ -216,6 +234,26 @@ void test_join_killed(uint64_t child, const char *report)
     if (!strstr(info.report, report))
         test_failure("domain %lu was killed for \"%s\", not \"%s\"", child, info.report, report);
     test_destroy(child);
+}
+
+static uint64_t switches(uint64_t a, uint64_t b)
+{
+    uint64_t of_a = test_counters(a).switches, of_b = test_counters(b).switches;
+
+    return of_a < of_b ? of_a : of_b;
+}
+
+void test_share(uint64_t a, uint64_t b, unsigned n)
+{
+    uint64_t end = hv_now() + TEST_PATIENCE_NS, from;
+
+    while (hv_vcpu_set_affinity(a, 0, (uint64_t)1 << n) < 0)
+        n = (n + 1) % HV_MAX_VCPUS;
+    NEED(hv_vcpu_set_affinity(b, 0, (uint64_t)1 << n));
+    for (from = switches(a, b); switches(a, b) < from + SHARED_TURNS; hv_yield()) {
+        if (hv_now() > end)
+            test_failure("domains %lu and %lu do not share a processor", a, b);
+    }
 }
 
 volatile uint64_t *test_shared(uint64_t other)

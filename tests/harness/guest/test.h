@@ -63,6 +63,14 @@ void test_check_eq(const char *file, int line, const char *what, int64_t actual,
 #define NEED(call) test_need(__FILE__, __LINE__, #call, (call))
 int64_t test_need(const char *file, int line, const char *what, int64_t result);
 
+/* ---- time ---- */
+
+/** Is time the count of instructions? Else it is the host's, with several processors always, and
+ * any two instructions may be a second apart. */
+bool test_virtual_time(void);
+/** CHECK of how long something took, which only virtual time tells. */
+#define CHECK_TIME(cond) CHECK(!test_virtual_time() || (cond))
+
 /* ---- faults ---- */
 
 /** What test_try and test_user return when nothing faulted. */
@@ -138,7 +146,7 @@ extern struct test_options {
 uint64_t test_spawn(const char *role, uint64_t pages);
 /** How long the waits below go on before they are a FAILURE: what hangs is to end, and a slow or
  * busy machine is not to be taken for it. */
-#define TEST_PATIENCE_NS UINT64_C(30000000000)
+#define TEST_PATIENCE_NS (UINT64_C(1000000000) * (test_virtual_time() ? 30 : 300))
 /** Wait until a child has ended (shut down, killed); that it does not is a FAILURE.
  * *info (may be NULL) tells how. */
 void test_wait(uint64_t child, struct hv_domain_info *info);
@@ -151,6 +159,9 @@ void test_join_killed(uint64_t child, const char *report);
 /** domain_info, checked. */
 struct hv_domain_info test_info(uint64_t dom);
 struct hv_counters test_counters(uint64_t dom);
+/** For a caller that may create: frames that anybody has freed are charged no more. With several
+ * processors they are so until the flush epoch has passed; this makes it pass. */
+void test_settle(void);
 
 /**
  * Every child shares one page (of the parent's memory, granted) and a pair of ports with its
@@ -160,6 +171,9 @@ struct hv_counters test_counters(uint64_t dom);
 #define TEST_PARENT HV_SELF
 volatile uint64_t *test_shared(uint64_t other);
 uint64_t test_port(uint64_t other);
+/** Both children on processor `n`, or the next one that there is, until they have had it in turns
+ * for a while. */
+void test_share(uint64_t a, uint64_t b, unsigned n);
 /** The grant of that page, in the parent. */
 uint64_t test_ref(uint64_t child);
 /** A child that was destroyed by hand, its grant and port ended: nothing of it is known any more.
