@@ -62,7 +62,7 @@ static void drive_vcpu_set_affinity(void)
     CHECK_EQ(TIMED(hv_vcpu_set_affinity(crowd, 1, 1)), 0);
     CHECK_EQ(TIMED(hv_vcpu_set_affinity(crowd, 2, ~(uint64_t)0)), 0);
 }
-BOUND(vcpu_set_affinity, 180, drive_vcpu_set_affinity);
+BOUND(vcpu_set_affinity, 250, drive_vcpu_set_affinity);
 
 static void drive_sched_set(void)
 {
