@@ -258,8 +258,8 @@ ifneq ($(filter example,$(MAKECMDGOALS)),)
 $(if $(filter $(E),$(EXAMPLES)),,$(error there is no example '$(E)', only: $(EXAMPLES)))
 endif
 example: $(HYP) $(EXAMPLE_ELFS)
-	$(Q)cd $(B) && qemu-system-x86_64 -machine q35 -cpu max,family=25,model=1 -m 256 -nodefaults \
-	    -display none -no-reboot -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 \
+	$(Q)cd $(B) && qemu-system-x86_64 -machine q35 -cpu max,family=25,model=1 -m 256 -smp $(or $(SMP),1) \
+	    -nodefaults -display none -no-reboot -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 \
 	    -kernel hyp.elf -initrd '$(E).elf,$(E).elf'; [ $$? = 33 ]
 
 run-native: $(NATIVE)
