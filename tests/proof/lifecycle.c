@@ -101,7 +101,7 @@ static int64_t map(struct space *s, uint64_t va, uint64_t gfn, uint32_t rights)
 {
     const struct hv_map_run run = { va, gfn, 1, rights };
 
-    return space_map_batch(s, &run, 1);
+    return space_map_runs(s, &run, 1);
 }
 
 static int64_t change(struct space *s, uint64_t va, uint32_t rights)

@@ -21,7 +21,7 @@
 #define RAM     1200u
 #define MAPPED  1024u
 #define PERIOD  100000u
-#define STEP_NS 70000u /* the ceiling of domain_destroy, see the reference */
+#define STEP_NS 80000u /* the ceiling of domain_destroy, see the reference */
 #define TURN_NS 60000u /* what whoever runs has of its own, and the switch */
 
 const char test_title[] = "a domain with all ports and all grants ends in short steps";

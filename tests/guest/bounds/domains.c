@@ -277,7 +277,7 @@ static void drive_domain_destroy(void)
         ;
     CHECK_EQ(left, 0);
 }
-BOUND(domain_destroy, 70000, drive_domain_destroy);
+BOUND(domain_destroy, 80000, drive_domain_destroy);
 
 static void drive_domain_info(void)
 {

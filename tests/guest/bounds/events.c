@@ -123,7 +123,7 @@ static void drive_event_unmask(void)
         CHECK_EQ(TIMED(hv_event_unmask(port)), 0);
     NEED(hv_event_close(HV_SELF, port));
 }
-BOUND(event_unmask, 140, drive_event_unmask);
+BOUND(event_unmask, 160, drive_event_unmask);
 
 static void drive_event_set_vcpu(void)
 {
