@@ -17,12 +17,16 @@
 #include "printk.h"
 #include "thread.h"
 
+#define MOMENTS 16u /* to wait for the lock before sleeping */
+
 struct cpu cpus[MAX_CPUS] = { [0] = { .inside = true } };
 static unsigned started = 1;
 bool cpus_share;
 
 /* Number of the CPU that holds the kernel lock, + 1; 0: nobody. */
 static unsigned holder;
+static uint64_t
+    sleepers; /* CPUs that sleep until it is let go of, or are about to, by their bits */
 
 static struct wait_queue unloaded;
 
@@ -33,27 +37,52 @@ unsigned cpu_count(void)
 
 /* --- the lock --- */
 
+/* No wake-up is lost: who sleeps sets its bit and then reads the holder, who lets go of the lock
+ * clears the holder and then reads the bits. One of both sees the other. */
+static void sleep_for_lock(const struct cpu *c)
+{
+    uint64_t bit = (uint64_t)1 << c->number;
+
+    (void)__atomic_fetch_or(&sleepers, bit, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&holder, __ATOMIC_SEQ_CST) != 0) {
+        arch_cpu_sleep();
+    }
+    (void)__atomic_fetch_and(&sleepers, ~bit, __ATOMIC_SEQ_CST);
+}
+
 /* Who waits says for whom: under a hypervisor the holder may be a CPU that does not run, and to
- * spin would keep it from running. */
+ * spin would keep it from running. It may also wait itself, for an access to an emulated device:
+ * who has waited for long sleeps until the lock is let go of. */
 void kernel_take(void)
 {
     struct cpu *c = cpu_this();
     unsigned by = 0;
 
-    while (!__atomic_compare_exchange_n(&holder, &by, c->number + 1, false, __ATOMIC_ACQUIRE,
-                                        __ATOMIC_RELAXED)) {
-        if (by != 0) {
+    for (unsigned moments = 0; !__atomic_compare_exchange_n(&holder, &by, c->number + 1, false,
+                                                            __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+         moments++, by = 0) {
+        if (moments >= MOMENTS) {
+            sleep_for_lock(c);
+        } else if (by != 0) {
             arch_cpu_wait_for(by - 1);
         }
-        by = 0;
     }
     c->inside = true;
 }
 
+/* One sleeper is woken, the next by number; it wakes the one behind when it lets go in turn. */
 void kernel_release(void)
 {
-    cpu_this()->inside = false;
-    __atomic_store_n(&holder, 0, __ATOMIC_RELEASE);
+    struct cpu *c = cpu_this();
+    uint64_t all, behind;
+
+    c->inside = false;
+    __atomic_store_n(&holder, 0, __ATOMIC_SEQ_CST);
+    all = __atomic_load_n(&sleepers, __ATOMIC_SEQ_CST);
+    if (all != 0) {
+        behind = all & ~(uint64_t)1 << c->number;
+        arch_cpu_wake((unsigned)__builtin_ctzll(behind ? behind : all));
+    }
 }
 
 void kernel_leave(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CPUs under the hypervisor: CPU n is virtual CPU n. Owns the port by which each is interrupted.
+ * CPUs under the hypervisor: CPU n is virtual CPU n. Owns the port by which each is interrupted,
+ * and the one on which it waits for the kernel lock, which has no handler.
  */
 #include "arch/cpu.h"
 
@@ -15,6 +16,7 @@
 #include <hvlib/vcpu.h>
 
 static uint64_t kick_port[MAX_CPUS];
+static uint32_t wake_port[MAX_CPUS];
 
 unsigned arch_cpus(void)
 {
@@ -49,10 +51,12 @@ static void kick_event(uint32_t port, void *arg)
 
 static bool can_be_kicked(unsigned n)
 {
-    int64_t port = hv_event_listen(HV_BIND_IPI, n, 0, kick_event, NULL);
+    int64_t kick = hv_event_listen(HV_BIND_IPI, n, 0, kick_event, NULL);
+    int64_t wake = hv_event_listen(HV_BIND_IPI, n, 0, NULL, NULL);
 
-    kick_port[n] = port > 0 ? (uint64_t)port : 0;
-    return port > 0;
+    kick_port[n] = kick > 0 ? (uint64_t)kick : 0;
+    wake_port[n] = wake > 0 ? (uint32_t)wake : 0;
+    return kick > 0 && wake > 0;
 }
 
 /* A virtual CPU exists before its ports do; that of its timer is its own. */
@@ -75,4 +79,14 @@ void arch_cpu_wait_for(unsigned n)
 {
     (void)n;
     (void)hv_yield();
+}
+
+void arch_cpu_sleep(void)
+{
+    (void)hv_event_await(&wake_port[arch_cpu()], 1, HV_POLL_FOREVER);
+}
+
+void arch_cpu_wake(unsigned n)
+{
+    (void)hv_event_send(wake_port[n]);
 }

@@ -35,6 +35,10 @@ bool arch_cpu_start(unsigned n, void *stack, size_t bytes, void (*fn)(void *), v
 void arch_cpu_kick(unsigned n);
 /** This CPU waits for something that CPU `n` has: pass a moment. */
 void arch_cpu_wait_for(unsigned n);
+/** Interrupts off: wait for longer than a moment, until arch_cpu_wake() for this CPU, which may
+ * have come before; or no longer than a moment, where waiting costs nobody anything. */
+void arch_cpu_sleep(void);
+void arch_cpu_wake(unsigned n);
 
 int arch_irq_attach(uint64_t line, void (*fn)(void *arg), void *arg);
 void arch_irq_detach(uint64_t line);
