@@ -39,6 +39,7 @@
 #define CONFIG_WEIGHT     256u /**< weight of a domain that names none */
 #define CONFIG_WEIGHT_MAX 65535u
 #define CONFIG_VCPUS_MAX  64u
+#define CONFIG_VCPUS_ALL  0u /**< as many as processors run */
 
 enum config_transport { CONFIG_SPLIT, CONFIG_IDE };
 
@@ -56,7 +57,7 @@ struct config_domain {
     struct config_disk disks[CONFIG_DISKS];
     unsigned disk_count;
     unsigned weight; /**< 1..CONFIG_WEIGHT_MAX */
-    unsigned vcpus;  /**< 1..CONFIG_VCPUS_MAX */
+    unsigned vcpus;  /**< 1..CONFIG_VCPUS_MAX, or CONFIG_VCPUS_ALL */
     bool uart;       /**< an emulated 16550 */
     unsigned line;   /**< of the file, where the domain begins */
 };

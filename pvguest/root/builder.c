@@ -207,6 +207,17 @@ static bool build(struct domain *d, struct hv_build *b)
     return true;
 }
 
+/* How many run: an affinity names one that does. */
+static unsigned processors(void)
+{
+    unsigned n = 1;
+
+    while (n < CONFIG_VCPUS_MAX && hv_vcpu_set_affinity(HV_SELF, 0, UINT64_MAX << n) == 0)
+        n++;
+    (void)hv_vcpu_set_affinity(HV_SELF, 0, UINT64_MAX);
+    return n;
+}
+
 bool domain_build(struct domain *d)
 {
     const struct config_domain *c = d->config;
@@ -220,6 +231,6 @@ bool domain_build(struct domain *d)
                           .cmdline = c->cmdline,
                           .ram_pages = c->memory / HV_PAGE_SIZE,
                           .weight = c->weight,
-                          .vcpus = c->vcpus };
+                          .vcpus = c->vcpus == CONFIG_VCPUS_ALL ? processors() : c->vcpus };
     return build(d, &b);
 }

@@ -281,10 +281,10 @@ static int set_weight(struct parser *p, struct word value)
 
 static int set_vcpus(struct parser *p, struct word value)
 {
-    uint64_t vcpus = 0;
+    uint64_t vcpus = CONFIG_VCPUS_ALL;
 
-    if (!parse_number(value, CONFIG_VCPUS_MAX, &vcpus) || vcpus == 0)
-        return fail_word(p, "vcpus is a number from 1 to 64, not", value);
+    if (!word_is(value, "all") && (!parse_number(value, CONFIG_VCPUS_MAX, &vcpus) || vcpus == 0))
+        return fail_word(p, "vcpus is a number from 1 to 64, or 'all', not", value);
     p->domain->vcpus = (unsigned)vcpus;
     return 0;
 }

@@ -124,7 +124,8 @@ static unsigned run_alone(const char *name)
     return reason;
 }
 
-/* How many processors the machine has nobody tells root; one serves well. */
+/* Nearly all that root does it does in its kernel, one CPU at a time: more would wait for each
+ * other. */
 const unsigned image_cpus = 1;
 
 unsigned image_main(void)

@@ -174,9 +174,11 @@ START_TEST(test_values)
     refuse_line("weight = 65536", "weight is a number from 1 to 65535, not '65536'");
     accept(HEAD "vcpus = 64\n");
     ck_assert_uint_eq(config.domains[0].vcpus, 64);
-    refuse_line("vcpus = 0", "vcpus is a number from 1 to 64, not '0'");
-    refuse_line("vcpus = 65", "vcpus is a number from 1 to 64, not '65'");
-    refuse_line("vcpus = two", "vcpus is a number from 1 to 64, not 'two'");
+    accept(HEAD "vcpus = all\n");
+    ck_assert_uint_eq(config.domains[0].vcpus, CONFIG_VCPUS_ALL);
+    refuse_line("vcpus = 0", "vcpus is a number from 1 to 64, or 'all', not '0'");
+    refuse_line("vcpus = 65", "vcpus is a number from 1 to 64, or 'all', not '65'");
+    refuse_line("vcpus = two", "vcpus is a number from 1 to 64, or 'all', not 'two'");
     refuse_line("weight = -1", "weight is a number from 1 to 65535, not '-1'");
     refuse_line("weight = 99999999999999999999999",
                 "weight is a number from 1 to 65535, not '99999999999999999999999'");
