@@ -69,7 +69,7 @@ endif
 COMPILER := $(if $(findstring clang,$(CC)),clang,gcc)
 
 # Tests run on the debug build, where the audit follows each of them, unless DEBUG=0 is said.
-ifneq ($(filter test fuzz,$(MAKECMDGOALS)),)
+ifneq ($(filter test test-repeat fuzz,$(MAKECMDGOALS)),)
 DEBUG ?= 1
 endif
 DEBUG ?= 0
@@ -212,7 +212,7 @@ endif
 
 # --- targets --------------------------------------------------------------------------------------
 
-.PHONY: all help run run-native debug example iso install test bench bench-profile bench-diff docs lint \
+.PHONY: all help run run-native debug example iso install test test-repeat bench bench-profile bench-diff docs lint \
     format loc golden clean tests-built bench-built proofs coverage coverage-built mutants fuzz fuzz-host fuzz-corpus
 
 all: $(PRODUCTS)
@@ -220,13 +220,14 @@ all: $(PRODUCTS)
 help:
 	@echo 'make deps    install the Debian packages that are missing (as root)'
 	@echo 'make         build hyp, the library, the guests and the examples (target: all)'
-	@echo 'make run     boot the demonstration: DISK=image, PERSIST=1 to write to it, UEFI=1'
+	@echo 'make run     boot the demonstration: DISK=image, PERSIST=1 to write to it, UEFI=1, SMP=4 processors'
 	@echo 'make run-native  the same kernel on the bare machine, without a hypervisor: DISK=image, SMP=4'
 	@echo 'make debug   the same, stopped at the start; prints how to attach gdb, with the commands pv ...'
 	@echo 'make example E=hello   boot one of libhypercall/examples/ alone'
 	@echo 'make iso     the bootable GRUB image'
 	@echo 'make install the kit for writing guests: PREFIX=/usr/local, DESTDIR= for packagers'
-	@echo 'make test    build and run all tests; T="attack/* unit/frame" picks some'
+	@echo 'make test    build and run all tests; T="attack/* unit/frame" picks some, SMP=4 processors'
+	@echo 'make test-repeat  the same five times on 1 processor and on 4, up to the first failure: N=5 SMP="1 4"'
 	@echo 'make bench   measure; results in build/bench/; B="trap.* block.read_4k*" picks some rows'
 	@echo 'make bench-profile  the functions that take the instructions of rows: B="block.read_4k*"'
 	@echo 'make bench-diff     compare two results: A=old.json B=new.json; status 1 when a row got worse'
@@ -246,6 +247,7 @@ help:
 
 iso: $(if $(ISO),$(ISO),missing-iso)
 
+$(if $(shell printf '%s' '$(SMP)' | tr -d '0-9 '),$(error SMP is how many processors, not '$(SMP)'))
 $(foreach v,PERSIST UEFI,$(if $(filter-out 0 1,$($(v))),$(error $(v) is 0 or 1, not '$($(v))')))
 run debug: $(if $(ISO),$(ISO),missing-iso)
 	$(Q)$(PYTHON) tests/harness/demo.py --build $(B) $(if $(filter debug,$@),--gdb) \
@@ -308,6 +310,13 @@ test: tests-built
 	$(Q)CC='$(CC)' $(PYTHON) tests/harness/run.py --build $(B) --jobs $(or $(JOBS),2) \
 	    $(foreach t,$(T),'$(t)')
 
+# In a row, so that what fails once in a while is found. The logs are those of the last run.
+test-repeat: tests-built
+	$(Q)for smp in $(or $(SMP),1 4); do for n in $$(seq $(or $(N),5)); do \
+	    echo "run $$n of $(or $(N),5) with SMP=$$smp"; \
+	    CC='$(CC)' SMP=$$smp $(PYTHON) tests/harness/run.py --build $(B) --jobs $(or $(JOBS),2) \
+	    $(foreach t,$(T),'$(t)') || exit 1; done; done
+
 lint:
 	$(Q)CC='$(CC)' $(PYTHON) tests/harness/run.py --build $(B) --jobs $(or $(JOBS),2) $(foreach t,$(T),'$(if $(filter lint/%,$(t)),$(t),lint/$(t))')
 
@@ -327,7 +336,7 @@ coverage:
 
 # Random hypercalls in a guest, by the lists; and libFuzzer on what reads bytes that others wrote.
 SECONDS ?= 600
-ifneq ($(filter fuzz fuzz-host,$(MAKECMDGOALS)),)
+ifneq ($(filter fuzz fuzz-host test-repeat,$(MAKECMDGOALS)),)
 $(foreach v,N SEED JOBS SECONDS,$(if $(shell printf '%s' '$($(v))' | tr -d 0-9),\
     $(error $(v) is a number, not '$($(v))')))
 $(if $(filter-out 0 1,$(SAME)),$(error SAME is 0 or 1, not '$(SAME)'))
