@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "domain.h"
 #include "event.h"
+#include "lock.h"
 #include "printk.h"
 
 /* 64 KiB a second, 16 KiB at once. */
@@ -20,8 +21,12 @@
 #define CONSOLE_BURST     16384u
 #define LINE_COST         8u /* of its domain's number in front */
 
-/* Free-running indices: head is the interrupt's, tail the reader's. Both run on the boot CPU with
- * interrupts off. What does not fit is lost. */
+/* Guards the reader's end of the input, the lines that are gathered and the buckets. A line is
+ * printed under it: its turn at the UART would have to be waited for anyway. */
+static struct spinlock console_lock = SPINLOCK_INIT(LOCK_IRQ);
+
+/* Free-running indices: head is the interrupt's, of the one pCPU where the line ends; tail the
+ * reader's. What does not fit is lost. */
 #define INPUT_SIZE 4096u
 static char input[INPUT_SIZE];
 static uint32_t input_head, input_tail;
@@ -37,10 +42,12 @@ void console_input(char c) {
 size_t console_read(char *to, size_t max) {
     size_t n = 0;
 
+    spin_lock(&console_lock);
     while (n < max && input_tail != load_acquire(&input_head)) {
         to[n++] = input[input_tail % INPUT_SIZE];
         input_tail++;
     }
+    spin_unlock(&console_lock);
     return n;
 }
 
@@ -49,24 +56,21 @@ static void line_end(struct domain *d) {
     char line[sizeof(d->console_buf) + 32];
     int n;
 
-    d->console_buf[READ_ONCE(d->console_line)] = '\0';
+    d->console_buf[d->console_line] = '\0';
     n = snprintf(line, sizeof(line), "[%lu] %s\n", d->id, d->console_buf);
     d->console_line = 0;
     console_write(line, (size_t)n);
 }
 
-/* True when it has printed a line. Two vCPUs of the domain may mix their text, but the index is
- * read once and never grows beyond the buffer; its last byte is always zero. */
+/* True when it has printed a line. */
 static bool line_put(struct domain *d, char c) {
-    uint32_t at = READ_ONCE(d->console_line);
-    bool full = at == sizeof(d->console_buf) - 1;
+    bool full = d->console_line == sizeof(d->console_buf) - 1;
 
-    if (c == '\n' || full) line_end(d), at = 0;
+    if (c == '\n' || full) line_end(d);
     if (c == '\n' || c == '\r') return c == '\n' || full;
     if (c == '\t') c = ' ';
     /* Bytes above 126 too: a terminal may take 0x80-0x9f for control characters. */
-    d->console_buf[at] = c >= ' ' && c <= '~' ? c : '?';
-    WRITE_ONCE(d->console_line, at + 1);
+    d->console_buf[d->console_line++] = c >= ' ' && c <= '~' ? c : '?';
     return full;
 }
 
@@ -79,16 +83,19 @@ int64_t console_domain_write(struct domain *d, const char *text, size_t bytes) {
         console_write(text, bytes);
         return (int64_t)bytes;
     }
+    spin_lock(&console_lock);
     n = bucket_take(b, clock_now_ns(), bytes, CONSOLE_PERIOD_NS, CONSOLE_BURST);
     /* A line at most: a UART takes 80 microseconds a character, and nobody else runs meanwhile. */
     while (done < n && !printed) printed = line_put(d, READ_ONCE(text[done++]));
     b->tokens += n - done;
     /* What is printed in front of a line is paid for too. */
     if (printed) b->tokens -= b->tokens < LINE_COST ? b->tokens : LINE_COST;
-    return done > 0 ? (int64_t)done : -HV_EAGAIN;
+    return unlock_with(&console_lock, done > 0 ? (int64_t)done : -HV_EAGAIN);
 }
 
 /* What a domain had not ended when it ended itself. */
 void console_flush(struct domain *d) {
+    spin_lock(&console_lock);
     if (d->console_line > 0) line_end(d);
+    spin_unlock(&console_lock);
 }

@@ -13,9 +13,10 @@
  * domains are concerned. A send takes none, unless it finds no token. It reads its own port's
  * `other`, which is either NULL or a record that stays memory until this pCPU has left the
  * hypervisor: record frames are freed when all ports in them are closed, and a frame is not reused
- * while a pCPU that was inside at that moment is still inside (frame.h). A send that races with a
- * close sets at worst one pending bit of a port that is just closing, of the domain that had it.
- * The raise itself is atomic ORs on words that the guest may write too.
+ * while a pCPU that was inside at that moment is still inside (frame.h). So a port that is closed,
+ * or moves to another vCPU, may be raised once more as it was by who found it before: the call
+ * waits until such a pCPU has left, and takes back what it left behind (event_settle). Only then is
+ * the number free. The raise itself is atomic ORs on words that the guest may write too.
  */
 #include "event.h"
 #include "arch/bitmap.h"
@@ -40,6 +41,9 @@
  * for: an interrupt, a place in the heap, a wake-up. */
 #define RELEASE_MAX 64u
 #define RELEASE_NS  2000u
+
+/* Closed, but somebody may still raise it: found by nobody, its number not free yet. */
+#define PORT_CLOSING 255u
 
 /* In full_at: the port waits for a token, and its bucket is changed under the lock alone. */
 #define PORT_WAITING ((uint64_t)1 << 63)
@@ -80,7 +84,7 @@ static inline struct port *port_record(const struct domain *d, uint64_t n) {
 struct port *event_port(const struct domain *d, uint64_t n) {
     struct port *p = port_record(d, n);
 
-    return p != NULL && p->state != HV_PORT_FREE ? p : NULL;
+    return p != NULL && p->state != HV_PORT_FREE && p->state != PORT_CLOSING ? p : NULL;
 }
 
 /* ---- raising ---- */
@@ -305,19 +309,24 @@ static int64_t port_new(struct domain *d, uint32_t state, struct port **out) {
     return -HV_ENOSPC;
 }
 
-/* Takes a port from a vCPU that has it no longer: what is pending, of both priorities, since that
- * may have changed; and with the port the vCPU's poll ends. Was it pending? */
-static bool port_leave(struct port *p, struct vcpu *v) {
+/* Takes what is pending for a port from a vCPU that does not have it: of both priorities, since
+ * that may have changed. Was it pending? */
+static bool pending_take(const struct port *p, struct vcpu *v) {
     uint64_t bit = (uint64_t)1 << (p->index % 64), was = 0;
 
     for (unsigned int i = 0; i < ARRAY_LEN(v->page->pending); i++)
         was |= __atomic_fetch_and(&v->page->pending[i][p->index / 64], ~bit, __ATOMIC_SEQ_CST);
+    return (was & bit) != 0;
+}
+
+/* The same, and with the port the vCPU's poll ends. */
+static bool port_leave(struct port *p, struct vcpu *v) {
     if (p->polled) {
         p->polled = 0;
         __atomic_store_n(&v->poll_over, 1, __ATOMIC_SEQ_CST); /* it may be about to sleep */
         sched_wake(v, VCPU_POLLING);
     }
-    return (was & bit) != 0;
+    return pending_take(p, v);
 }
 
 /* Forgets a port; what was pending goes with it, so that its next user starts clean. */
@@ -375,23 +384,26 @@ static int connect_ipi(struct domain *d, struct port *p, uint64_t vcpu) {
 
 /* ---- interrupts ---- */
 
-/* A line came in: it stays masked until the domain has served it and says so. */
+/* A line came in: it stays masked until the domain has served it and says so. Meanwhile the line
+ * may be another port's; who binds it after the look here unmasks it later than this masks it. */
 static void line_handler(void *arg) {
-    struct port *p = arg;
+    uint32_t gsi = (uint32_t)((struct port **)arg - line_port);
+    const struct port *p;
 
-    irq_line_mask(p->source);
-    trace(HV_TRACE_line, p->source, p->vcpu->domain->id, p->index);
-    port_raise(p);
+    irq_line_mask(gsi);
+    p = load_acquire(&line_port[gsi]);
+    trace(HV_TRACE_line, gsi, p != NULL ? p->vcpu->domain->id : HV_SELF, p != NULL ? p->index : 0);
+    raise_bound(p);
 }
 
 static void msi_handler(void *arg) { port_raise(arg); }
 
 /* A vector for a port; false: none is left, or `d` has enough. */
-static bool vector_get(struct domain *d, struct port *p, irq_handler_t *handler) {
+static bool vector_get(struct domain *d, struct port *p, irq_handler_t *handler, void *arg) {
     uint32_t *count = &domain_account(d)->vectors;
 
     if (__atomic_add_fetch(count, 1, __ATOMIC_RELAXED) <= VECTORS_MAX || d == domain_root)
-        p->vector = (int16_t)irq_vector_alloc(handler, p);
+        p->vector = (int16_t)irq_vector_alloc(handler, arg);
     if (p->vector < 0) __atomic_sub_fetch(count, 1, __ATOMIC_RELAXED);
     return p->vector >= 0;
 }
@@ -413,7 +425,8 @@ static int connect_line(struct domain *d, struct port *p, uint64_t gsi, uint64_t
                                      __ATOMIC_RELAXED))
         return -HV_EBUSY;
     p->source = (uint32_t)gsi;
-    if (vector_get(d, p, line_handler) && irq_line_route(p->source, p->vector, 0)) {
+    if (vector_get(d, p, line_handler, &line_port[gsi]) &&
+        irq_line_route(p->source, p->vector, 0)) {
         irq_line_unmask(p->source);
         return 0;
     }
@@ -425,7 +438,7 @@ static int connect_line(struct domain *d, struct port *p, uint64_t gsi, uint64_t
 
 static int connect_message(struct domain *d, struct port *p, uint64_t device, struct hv_msi *msi) {
     if (!resource_holds_device(d, device)) return -HV_EPERM;
-    if (!vector_get(d, p, msi_handler)) return -HV_ENOSPC;
+    if (!vector_get(d, p, msi_handler, p)) return -HV_ENOSPC;
     p->source = (uint32_t)device;
     *msi = irq_msi_message(p->vector, 0);
     return 0;
@@ -494,7 +507,8 @@ static void port_disconnect(struct domain *d, struct port *p) {
         *virq_slot(d, p->source, p->source == HV_VIRQ_TIMER ? p->vcpu->id : 0) = NULL;
 }
 
-static void port_close(struct domain *d, struct port *p) {
+/* Not `final`: its number is free after event_settle. */
+static void port_close(struct domain *d, struct port *p, bool final) {
     struct port *other = __atomic_load_n(&p->other, __ATOMIC_RELAXED);
     struct domain *far = other != NULL ? other->vcpu->domain : d;
 
@@ -509,10 +523,9 @@ static void port_close(struct domain *d, struct port *p) {
         if (unthrottle(far, other)) token_timer(far, clock_now_ns());
         port_raise(other);
     }
-    if (p->state != HV_PORT_FREE) {
-        port_disconnect(d, p);
-        port_forget(d, p);
-    }
+    if (p->state != PORT_CLOSING) port_disconnect(d, p);
+    p->state = PORT_CLOSING;
+    if (final) port_forget(d, p);
     spin_unlock_pair(&d->ports->lock, &far->ports->lock);
 }
 
@@ -520,8 +533,19 @@ int event_close(struct domain *d, uint64_t port) {
     struct port *p = event_port(d, port);
 
     if (p == NULL) return -HV_EINVAL;
-    port_close(d, p);
+    port_close(d, p, cpu_count == 1);
     return 0;
+}
+
+int event_settle(struct domain *d, uint64_t port) {
+    struct port *p = port_record(d, port);
+    struct vcpu *v;
+
+    spin_lock(&d->ports->lock);
+    FOR_EACH_VCPU(v, i, d)
+    if (v != p->vcpu && p->state != HV_PORT_FREE && pending_take(p, v)) port_raise(p);
+    if (p->state == PORT_CLOSING) port_forget(d, p);
+    return (int)unlock_with(&d->ports->lock, 0);
 }
 
 bool event_destroy_step(struct domain *d) {
@@ -537,23 +561,12 @@ bool event_destroy_step(struct domain *d) {
     at = &t->frame[PORT_FRAMES - ++t->closed];
     if (*at == NULL) return true;
     for (uint32_t i = 0; i < PORTS_PER_FRAME; i++)
-        if ((*at)[i].state != HV_PORT_FREE) port_close(d, &(*at)[i]);
+        if ((*at)[i].state != HV_PORT_FREE) port_close(d, &(*at)[i], true);
     frame_drop(d, *at);
     return true;
 }
 
-/* ---- status ---- */
-
-int event_status(struct domain *d, uint64_t port, struct hv_event_status *s) {
-    const struct port *p = event_port(d, port);
-
-    if (port == 0 || port >= HV_MAX_PORTS) return -HV_EINVAL;
-    *s = (struct hv_event_status){ .state = HV_PORT_FREE };
-    if (p != NULL)
-        *s = (struct hv_event_status){ p->state, p->vcpu->id, p->priority,  p->source, p->peer,
-                                       p->rate,  p->burst,    p->throttled, 0 };
-    return 0;
-}
+/* ---- changing ---- */
 
 int event_set_vcpu(struct domain *d, uint64_t port, uint64_t vcpu) {
     struct port *p = event_port(d, port);
@@ -566,14 +579,6 @@ int event_set_vcpu(struct domain *d, uint64_t port, uint64_t vcpu) {
     p->vcpu = v;
     if (v != before && port_leave(p, before)) port_raise(p);
     spin_unlock(&d->ports->lock);
-    return 0;
-}
-
-int event_set_priority(struct domain *d, uint64_t port, uint64_t priority) {
-    struct port *p = event_port(d, port);
-
-    if (p == NULL || priority > HV_PRIORITY_URGENT) return -HV_EINVAL;
-    p->priority = (uint8_t)priority;
     return 0;
 }
 

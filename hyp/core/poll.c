@@ -1,14 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is pending for a vCPU, and polling: the ports that a vCPU waits for are marked in their
- * records, so that a raise looks no further. A mark belongs to the vCPU that the port is delivered
- * to; a port that is closed or moves to another vCPU loses it, and the poll is over. The lock of
- * the port table guards the marks.
+ * What a port says of itself, what is pending for a vCPU, and polling: the ports that a vCPU waits
+ * for are marked in their records, so that a raise looks no further. A mark belongs to the vCPU
+ * that the port is delivered to; a port that is closed or moves to another vCPU loses it, and the
+ * poll is over. The lock of the port table guards the marks.
  */
 #include "barrier.h"
 #include "domain.h"
 #include "event.h"
 #include "lock.h"
+
+int event_status(struct domain *d, uint64_t port, struct hv_event_status *s) {
+    const struct port *p = event_port(d, port);
+
+    if (port == 0 || port >= HV_MAX_PORTS) return -HV_EINVAL;
+    *s = (struct hv_event_status){ .state = HV_PORT_FREE };
+    if (p != NULL)
+        *s = (struct hv_event_status){ p->state, p->vcpu->id, p->priority,  p->source, p->peer,
+                                       p->rate,  p->burst,    p->throttled, 0 };
+    return 0;
+}
+
+int event_set_priority(struct domain *d, uint64_t port, uint64_t priority) {
+    struct port *p = event_port(d, port);
+
+    if (p == NULL || priority > HV_PRIORITY_URGENT) return -HV_EINVAL;
+    p->priority = (uint8_t)priority; /* who raises it reads it once */
+    return 0;
+}
 
 /* A port that v may poll: one in use, and delivered to it. */
 static struct port *port_of(const struct vcpu *v, uint32_t n) {

@@ -35,13 +35,14 @@ void resource_destroy(struct domain *d) {
 
 /* ---- ports ---- */
 
-/* Both halves, or none. */
+/* Both halves, or none. Another pCPU may be about to load them: a half that it finds holds nothing.
+ */
 static bool make_bitmap(struct domain *d) {
-    for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap); i++) {
-        if (d->io_bitmap[i] == NULL) {
-            d->io_bitmap[i] = frame_meta(d);
-            if (d->io_bitmap[i] != NULL) memset(d->io_bitmap[i], 0xff, PAGE_SIZE);
-        }
+    for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap) && d->io_bitmap[i] == NULL; i++) {
+        uint8_t *half = frame_meta(d);
+
+        if (half != NULL) memset(half, 0xff, PAGE_SIZE);
+        store_release(&d->io_bitmap[i], half);
     }
     if (d->io_bitmap[1] == NULL) free_bitmap(d);
     return d->io_bitmap[1] != NULL;
@@ -79,7 +80,7 @@ static int assign_ports(struct domain *from, struct domain *to, uint64_t first, 
 
         *word &= ~take_bits(&p, first + count);
     }
-    to->io_version++;
+    store_release(&to->io_version, to->io_version + 1);
     return 0;
 }
 

@@ -3,6 +3,7 @@
  * Hypercalls of the event family. Those that may need a frame for port records hold memory_lock,
  * whose rank is below that of the ports.
  */
+#include "epoch.h"
 #include "event.h"
 #include "guestmem.h"
 #include "hc.h"
@@ -54,9 +55,17 @@ int64_t hc_event_send(uint64_t port) {
 /* memory_lock keeps the domain from being taken apart meanwhile. */
 #define HC_ON_PORT(dom, result) WITH_LOCK(&memory_lock, HC_ON(dom, result))
 
+/* Another pCPU may have found the port as it was, and be about to raise it. */
+static int64_t settle(uint64_t dom, uint64_t port, int64_t result) {
+    if (cpu_count == 1 || result < 0) return result;
+    epoch_wait(EPOCH_ALL);
+    (void)HC_ON_PORT(dom, event_settle(d, port)); /* unless the domain ends */
+    return result;
+}
+
 int64_t hc_event_close(uint64_t dom, uint64_t port) {
     /* 2. Is the port in use? */
-    return HC_ON_PORT(dom, event_close(d, port));
+    return settle(dom, port, HC_ON_PORT(dom, event_close(d, port)));
 }
 
 int64_t hc_event_status(uint64_t dom, uint64_t port, uint64_t gpa) {
@@ -75,7 +84,7 @@ int64_t hc_event_unmask(uint64_t port) {
 
 int64_t hc_event_set_vcpu(uint64_t dom, uint64_t port, uint64_t vcpu) {
     /* 2. Are port and vCPU in use, and may this kind of port move? */
-    return HC_ON_PORT(dom, event_set_vcpu(d, port, vcpu));
+    return settle(dom, port, HC_ON_PORT(dom, event_set_vcpu(d, port, vcpu)));
 }
 
 int64_t hc_event_set_priority(uint64_t dom, uint64_t port, uint64_t priority) {

@@ -18,7 +18,7 @@ enum lock_rank {
     LOCK_MEMORY,  /**< frames, P2M and address spaces */
     LOCK_EVENT,   /**< a domain's event ports */
     LOCK_SCHED,   /**< a run queue and its timers */
-    LOCK_IRQ,     /**< vectors and I/O APIC registers */
+    LOCK_IRQ,     /**< vectors and I/O APIC registers; what domains print */
     LOCK_CONSOLE, /**< the UART: may be taken anywhere, takes nothing */
 };
 

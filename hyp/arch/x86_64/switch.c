@@ -29,15 +29,17 @@ static void state_load(struct cpu *c, struct vcpu *v) {
  * pages. */
 static void ports_load(struct cpu *c, struct vcpu *v) {
     struct domain *d = v->domain;
+    /* What changes while it is copied has another version, and is copied again. */
+    uint64_t version = load_acquire(&d->io_version);
     bool holds = d->io_bitmap[0] && d->io_bitmap[1];
 
     c->iobase_kernel = holds ? TSS_IOMAP_OPEN : TSS_IOMAP_CLOSED;
     *c->tss_iobase = (uint16_t)(v->user_mode ? TSS_IOMAP_CLOSED : c->iobase_kernel);
-    if (holds && (c->iomap_domain != d->id || c->iomap_version != d->io_version)) {
+    if (holds && (c->iomap_domain != d->id || c->iomap_version != version)) {
         memcpy(c->tss_iomap, d->io_bitmap[0], PAGE_SIZE);
         memcpy(c->tss_iomap + PAGE_SIZE, d->io_bitmap[1], PAGE_SIZE);
         c->iomap_domain = d->id;
-        c->iomap_version = d->io_version;
+        c->iomap_version = version;
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: timeout=60
+ * qemu: timeout=60 again=2
  *
  * Threat (E6). Calls name a virtual CPU by its number. It is compared with how many there can be,
  * not with how many this domain has; or truncated first; or compared and then used by a
@@ -10,11 +10,13 @@
  * The guest names every number up to 4,096 and the nasty ones
  * in each call that takes one, on itself, on a child in each state of its life, and on one that is
  * half taken apart; it sets contexts, starts, pauses and destroys in every order. On a domain of
- * four it makes the calls of vCPUs at random, with a model that says what each must answer. A
- * vulnerable system uses a pointer behind the last vCPU, or runs one that has no context.
+ * four it makes the calls of vCPUs at random, with a model that says what each must answer; then by
+ * three vCPUs of its own at once, on the same four. A vulnerable system uses a pointer behind the
+ * last vCPU, runs one that has no context, or two processors run one.
  */
 #include "hvlib/builder.h"
 #include "hvlib/clock.h"
+#include "hvlib/vcpu.h"
 #include "nasty.h"
 #include "raw.h"
 #include <hv_trace.h>
@@ -256,6 +258,82 @@ static void check_random(void)
     CHECK_EQ(hv_domain_end(dom), 0);
 }
 
+/* ---- at random, by several at once ---- */
+
+#define CALLERS 3u
+#define STACK   16384u
+
+static uint64_t shared_target;
+static volatile uint32_t callers_done;
+
+static bool is_one_of(int64_t result, int64_t a, int64_t b, int64_t c)
+{
+    return result == a || result == b || result == c;
+}
+
+/* Whatever the others do to the same vCPUs: each answer is one that some order of them explains. */
+static void call_at_random(void *arg)
+{
+    uint64_t s = (uint64_t)(uintptr_t)arg, dom = shared_target;
+
+    for (unsigned i = 0; i < CALLS; i++) {
+        s = s * 6364136223846793005u + 1442695040888963407u;
+        uint64_t n = (s >> 33) % MANY;
+
+        switch ((s >> 40) % 7) {
+        case 0:
+            CHECK(is_one_of(hv_vcpu_create(dom, n), 0, -HV_EBUSY, 0));
+            break;
+        case 1:
+            CHECK(
+                is_one_of(hv_vcpu_set_context(dom, n, hv_gpa(&context)), 0, -HV_EINVAL, -HV_EBUSY));
+            break;
+        case 2:
+            CHECK(is_one_of(hv_vcpu_up(dom, n), 0, -HV_EINVAL, -HV_EBUSY));
+            break;
+        case 3:
+            CHECK(is_one_of(hv_vcpu_down(dom, n), 0, 1, -HV_EINVAL));
+            break;
+        case 4:
+            CHECK(is_one_of(hv_domain_pause(dom), 0, -HV_EINVAL, 0));
+            CHECK(is_one_of(hv_domain_unpause(dom), 0, -HV_EINVAL, 0));
+            break;
+        case 5:
+            CHECK(is_one_of(hv_vcpu_set_affinity(dom, n, 1 + (s >> 50) % 3), 0, -HV_EINVAL, 0));
+            break;
+        default:
+            hv_yield();
+        }
+    }
+    __atomic_fetch_add(&callers_done, 1, __ATOMIC_RELEASE);
+}
+
+static void check_at_once(void)
+{
+    static char stacks[CALLERS][STACK] __attribute__((aligned(4096)));
+
+    shared_target = (uint64_t)NEED(raw_create((struct hv_domain_create){
+        .quota = 80, .ram_pages = 4, .window_pages = 1, .vcpus = MANY, .weight = 64 }));
+    raw_spin(shared_target);
+    for (uint32_t n = 1; n < CALLERS; n++)
+        CHECK_EQ(hv_vcpu_start(n, call_at_random, (void *)(uintptr_t)n, stacks[n], STACK), 0);
+    call_at_random(NULL);
+    while (callers_done != CALLERS)
+        hv_yield();
+    for (uint32_t n = 1; n < CALLERS; n++)
+        CHECK_EQ(hv_vcpu_stop(n), 0);
+    /* It lives; its vCPUs can be taken down, all of them, and none runs then. */
+    CHECK_EQ(test_info(shared_target).state, HV_DOMAIN_RUNNING);
+    for (uint64_t n = 0; n < MANY; n++)
+        while (hv_vcpu_down(shared_target, n) > 0)
+            hv_yield();
+    uint64_t ran = test_info(shared_target).cpu_ns;
+
+    run_a_while();
+    CHECK_EQ(test_info(shared_target).cpu_ns, ran);
+    CHECK_EQ(hv_domain_end(shared_target), 0);
+}
+
 /* On itself: a domain that may have one. */
 static void be_single(void)
 {
@@ -284,6 +362,7 @@ void test_main(void)
     }
     test_join(test_spawn("single", 0));
     check_random();
+    check_at_once();
     CHECK_EQ(hv_vcpu_set_context(self, 0, hv_gpa(&context)), -HV_EBUSY);
     CHECK_EQ(hv_domain_start(self), -HV_EPERM);
     CHECK_EQ(hv_domain_pause(self), -HV_EPERM);

@@ -254,15 +254,10 @@ static uint64_t build(const char *role, uint64_t many)
     return test_build(role, 0, arguments);
 }
 
-/* Starts a child, and gives a processor to each of its vCPUs. */
-static void pin(uint64_t dom, uint32_t vcpu, unsigned cpu)
-{
-    NEED(hv_vcpu_set_affinity(dom, vcpu, (uint64_t)1 << cpu));
-}
-
+/* The two players get a processor each, all others the third. */
 static void begin(uint64_t dom)
 {
-    pin(dom, 0, 2);
+    test_pin(dom, 0, 2);
     NEED(hv_domain_start(dom));
     test_await(dom, STAGE, 1);
 }
@@ -280,8 +275,8 @@ static void pair(uint64_t many)
     uint64_t dom = build("pair", many);
 
     begin(dom);
-    pin(dom, 1, 0);
-    pin(dom, 2, 1);
+    test_pin(dom, 1, 0);
+    test_pin(dom, 2, 1);
     test_signal(dom, STAGE, 2);
     join(dom);
 }
@@ -299,8 +294,8 @@ static void domains(uint64_t many)
     test_shared(b)[PORT] = there;
     begin(a);
     begin(b);
-    pin(a, 1, 0);
-    pin(b, 1, 1);
+    test_pin(a, 1, 0);
+    test_pin(b, 1, 1);
     test_signal(a, STAGE, 2);
     test_signal(b, STAGE, 2);
     test_await(a, STAGE, 3);
@@ -322,7 +317,8 @@ void test_main(void)
         be_one(test_is("server"), many);
         hv_shutdown(0);
     } else {
-        pin(HV_SELF, 0, 2);
+        CHECK_EQ(test_cpus(), 3);
+        test_pin(HV_SELF, 0, 2);
         pair(many);
         domains(many);
     }

@@ -198,6 +198,23 @@ void test_wait(uint64_t child, struct hv_domain_info *info)
         *info = now;
 }
 
+uint32_t test_cpus(void)
+{
+    static uint32_t cpus;
+
+    if (cpus)
+        return cpus;
+    while (cpus < 64 && hv_vcpu_set_affinity(HV_SELF, 0, (uint64_t)1 << cpus) == 0)
+        cpus++;
+    NEED(hv_vcpu_set_affinity(HV_SELF, 0, ~(uint64_t)0));
+    return cpus;
+}
+
+void test_pin(uint64_t dom, uint64_t vcpu, uint32_t n)
+{
+    NEED(hv_vcpu_set_affinity(dom, vcpu, (uint64_t)1 << n % test_cpus()));
+}
+
 void test_destroy(uint64_t child)
 {
     struct link *l = find_link(child);

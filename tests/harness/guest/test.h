@@ -150,6 +150,10 @@ uint64_t test_spawn(const char *role, uint64_t pages);
 /** Wait until a child has ended (shut down, killed); that it does not is a FAILURE.
  * *info (may be NULL) tells how. */
 void test_wait(uint64_t child, struct hv_domain_info *info);
+/** How many processors the machine has; in root. With more than one, time is the host's. */
+uint32_t test_cpus(void);
+/** Let vCPU `vcpu` run on processor `n` modulo their number alone; in root. */
+void test_pin(uint64_t dom, uint64_t vcpu, uint32_t n);
 /** Destroy a child, to the last step. */
 void test_destroy(uint64_t child);
 /** test_wait, FAILURE unless it shut down with reason 0, test_destroy. */
