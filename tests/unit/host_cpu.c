@@ -23,6 +23,7 @@ char host_log[16384];
 jmp_buf host_shutdown;
 unsigned int host_shutdown_reason;
 void (*host_idle_hook)(void);
+void (*host_kick_hook)(const struct cpu *c);
 irq_handler_t *host_handler[HOST_VECTORS];
 void *host_handler_arg[HOST_VECTORS];
 bool host_masked[HOST_LINES];
@@ -43,6 +44,7 @@ void host_cpu_start(void)
     host_now = 1000;
     host_armed = UINT64_MAX;
     host_idle_hook = NULL;
+    host_kick_hook = NULL;
     host_log[0] = 0;
     random_state = 88172645463325252u;
 }
@@ -101,7 +103,10 @@ void arch_idle(void)
 
 void cpu_kick(const struct cpu *c)
 {
-    panic("pCPU %u is not there to be kicked", c->id);
+    if (host_kick_hook == NULL) {
+        panic("pCPU %u is not there to be kicked", c->id);
+    }
+    host_kick_hook(c);
 }
 
 void arch_unload(struct cpu *c)

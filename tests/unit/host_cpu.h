@@ -26,6 +26,8 @@ extern jmp_buf host_shutdown;
 extern unsigned int host_shutdown_reason;
 /* Called when idle finds nothing armed, to bring some event; NULL: that is an error. */
 extern void (*host_idle_hook)(void);
+/* Called when a pCPU that a test has put into cpus[] is kicked; NULL: there is none. */
+extern void (*host_kick_hook)(const struct cpu *c);
 
 #define HOST_VECTORS 24
 #define HOST_LINES   24

@@ -13,6 +13,7 @@
  * sources: hyp/core/space_table.c hyp/core/timer.c hyp/core/trace.c hyp/lib/lock.c
  */
 #include <check.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,7 @@ static void start(void)
 /* Nothing but root is left, and nothing is charged that was not. */
 static void check_all_back(void)
 {
+    epoch_flush();
     frame_reclaim_all();
     must(frame_free_count() == free_before);
     must(root->granted_quota == 0 && root->first_child == NULL);
@@ -675,6 +677,200 @@ START_TEST(test_random_ends)
 }
 END_TEST
 
+/* ---- with a second pCPU, which the test moves ---- */
+
+static struct cpu other;
+static unsigned int kicks;
+
+/* It takes the interrupt, and has not saved what it ran yet. */
+static void pass(const struct cpu *c)
+{
+    must(c == &other && host_cpu0.lock_ranks == 0);
+    kicks++;
+    other.epoch_seen = ++epoch_now;
+}
+
+static void start_two(void (*on_kick)(const struct cpu *c))
+{
+    cpus[1] = &other;
+    cpu_count = 2;
+    other.id = other.outside = 1;
+    start();
+    host_kick_hook = on_kick;
+}
+
+/* A running domain of two pages, and its vCPU loaded on the other pCPU. */
+static struct domain *loaded_there(void)
+{
+    struct domain *d = host_domain(root, QUOTA, 2);
+
+    host_run(d);
+    host_run(root);
+    other.vcpu = d->vcpu[0];
+    other.outside = 0;
+    return d;
+}
+
+/* That its pCPU has flushed, and will let go of it, is not enough: its tables are in use, and its
+ * registers are still to be saved. */
+START_TEST(test_no_end_of_what_is_loaded)
+{
+    struct domain *d;
+    uint64_t used;
+
+    start_two(pass);
+    d = loaded_there();
+    must(domain_destroy_step(d) == 1);
+    used = d->used;
+    for (int i = 0; i < 10; i++) {
+        must(domain_destroy_step(d) == 1);
+        must(d->used == used && d->vcpu[0]->space == d->spaces[0]);
+    }
+    must(kicks >= 10);
+    other.vcpu = NULL;
+    other.outside = 1;
+    must(host_destroy(d) == 0);
+    check_all_back();
+}
+END_TEST
+
+START_TEST(test_pause_waits_for_what_is_loaded)
+{
+    struct domain *d;
+
+    start_two(pass);
+    d = loaded_there();
+    must(domain_pause(d) == 0);
+    must(kicks == 1);
+    other.vcpu = NULL;
+    must(domain_unpause(d) == 0 && domain_pause(d) == 0);
+    must(kicks == 1); /* nobody runs it */
+    other.outside = 1;
+    must(host_destroy(d) == 0);
+    check_all_back();
+}
+END_TEST
+
+/* What it has to leave alone while a pCPU has its registers. */
+START_TEST(test_no_context_of_what_is_loaded)
+{
+    const struct hv_vcpu_context c = { .rip = HV_KERNEL_IMAGE };
+    struct domain *d;
+
+    start_two(pass);
+    d = loaded_there();
+    d->vcpu[0]->loaded_on = &other;
+    must(domain_vcpu_down(d, 0) == 1);
+    must(domain_vcpu_context(d, 0, &c) == -HV_EBUSY);
+    other.vcpu = NULL;
+    must(domain_vcpu_down(d, 0) == 0);
+    must(domain_vcpu_context(d, 0, &c) == 0);
+    other.outside = 1;
+    must(host_destroy(d) == 0);
+    check_all_back();
+}
+END_TEST
+
+/* When a call that takes rights away has given up its lock, each pCPU whose TLB can have them has
+ * flushed; for a grant that ended, each that may be in the middle of a call with a pointer. */
+START_TEST(test_calls_wait_for_other_tlbs)
+{
+    const struct hv_map_run run = { .address = HV_KERNEL_START, .count = 1 };
+    struct domain *d, *b;
+    int64_t ref;
+
+    start_two(pass);
+    b = host_domain(root, QUOTA, 2);
+    d = loaded_there();
+    host_map(d, 0, HV_MAP_READ);
+    must(kicks == 0); /* nothing was there */
+    spin_lock(&memory_lock);
+    must(space_unmap(d->spaces[0], &run, 1) == 1);
+    space_flush(d->spaces[0]);
+    must(kicks == 0); /* not under the lock */
+    must(memory_unlock(0) == 0);
+    must(kicks == 1);
+    /* A space that is not loaded is in no TLB. */
+    host_map(b, 0, HV_MAP_READ);
+    spin_lock(&memory_lock);
+    must(space_unmap(b->spaces[0], &run, 1) == 1);
+    space_flush(b->spaces[0]);
+    must(memory_unlock(0) == 0);
+    must(kicks == 1);
+    spin_lock(&memory_lock);
+    ref = grant_create(b, d->id, (gfn_t){ 1 }, 1, HV_MAP_READ);
+    must(ref > 0 && grant_end(b, (uint64_t)ref, false) == 0);
+    must(memory_unlock(0) == 0);
+    must(kicks == 2);
+    other.vcpu = NULL;
+    other.outside = 1;
+    must(host_destroy(d) == 0 && host_destroy(b) == 0);
+    check_all_back();
+}
+END_TEST
+
+/* A frame that was freed is nobody's else's while a pCPU may have a pointer to it. */
+START_TEST(test_freed_frames_wait_for_all)
+{
+    struct domain *d;
+    uint64_t free_now;
+
+    start_two(pass);
+    d = loaded_there();
+    free_now = frame_free_count();
+    spin_lock(&memory_lock);
+    must(p2m_give_back(d, (gfn_t){ 0 }, 1) == 1);
+    epoch_flush(); /* this one alone */
+    frame_reclaim();
+    must(frame_free_count() == free_now && frame_limbo_count() == 1);
+    spin_unlock(&memory_lock);
+    must(frame_force());
+    must(kicks == 1 && frame_free_count() == free_now + 1 && frame_limbo_count() == 0);
+    other.vcpu = NULL;
+    other.outside = 1;
+    must(host_destroy(d) == 0);
+    check_all_back();
+}
+END_TEST
+
+static uint32_t enough;
+
+/* An idle pCPU that goes in and out as fast as it can. */
+static void *go_in_and_out(void *arg)
+{
+    (void)arg;
+    while (!__atomic_load_n(&enough, __ATOMIC_ACQUIRE)) {
+        __atomic_store_n(&other.outside, 0, __ATOMIC_SEQ_CST);
+        sched_yield();
+        __atomic_store_n(&other.outside, 1, __ATOMIC_SEQ_CST);
+        sched_yield();
+    }
+    __atomic_store_n(&other.outside, 1, __ATOMIC_SEQ_CST);
+    return NULL;
+}
+
+static void leave_alone(const struct cpu *c)
+{
+    must(c == &other);
+}
+
+/* What an idle pCPU has passed while it was outside it has not when it comes in: at no moment may a
+ * domain be gone while frames are charged to it. */
+START_TEST(test_ends_while_another_wakes_up)
+{
+    pthread_t idler;
+
+    start_two(leave_alone);
+    must(pthread_create(&idler, NULL, go_in_and_out, NULL) == 0);
+    for (int i = 0; i < 300; i++) {
+        must(host_destroy(host_domain(root, 60, 2)) == 0);
+    }
+    __atomic_store_n(&enough, 1, __ATOMIC_RELEASE);
+    must(pthread_join(idler, NULL) == 0);
+    check_all_back();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("domain");
@@ -705,6 +901,12 @@ int main(void)
     tcase_add_test(tc, test_console_lines);
     tcase_add_test(tc, test_console_is_throttled);
     tcase_add_test(tc, test_random_ends);
+    tcase_add_test(tc, test_no_end_of_what_is_loaded);
+    tcase_add_test(tc, test_pause_waits_for_what_is_loaded);
+    tcase_add_test(tc, test_no_context_of_what_is_loaded);
+    tcase_add_test(tc, test_calls_wait_for_other_tlbs);
+    tcase_add_test(tc, test_freed_frames_wait_for_all);
+    tcase_add_test(tc, test_ends_while_another_wakes_up);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
