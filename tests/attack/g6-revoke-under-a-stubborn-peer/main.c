@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: timeout=60
+ * qemu: timeout=60 again=3
  *
  * Threat (G6). Who lends memory to a back end must get it back, also from one that does not want to
  * give it. Other systems asked the peer: a mapping that it kept, a second one, a copy in progress,
@@ -12,12 +12,13 @@
  * every way back. The owner revokes at moments that the peer does not choose, uses the page for
  * something else at once, and gives it back to the hypervisor. A vulnerable system lets one more
  * write land, or refuses the owner. Held here: none lands, the peer gets a page fault, then errors.
- * The peer is also killed and destroyed while it holds the page. One vCPU a domain: the second
- * toucher of the catalogue waits for domains with several.
+ * The peer is also killed and destroyed while it holds the page. A second vCPU of the peer touches
+ * the page without pause, from another processor if there is one, and never stops.
  */
 #include "hvlib/clock.h"
 #include "hvlib/grant.h"
 #include "hvlib/guard.h"
+#include "hvlib/vcpu.h"
 #include "test.h"
 
 #define R     HV_MAP_READ
@@ -27,6 +28,32 @@
 const char test_title[] = "a revoked page is the owner's again, whatever its peer does";
 
 enum { STATE, REF, WROTE, FAULTED, ROUNDS };
+
+/* ---- the peer's second vCPU ---- */
+
+static char stack[16384] __attribute__((aligned(4096)));
+static volatile uint64_t target; /* moves, as the first one's mapping does */
+static volatile uint64_t tried, landed;
+
+static void touch_on(void *arg)
+{
+    (void)arg;
+    for (uint64_t n = 0;; n++) {
+        uint64_t at = target + (n % PAGES) * HV_PAGE_SIZE;
+
+        if (target && hv_guard_write32((uint32_t *)(uintptr_t)at + 4, (uint32_t)n) == 0)
+            landed = landed + 1;
+        tried = tried + 1;
+        if (n % 16 == 0)
+            hv_yield(); /* with a processor of its own it gets it back at once */
+    }
+}
+
+static void wait_for(const volatile uint64_t *what, uint64_t value)
+{
+    while (*what < value)
+        hv_yield();
+}
 
 /* ---- the peer ---- */
 
@@ -91,6 +118,8 @@ static void hold_one(uint64_t ref, uint32_t port, void *own)
     CHECK_EQ(test_map(HV_SELF, 0, address, window, PAGES, RW), PAGES);
     /* A second leaf of the same window page is refused, also by another space. */
     CHECK_EQ(test_map(HV_SELF, 0, test_addresses(1), window, 1, RW), -HV_EBUSY);
+    target = address;
+    wait_for(&landed, landed + 3);
     shared[STATE] = ref;
     while (test_try_write(address + (n % PAGES) * HV_PAGE_SIZE, n) == TEST_NO_FAULT) {
         shared[WROTE] = ++n;
@@ -100,9 +129,11 @@ static void hold_one(uint64_t ref, uint32_t port, void *own)
             address = test_addresses(PAGES);
             if (test_map(HV_SELF, 0, address, window, PAGES, RW) != PAGES)
                 break;
+            target = address;
         }
     }
     shared[FAULTED]++;
+    wait_for(&tried, tried + 100);
     try_everything(ref, window, address, port, own);
     /* The window stays taken until it lets go of it; it does so with every second one only. */
     if (shared[FAULTED] % 2) {
@@ -123,6 +154,7 @@ static void hold(void)
     void *own = test_pages(1);
 
     memset(own, 0xee, HV_PAGE_SIZE);
+    CHECK_EQ(hv_vcpu_start(1, touch_on, NULL, stack, sizeof stack), 0);
     while (shared[ROUNDS] != ~(uint64_t)0) {
         uint64_t ref = shared[REF];
 
@@ -258,6 +290,7 @@ void test_main(void)
     }
     if (test_is("owner"))
         owner();
+    test_options = (struct test_options){ .vcpus = 2 };
     uint64_t peer = test_spawn("peer", 0);
 
     for (unsigned round = 0; round < 12; round++)

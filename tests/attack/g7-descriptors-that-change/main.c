@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: timeout=60
+ * qemu: timeout=60 again=2
  *
  * Threat (G7). A request lies in memory that the front end writes. A back end that checks it there
  * and then uses it there reads twice, and in between it has become another one: checked was a legal
@@ -10,8 +10,9 @@
  * The front end here changes every slot of its ring without pause, from a pair of words that belong
  * together to one that does not and back. The back end takes slots by libhypercall's ring, lets the
  * front end run, and finds its copy unchanged while the shared one is another by then. All of the
- * page that answers go to is zero but for what was answered. (A change within the copy itself needs
- * a second processor; what is checked is the copy, so it makes a request illegal at most.)
+ * page that answers go to is zero but for what was answered. (On several processors a request also
+ * changes within the copy itself; what is checked is the copy, so it makes a request illegal at
+ * most.)
  */
 #include "hvlib/grant.h"
 #include "hvlib/guard.h"

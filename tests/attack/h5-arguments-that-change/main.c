@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: timeout=60
+ * qemu: timeout=60 again=2
  *
  * Threat (H5). Arguments lie in memory that somebody else can write: the check reads a word, the
  * use reads it again, and between the two it has changed. Or the call itself writes it: an answer
@@ -8,17 +8,17 @@
  * being pinned.
  *
  * A second domain flips every word of this guest's runs, in a page that both can write, between a
- * good value and a hostile one, as fast as it can; the guest calls with them. On one processor the
- * change falls between calls, never into one: what is held here is that each call acts on one of
- * the values, wholly, and that no third outcome exists. The rest asks calls to write over their own
- * arguments, which needs no second processor. A vulnerable system maps what was not checked.
- *
- * What only two processors can show, a change during the call, holds by construction: each entry is
- * copied once, behind a compiler barrier, before it is looked at; tests/fuzz runs the handlers over
- * memory that changes with every read.
+ * good value and a hostile one, as fast as it can; the guest calls with them. A second vCPU does
+ * the same with the arguments of every kind of call that takes a structure or a batch. On one
+ * processor the change falls between calls, on two (this test is run both ways) into them. Held
+ * here: each call acts on one of the values of each word, wholly, and no third outcome exists:
+ * where one of those that it took was hostile it is refused. The rest asks calls to write over
+ * their own arguments, which needs no second processor. A vulnerable system maps what was not
+ * checked.
  */
 #include "hvlib/clock.h"
 #include "hvlib/grant.h"
+#include "hvlib/vcpu.h"
 #include "test.h"
 
 #define R      HV_MAP_READ
@@ -96,6 +96,209 @@ static void check_flipped(void)
     CHECK(refused > 0);
     test_signal(flipper, 0, 1);
     test_join(flipper);
+}
+
+/* ---- a second vCPU that flips ---- */
+
+#define CALLED 300u /* calls of each kind, or more: until both outcomes were seen */
+
+static char stack[16384] __attribute__((aligned(4096)));
+
+/* Words of the structure that lies at `at`, good and bad; equal ones stay as they are. */
+static struct {
+    volatile uint64_t *at;
+    const uint64_t *good, *bad;
+    uint64_t words;
+    volatile bool over;
+    uint64_t calls[2]; /* refused, done */
+} flips;
+
+static void flip(void *arg)
+{
+    (void)arg;
+    for (uint64_t n = 0; !flips.over; n++) {
+        uint64_t i = n % flips.words;
+
+        flips.at[i] = flips.bad[i];
+        for (volatile uint64_t rest = n % 37; rest > 0; rest = rest - 1)
+            ;
+        if (n % 32 == 31)
+            hv_yield();
+        flips.at[i] = flips.good[i];
+        for (volatile uint64_t rest = n % 41; rest > 0; rest = rest - 1)
+            ;
+        if (n % 32 == 15)
+            hv_yield();
+    }
+}
+
+static void flip_start(void *at, const void *good, const void *bad, uint64_t bytes)
+{
+    flips.at = at;
+    flips.good = good;
+    flips.bad = bad;
+    flips.words = bytes / 8;
+    flips.over = false;
+    flips.calls[0] = flips.calls[1] = 0;
+    memcpy(at, good, bytes);
+    CHECK_EQ(hv_vcpu_start(1, flip, NULL, stack, sizeof stack), 0);
+}
+
+/* Counts a call; true: another one is to come. When it has found either value is a matter of when
+ * the two run. */
+static bool flip_on(bool done)
+{
+    flips.calls[done]++;
+    if ((flips.calls[0] + flips.calls[1]) % 8 == 0)
+        hv_yield();
+    return flips.calls[0] < 10 || flips.calls[1] < 10 || flips.calls[0] + flips.calls[1] < CALLED;
+}
+
+static void flip_stop(const char *what)
+{
+    flips.over = true;
+    CHECK_EQ(hv_vcpu_stop(1), 0);
+    hv_printf("%s: %lu refused, %lu done\n", what, flips.calls[0], flips.calls[1]);
+}
+
+/* For reading, or for writing and execution, of a page or of half of memory. */
+static void check_protect(void)
+{
+    uint64_t address = test_addresses(3) + HV_PAGE_SIZE;
+    const struct hv_map_run good = { .address = address, .count = 1, .rights = R };
+    const struct hv_map_run bad = {
+        .address = 0xffff820000000000, .gfn = 1, .count = ~(uint32_t)0, .rights = RW | HV_MAP_EXEC
+    };
+    struct hv_map_run *run = test_pages(1);
+    void *page = test_pages(1);
+    int64_t result;
+
+    flip_start(run, &good, &bad, sizeof good);
+    do {
+        CHECK_EQ(test_map(HV_SELF, 0, address, hv_gfn(page), 1, RW), 1);
+        result = hv_protect(HV_SELF, 0, hv_gpa(run), 1);
+        CHECK(result == 1 || result == -HV_EINVAL);
+        CHECK_EQ(test_try_write(address, 1), result == 1 ? 14 : TEST_NO_FAULT);
+        CHECK_EQ(test_try_exec(address), 14);
+        CHECK_EQ(test_unmap(HV_SELF, 0, address, 1), 1);
+    } while (flip_on(result == 1));
+    flip_stop("protect");
+}
+
+static uint64_t lender, lent; /* a child that does not run; its page that is granted, by GFN */
+
+/* More pages, more rights, another window, an address of the hypervisor's. */
+static void check_grant_map(uint64_t port)
+{
+    uint64_t ref = (uint64_t)NEED(hv_grant_create(lender, hv_start_domain_id(), lent, 1, R));
+    uint64_t window = test_windows(2), address = test_addresses(2);
+    const struct hv_grant_map good = { lender, ref, window, (uint32_t)port, R, 1, address };
+    const struct hv_grant_map bad = {
+        lender, ref + 1, ~(uint64_t)0, 4000, RW, 2, 0xffff820000000000
+    };
+    struct hv_grant_map *m = test_pages(1);
+    HV_BUFFER(8) uint64_t list = window;
+    int64_t result;
+
+    flip_start(m, &good, &bad, sizeof good);
+    do {
+        result = hv_grant_map(HV_SELF, hv_gpa(m), 1);
+        CHECK(result == 1 || result == -HV_EINVAL);
+        CHECK_EQ(test_try_write(address, 1), 14);
+        CHECK_EQ(test_try_read(address, NULL), result == 1 ? TEST_NO_FAULT : 14);
+        CHECK_EQ(hv_grant_unmap(HV_SELF, hv_gpa(&list), 1), result);
+    } while (flip_on(result == 1));
+    flip_stop("grant_map");
+    CHECK_EQ(hv_grant_end(lender, ref, 0), 0);
+}
+
+/* Into a page that may be read, beyond it, beyond the grant. */
+static void check_grant_copy(void)
+{
+    uint64_t ref = (uint64_t)NEED(hv_grant_create(lender, hv_start_domain_id(), lent, 1, R));
+    uint64_t *to = test_pages(2); /* the second one stays as it is */
+    const struct hv_grant_copy good = { lender, ref, 64, hv_gpa(to), 8, 0 };
+    const struct hv_grant_copy bad = { lender,           ref + 1,
+                                       HV_PAGE_SIZE,     0xffff820000000000,
+                                       HV_PAGE_SIZE + 8, HV_GRANT_COPY_TO_PEER };
+    struct hv_grant_copy *c = test_pages(1);
+    int64_t result;
+
+    flip_start(c, &good, &bad, sizeof good);
+    do {
+        to[0] = 1;
+        result = hv_grant_copy(hv_gpa(c), 1);
+        CHECK(result == 1 || result == -HV_EINVAL || result == -HV_EFAULT);
+        CHECK_EQ(to[0], result == 1 ? 0 : 1);
+        CHECK_EQ(to[1], 0);
+    } while (flip_on(result == 1));
+    flip_stop("grant_copy");
+    CHECK_EQ(to[512], 0);
+    CHECK_EQ(hv_grant_end(lender, ref, 0), 0);
+}
+
+/* Where it starts, and on which stack, of a vCPU that is down. */
+static void check_context(void)
+{
+    const struct hv_vcpu_context good = { .rip = HV_KERNEL_IMAGE, .rsp = HV_KERNEL_IMAGE };
+    const struct hv_vcpu_context bad = { .rip = 0xffff820000000000, .rsp = 0x8000000000000000 };
+    struct hv_vcpu_context *c = test_pages(1);
+    int64_t result;
+
+    NEED(hv_vcpu_create(HV_SELF, 2));
+    flip_start(c, &good, &bad, 2 * sizeof(uint64_t));
+    do {
+        result = hv_vcpu_set_context(HV_SELF, 2, hv_gpa(c));
+        CHECK(result == 0 || result == -HV_EINVAL);
+    } while (flip_on(result == 0));
+    flip_stop("vcpu_set_context");
+}
+
+static void check_create(void)
+{
+    const struct hv_domain_create good = {
+        .quota = 64, .ram_pages = 4, .window_pages = 1, .vcpus = 1, .weight = 16
+    };
+    const struct hv_domain_create bad = { .quota = ~(uint64_t)0,
+                                          .ram_pages = ~(uint64_t)0,
+                                          .window_pages = ~(uint64_t)0,
+                                          .vcpus = HV_MAX_VCPUS + 1,
+                                          .flags = ~(uint32_t)0,
+                                          .rsvd0 = 1,
+                                          .rsvd1 = 1 };
+    struct hv_domain_create *c = test_pages(1);
+    int64_t result;
+
+    flip_start(c, &good, &bad, sizeof good);
+    do {
+        result = hv_domain_create(hv_gpa(c));
+        CHECK(result > 0 || result == -HV_EINVAL || result == -HV_ENOMEM);
+        if (result > 0) {
+            struct hv_domain_info info = test_info((uint64_t)result);
+
+            CHECK_EQ(info.quota, 64);
+            CHECK_EQ(info.ram_pages, 4);
+            while (hv_domain_destroy((uint64_t)result) > 0)
+                ;
+        }
+    } while (flip_on(result > 0));
+    flip_stop("domain_create");
+}
+
+static void check_flipping_vcpu(void)
+{
+    uint64_t port;
+
+    lent = 150;
+    lender = test_build("idle", 192, NULL);
+    port = (uint64_t)NEED(hv_event_offer(lender, NULL, NULL));
+    check_protect();
+    check_grant_map(port);
+    check_grant_copy();
+    check_context();
+    check_create();
+    CHECK_EQ(hv_event_end(port), 0);
+    test_destroy(lender);
 }
 
 /* ---- answers into what is asked about ---- */
@@ -211,6 +414,7 @@ void test_main(void)
     if (!test_is("root"))
         return;
     check_flipped();
+    check_flipping_vcpu();
     check_dma_into_itself();
     check_query_into_itself();
     check_copy_over_itself();

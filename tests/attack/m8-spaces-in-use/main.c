@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1 timeout=60
+ * qemu: icount=1 timeout=60 again=3
  *
  * Threat (M8; XSA-494, XSA-438 in spirit). A space is destroyed while another vCPU of the domain
  * has it loaded: in user mode in it, down with it loaded, or about to load it. The tables that its
@@ -9,9 +9,12 @@
  *
  * vCPU 1 runs user code in a space that vCPU 0 destroys again and again. Held here: -HV_EBUSY
  * without a change as long as any vCPU has it loaded, up or down; what is unmapped meanwhile faults
- * on the other vCPU; a space that is going can no more be loaded.
+ * on the other vCPU; a space that is going can no more be loaded. Then both go for the same space
+ * at once: one loads it, or the other begins to destroy it, and whoever has it loaded has all of
+ * it.
  */
 #include "hvlib/clock.h"
+#include "hvlib/guard.h"
 #include "hvlib/vcpu.h"
 #include "test.h"
 
@@ -120,12 +123,75 @@ static void check_round(void)
     CHECK_EQ(hv_switch(space, 0), -HV_EINVAL);
 }
 
+/* ---- who comes first ---- */
+
+static volatile uint64_t wanted; /* the space; 0: none for now */
+static volatile uint64_t looked, entered, refused;
+static volatile bool over;
+
+static void go_in_and_out(void *arg)
+{
+    uint64_t kernel_stack = (uint64_t)(uintptr_t)stack + STACK / 2;
+
+    (void)arg;
+    while (!over) {
+        uint64_t s = wanted;
+        int64_t result = s ? hv_switch(s, kernel_stack) : -HV_EINVAL;
+
+        if (result == 0) {
+            CHECK_EQ(hv_guard_write32((uint32_t *)(TEST_USER_CODE + HV_PAGE_SIZE), 1), 0);
+            entered = entered + 1;
+            hv_yield(); /* with one processor the other finds it here */
+            CHECK_EQ(hv_guard_write32((uint32_t *)(TEST_USER_CODE + HV_PAGE_SIZE), 1), 0);
+            CHECK_EQ(hv_switch(0, kernel_stack), 0);
+        } else {
+            CHECK_EQ(result, -HV_EINVAL);
+            refused = refused + (s != 0);
+        }
+        looked = looked + 1;
+        hv_yield();
+    }
+}
+
+static void check_race(void)
+{
+    uint64_t busy = 0;
+
+    CHECK_EQ(hv_vcpu_stop(1), 0);
+    CHECK_EQ(hv_vcpu_start(1, go_in_and_out, NULL, stack, STACK), 0);
+    for (unsigned i = 0; i < 30; i++) {
+        int64_t result;
+        uint64_t from = entered;
+
+        build_space();
+        wanted = space;
+        while (entered == from)
+            hv_yield();
+        while ((result = hv_space_destroy(HV_SELF, space)) == -HV_EBUSY) {
+            busy++;
+            hv_yield();
+        }
+        CHECK(result >= 0);
+        CHECK_EQ(hv_switch(space, 0), -HV_EINVAL);
+        while (result > 0)
+            result = hv_space_destroy(HV_SELF, space);
+        CHECK_EQ(result, 0);
+        wanted = 0;
+        for (from = looked; looked < from + 2;) /* the number may be the next one's, too */
+            hv_yield();
+    }
+    over = true;
+    CHECK_EQ(hv_vcpu_stop(1), 0);
+    hv_printf("entered %lu times, refused %lu, busy %lu\n", entered, refused, busy);
+}
+
 void test_main(void)
 {
     if (test_is("attacker")) {
         hv_set_fault_handler(14, on_fault);
         for (unsigned i = 0; i < 5; i++)
             check_round();
+        check_race();
         return;
     }
     if (!test_is("root"))
