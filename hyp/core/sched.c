@@ -116,6 +116,26 @@ static void wait_set(struct vcpu *v, uint32_t why) {
 
 /* ---- pCPUs telling each other ---- */
 
+/* Claims the idle pCPU, which nobody else sends anything to then. */
+static bool idle_claim(uint32_t n) {
+    uint64_t bit = (uint64_t)1 << n;
+
+    return (__atomic_fetch_and(&idle_mask, ~bit, __ATOMIC_SEQ_CST) & bit) != 0;
+}
+
+/* Somebody waits here, maybe while another pCPU has nothing to do: that may come and take it. The
+ * barrier: whoever becomes idle and has not seen what was queued is seen here. */
+static __attribute__((noinline)) void call_idle(struct run_queue *q) {
+    full_barrier();
+    for (uint32_t i = 0; READ_ONCE(idle_mask) != 0 && i < cpu_count; i++) {
+        if ((READ_ONCE(idle_mask) >> i & 1) == 0) continue;
+        if (WITH_LOCK(&q->lock, policy_steal(&q->s, i) != NULL) && idle_claim(i)) {
+            cpu_kick(cpus[i]);
+            return;
+        }
+    }
+}
+
 /* The queue of `c` has changed: its timer and, with `resched`, who runs are looked at anew. */
 static inline void queue_changed(struct cpu *c, bool resched, bool slice) {
     if (resched) cpu_raise_work(c, CPU_WORK_RESCHED);
@@ -124,13 +144,8 @@ static inline void queue_changed(struct cpu *c, bool resched, bool slice) {
     } else if (resched || slice) {
         cpu_kick(c);
     }
-}
-
-/* Claims the idle pCPU, which nobody else sends anything to then. */
-static bool idle_claim(uint32_t n) {
-    uint64_t bit = (uint64_t)1 << n;
-
-    return (__atomic_fetch_and(&idle_mask, ~bit, __ATOMIC_SEQ_CST) & bit) != 0;
+    /* With `resched` that is looked at when it is chosen. */
+    if (!resched && cpu_count > 1) call_idle(c->queue);
 }
 
 /* Where that queue stands that is furthest behind. Only those where somebody waits count: who has a
@@ -245,7 +260,11 @@ static __attribute__((noinline)) bool move_ready(struct run_queue **q, struct vc
     spin_unlock(&(*q)->lock);
     least = least_of_all(0);
     *q = queue_lock(v);
-    if (!is_ready(*q, v)) return false;
+    if (!is_ready(*q, v)) {
+        /* It was claimed for nothing, and says that it is idle again only when it wakes up. */
+        cpu_kick(to);
+        return false;
+    }
     policy_resume(&(*q)->s, least);
     policy_move(&(*q)->s, &v->sched);
     return true;
@@ -374,18 +393,6 @@ static void balance(struct run_queue *q, uint64_t now) {
     if (e != NULL) queue_changed(to->cpu, resched, true);
 }
 
-/* Somebody waits here while another pCPU has nothing to do: it may come and take it. */
-static __attribute__((noinline)) void call_idle(struct run_queue *q) {
-    full_barrier();
-    for (uint32_t i = 0; READ_ONCE(idle_mask) != 0 && i < cpu_count; i++) {
-        if ((READ_ONCE(idle_mask) >> i & 1) == 0) continue;
-        if (WITH_LOCK(&q->lock, policy_steal(&q->s, i) != NULL) && idle_claim(i)) {
-            cpu_kick(cpus[i]);
-            return;
-        }
-    }
-}
-
 void sched_yield_to(struct vcpu *v, struct vcpu *to) {
     struct run_queue *q = v->cpu->queue, *far = READ_ONCE(to->cpu)->queue;
     uint64_t now = clock_now_ns();
@@ -442,7 +449,7 @@ static struct vcpu *take_next(struct cpu *c, struct run_queue *q) {
     spin_unlock(&q->lock);
     if (s->slice_end - 1 < c->timer_armed - 1) timer_slice(c);
     if (is_special) special_done(vcpu_of(was));
-    if (READ_ONCE(idle_mask) != 0 && s->waiting.first != NULL) call_idle(q);
+    if (cpu_count > 1 && s->waiting.first != NULL) call_idle(q);
     return next != NULL ? vcpu_of(next) : NULL;
 }
 

@@ -3,7 +3,9 @@
 
 A model `NAME.pml` must hold: no assertion fails, nobody waits for ever, and its ltl claims are true under
 fair scheduling. With `DEFECT_…` defined, for each such macro in its text, Spin has to find an error: a
-model in which nothing can go wrong proves nothing.
+model in which nothing can go wrong proves nothing. A model that is too large for one search has cases,
+`CASE_…` macros: it must hold with each of them, and a line ` * CASE_…: DEFECT_… …` in its head comment
+says which errors are found in which.
 
 `lifecycle.c` makes every sequence of operations on the hypervisor's own sources. Its head comment names
 these, and the mutants (tests/mutants/) that it has to find.
@@ -41,7 +43,7 @@ def search(model, folder, defines, claim):
     os.makedirs(folder, exist_ok=True)
     kind = ["-DNFAIR=3"] if claim else ["-DSAFETY", "-DNOCLAIM"]
     for command in (["spin", *(f"-D{d}" for d in defines), "-a", model],
-                    ["gcc", "-O2", "-w", *kind, "-o", "search", "pan.c"]):
+                    ["gcc", "-O1", "-w", *kind, "-o", "search", "pan.c"]):
         done = run(command, folder)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {(done.stdout + done.stderr).strip()}")
@@ -58,11 +60,17 @@ def cases(model):
     """(title, defines, claim, must hold) for each search of a model."""
     with open(model, encoding="utf-8") as f:
         text = f.read()
-    yield "no error, no deadlock", [], None, True
-    for claim in re.findall(r"^ltl (\w+)", text, re.M):
-        yield f"claim {claim}", [], claim, True
+    claims = re.findall(r"^ltl (\w+)", text, re.M)
+    finds = re.findall(r"^ \* (CASE_\w+):((?: DEFECT_\w+)*)$", text, re.M)
+    for case in dict.fromkeys(case for case, _ in finds) or [None]:
+        defines, where = ([case], f", {case}") if case else ([], "")
+        yield f"no error, no deadlock{where}", defines, None, True
+        for claim in claims:
+            yield f"claim {claim}{where}", defines, claim, True
     for defect in dict.fromkeys(re.findall(r"\bDEFECT_[A-Z]+\w*", text)):
-        yield defect, [defect], None, False
+        inside = [case for case, found in finds if defect in found.split()] or [None]
+        for case in inside:
+            yield f"{defect}{f', {case}' if case else ''}", [defect, *([case] if case else [])], None, False
 
 
 def spin(out):
