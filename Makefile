@@ -232,7 +232,7 @@ help:
 	@echo 'make bench-profile  the functions that take the instructions of rows: B="block.read_4k*"'
 	@echo 'make bench-diff     compare two results: A=old.json B=new.json; status 1 when a row got worse'
 	@echo 'make proofs  search the Spin models, and all short lives of frames (make deps-assurance first)'
-	@echo 'make fuzz    random hypercalls by two hostile domains: N=10000000 calls, SEED='
+	@echo 'make fuzz    random hypercalls by two hostile domains: N=10000000 calls, SEED=, SMP=4'
 	@echo 'make fuzz-host   libFuzzer on the readers of bytes and the hypercall layer: SECONDS=600 F=ring; SAME=1'
 	@echo 'make mutants  defects in the real code that tests have to notice; M=PATTERN, SHORT=1 for a few'
 	@echo 'make sched-sim  the scheduler under a simulator of several processors, with pictures: N=2000 random loads'
@@ -337,13 +337,13 @@ coverage:
 # Random hypercalls in a guest, by the lists; and libFuzzer on what reads bytes that others wrote.
 SECONDS ?= 600
 ifneq ($(filter fuzz fuzz-host test-repeat,$(MAKECMDGOALS)),)
-$(foreach v,N SEED JOBS SECONDS,$(if $(shell printf '%s' '$($(v))' | tr -d 0-9),\
+$(foreach v,N SEED SMP JOBS SECONDS,$(if $(shell printf '%s' '$($(v))' | tr -d 0-9),\
     $(error $(v) is a number, not '$($(v))')))
 $(if $(filter-out 0 1,$(SAME)),$(error SAME is 0 or 1, not '$(SAME)'))
 endif
 fuzz: $(HYP) $(TEST_ELFS)
 	$(Q)$(PYTHON) tests/fuzz/calls.py --build $(B) --calls $(or $(N),10000000) --seed $(or $(SEED),0) \
-	    --jobs $(or $(JOBS),2)
+	    $(if $(SMP),--cpus $(SMP)) --jobs $(or $(JOBS),$(if $(SMP),1,2))
 $(foreach f,$(F),$(if $(wildcard tests/fuzz/$(f).c),,$(error there is no fuzzer '$(f)', only: $(FUZZERS:build/fuzz/bin/%=%))))
 fuzz-host: $(if $(F),$(F:%=build/fuzz/bin/%),$(FUZZERS))
 	$(Q)$(PYTHON) tests/fuzz/host.py $(if $(filter 1,$(SAME)),--inputs,--seconds $(SECONDS)) \

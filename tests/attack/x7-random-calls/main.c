@@ -13,11 +13,17 @@
  * while, then destroys them at whatever point they have got to, and must have all its memory back;
  * the audit after the test recounts all of it. A vulnerable hypervisor panics or loses count.
  *
- * Everything is made from the seed, and time is the count of instructions: a finding repeats. `make
- * fuzz` runs this for millions of calls (first=, rounds=).
+ * In every other round each has several vCPUs that make calls at once, out of the same buffers;
+ * they wait, take each other down and bring each other up, while root moves them between
+ * processors, stops them and changes their share.
+ *
+ * Everything is made from the seed, and time is the count of instructions: a finding repeats; on
+ * several processors it does not. `make fuzz` runs this for millions of calls (first=, rounds=),
+ * `make fuzz SMP=4` on four processors (vcpus=: in each round).
  */
 #include "hvlib/builder.h"
 #include "hvlib/clock.h"
+#include "hvlib/vcpu.h"
 #include "raw.h"
 #include <hv_io.h>
 
@@ -25,26 +31,38 @@
 #define RW      (HV_MAP_READ | HV_MAP_WRITE)
 #define ROUNDS  24u
 #define RUN_NS  UINT64_C(20000000)
-#define KEPT    32u /* of each kind of result */
-#define SCRATCH 64u /* pages that the calls are made with */
-#define PLACES  64u /* addresses */
-#define MINE    16u /* words of the shared page: own references, the other's */
+#define ENOUGH  500u /* calls of a pair with several vCPUs, whose time may be the host's */
+#define KEPT    32u  /* of each kind of result */
+#define SCRATCH 64u  /* pages that the calls are made with */
+#define PLACES  64u  /* addresses */
+#define MINE    16u  /* words of the shared page: own references, the other's */
 #define OTHERS  48u
 #define DEVICE  0x38u
 #define SPACES  8u
+#define VCPUS   4u
+#define STACK   16384u
 
 const char test_title[] = "random calls in random orders leave nothing behind";
 
 /* ---- random numbers, by the seed alone ---- */
 
-static uint64_t seed;
+static uint64_t seeds[VCPUS];
 
 static uint64_t draw(void)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed * UINT64_C(0x2545f4914f6cdd1d);
+    uint64_t *seed = &seeds[hv_vcpu_number()];
+
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed * UINT64_C(0x2545f4914f6cdd1d);
+}
+
+/* Seeds that differ little come out as numbers that differ much. */
+static void sow(void)
+{
+    for (unsigned i = 0; i < 8; i++)
+        draw();
 }
 
 static uint64_t below(uint64_t n)
@@ -87,7 +105,7 @@ static struct {
     uint64_t self, other;
     uint64_t first_gfn, places;
     uint64_t ref[KEPT], child[KEPT], device_address[KEPT];
-    uint64_t calls, good;
+    uint64_t vcpus, calls, good;
 } k;
 
 static uint8_t *scratch;
@@ -152,11 +170,11 @@ static uint64_t argument(const char *name, uint32_t nr, bool own)
     static const struct {
         const char *name;
         uint64_t limit;
-    } small[] = { { "vcpu", 2 },    { "port", 24 },     { "kind", 6 },     { "rights", 8 },
-                  { "force", 2 },   { "write", 2 },     { "priority", 3 }, { "count", 20 },
-                  { "bytes", 300 }, { "value", 20 },    { "a", 40 },       { "b", 12 },
-                  { "first", 80 },  { "seq", 9 },       { "mode", 4 },     { "mask", 900 },
-                  { "reason", 0 },  { "deadline", 90 }, { "flags", 3 } };
+    } small[] = { { "port", 24 },     { "kind", 6 },     { "rights", 8 }, { "force", 2 },
+                  { "write", 2 },     { "priority", 3 }, { "count", 20 }, { "bytes", 300 },
+                  { "value", 20 },    { "a", 40 },       { "b", 12 },     { "first", 80 },
+                  { "seq", 9 },       { "mode", 4 },     { "mask", 900 }, { "reason", 0 },
+                  { "deadline", 90 }, { "flags", 3 } };
 
     /* Of buffers only those that are not its own memory: it has to live. */
     if (once_in(24))
@@ -184,6 +202,10 @@ static uint64_t argument(const char *name, uint32_t nr, bool own)
         return a_gfn(own);
     if (!strcmp(name, "ref"))
         return a_ref(true);
+    if (!strcmp(name, "vcpu"))
+        return below(k.vcpus + 1);
+    if (!strcmp(name, "deadline") && nr == HV_NR_poll)
+        return hv_now() + below(200000);
     if (!strcmp(name, "device"))
         return DEVICE;
     if (!strcmp(name, "address"))
@@ -254,13 +276,17 @@ static void fill(uint32_t nr, const uint64_t a[6])
             (struct hv_domain_create){ .quota = 10 + below(100),
                                        .ram_pages = 1 + below(40),
                                        .window_pages = below(700),
-                                       .vcpus = 1,
+                                       .vcpus = (uint32_t)(1 + below(VCPUS)),
                                        .flags = (uint32_t)below(2),
                                        .domains = (uint32_t)below(3),
                                        .weight = (uint32_t)(1 + below(20)) };
         break;
     case HV_NR_vcpu_set_context:
         *(struct hv_vcpu_context *)scratch = (struct hv_vcpu_context){ HV_KERNEL_START, 0, 0, 0 };
+        break;
+    case HV_NR_poll:
+        for (int i = 0; i < 20; i++)
+            ((uint32_t *)(void *)scratch)[i] = (uint32_t)below(24);
         break;
     default:
         break;
@@ -284,14 +310,27 @@ static const struct call {
 #include <hypercalls.def>
 };
 
-/* Those after which the guest would not go on making calls. */
+/* Those after which the guest would not go on making calls. vCPU 0 always does, and brings the
+ * others back. */
 static bool ends_it(uint32_t nr, const uint64_t a[6])
 {
-    if ((nr == HV_NR_vcpu_up || nr == HV_NR_vcpu_down) && is_own(a[0]))
-        return true;
-    return nr == HV_NR_set_entry || nr == HV_NR_return_to_user || nr == HV_NR_switch ||
-           nr == HV_NR_block || nr == HV_NR_poll || nr == HV_NR_shutdown ||
-           nr == HV_NR_console_write;
+    switch (nr) {
+    case HV_NR_vcpu_set_context:
+        return is_own(a[0]);
+    case HV_NR_vcpu_down:
+        return is_own(a[0]) && a[1] == 0;
+    case HV_NR_block:
+    case HV_NR_poll:
+        return hv_vcpu_number() == 0;
+    default:
+        return nr == HV_NR_set_entry || nr == HV_NR_return_to_user || nr == HV_NR_switch ||
+               nr == HV_NR_shutdown || nr == HV_NR_console_write;
+    }
+}
+
+static void count(volatile uint64_t *what)
+{
+    __atomic_fetch_add(what, 1, __ATOMIC_RELAXED);
 }
 
 static void keep(uint32_t nr, int64_t r)
@@ -300,8 +339,8 @@ static void keep(uint32_t nr, int64_t r)
 
     if (r < 0)
         return;
-    k.good++;
-    test_shared(TEST_PARENT)[100 + nr]++;
+    count(&k.good);
+    count(&test_shared(TEST_PARENT)[100 + nr]);
     if (nr == HV_NR_grant_create) {
         k.ref[at] = (uint64_t)r;
         test_shared(TEST_PARENT)[MINE + at] = (uint64_t)r;
@@ -330,7 +369,7 @@ static void one_call(void)
         return;
     fill(nr, a);
     r = hv_call6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-    k.calls++;
+    count(&k.calls);
     if (r < -HV_EAGAIN)
         test_failure("call %u returns %ld", nr, r);
     keep(nr, r);
@@ -341,7 +380,8 @@ static void make_reader(void)
 {
     HV_BUFFER(64) static const uint8_t code[] = { 0xe4, 0x46, 0xeb, 0xfc }; /* in $0x46; again */
     HV_BUFFER(64) const struct hv_vcpu_context context = { .rip = HV_KERNEL_START };
-    int64_t id = raw_small(1, 0);
+    int64_t id = raw_create((struct hv_domain_create){
+        .quota = 70, .ram_pages = 4, .window_pages = 1, .weight = 1, .vcpus = 2 });
 
     if (id < 0)
         return;
@@ -352,8 +392,55 @@ static void make_reader(void)
     hv_domain_copy(d, 0, hv_gpa(code), sizeof code, 1);
     test_map(d, 0, HV_KERNEL_START, 0, 1, R | HV_MAP_EXEC);
     hv_vcpu_set_context(d, 0, hv_gpa(&context));
+    hv_vcpu_create(d, 1);
+    hv_vcpu_set_context(d, 1, hv_gpa(&context));
     hv_io_route(d, 0x40, 16, below(16), k.first_gfn + 32 + below(16));
     hv_domain_start(d);
+    hv_vcpu_up(d, 1);
+}
+
+/* ---- several vCPUs ---- */
+
+static void make_calls(void *arg)
+{
+    (void)arg;
+    sow();
+    for (;;) {
+        if (once_in(16))
+            hv_unmask();
+        else if (once_in(16))
+            hv_mask();
+        else
+            one_call();
+    }
+}
+
+static int64_t start_vcpu(uint32_t n)
+{
+    static char stack[VCPUS][STACK] __attribute__((aligned(4096)));
+
+    return hv_vcpu_start(n, make_calls, NULL, stack[n], STACK);
+}
+
+/* Whether it waits, is down or at whatever point of a call, it goes on behind that, or begins
+ * again. */
+static void restart(uint32_t n)
+{
+    hv_vcpu_down(HV_SELF, n);
+    if (once_in(2))
+        start_vcpu(n);
+    else
+        hv_vcpu_up(HV_SELF, n);
+}
+
+/* Calls name the others only when all have begun: what is up before it is set up begins nowhere. */
+static void begin(uint64_t vcpus)
+{
+    for (uint32_t n = 1; n < vcpus; n++) {
+        seeds[n] = seeds[0] + n;
+        NEED(start_vcpu(n));
+    }
+    k.vcpus = vcpus;
 }
 
 static void be_fuzzer(void)
@@ -361,16 +448,19 @@ static void be_fuzzer(void)
     k.self = hv_start_domain_id();
     test_await(TEST_PARENT, 0, 1);
     k.other = test_shared(TEST_PARENT)[4];
-    seed = test_argument("seed", 1);
+    k.vcpus = 1;
+    seeds[0] = test_argument("seed", 1);
     scratch = test_pages(SCRATCH);
     k.first_gfn = hv_gfn(scratch);
     /* What is not mapped by the library can be given back, revoked while pinned, … */
     NEED(test_unmap(HV_SELF, 0, (uint64_t)(uintptr_t)scratch + 16 * HV_PAGE_SIZE, SCRATCH - 16));
     k.places = test_addresses(PLACES);
-    for (unsigned i = 0; i < 8; i++)
-        draw();
+    sow();
+    begin(test_argument("vcpus", 1));
     for (;;) {
-        if (once_in(200))
+        if (k.vcpus > 1 && once_in(50))
+            restart((uint32_t)(1 + below(k.vcpus - 1)));
+        else if (once_in(200))
             make_reader();
         else if (once_in(8))
             (void)test_try_read(k.places + below(PLACES) * HV_PAGE_SIZE, NULL);
@@ -383,12 +473,15 @@ static void be_fuzzer(void)
 
 /* ---- root ---- */
 
-static uint64_t build_fuzzer(uint64_t number)
+static uint64_t build_fuzzer(uint64_t number, uint64_t vcpus)
 {
     char arguments[64];
 
-    hv_snprintf(arguments, sizeof arguments, "seed=%lu", number * UINT64_C(2654435761) + 12345);
-    test_options = (struct test_options){ .flags = HV_CREATE_MAY_CREATE, .quota = 2000 };
+    hv_snprintf(arguments, sizeof arguments, "seed=%lu vcpus=%lu",
+                number * UINT64_C(2654435761) + 12345, vcpus);
+    test_options = (struct test_options){ .flags = HV_CREATE_MAY_CREATE,
+                                          .quota = 2000,
+                                          .vcpus = (uint32_t)vcpus };
     uint64_t d = test_build("fuzzer", 0, arguments);
 
     CHECK_EQ(hv_assign(d, HV_ASSIGN_PORTS, 0x80, 4), 0);
@@ -423,11 +516,31 @@ static void destroy_all(uint64_t upto, uint64_t from)
     }
 }
 
+/* What a domain's controller may do to its vCPUs while they are at it. */
+static void disturb(uint64_t d, uint64_t vcpus)
+{
+    switch (below(8)) {
+    case 0:
+        (void)hv_domain_pause(d);
+        (void)hv_domain_unpause(d);
+        break;
+    case 1:
+        (void)hv_sched_set(d, 1 + below(300), once_in(2) ? 0 : 50 + below(350));
+        break;
+    case 2:
+        (void)hv_vcpu_up(d, 1 + below(vcpus - 1));
+        break;
+    default:
+        (void)hv_vcpu_set_affinity(d, below(vcpus), 1 + below(15));
+        break;
+    }
+}
+
 static uint64_t sum[2], good[HV_NR_LIMIT];
 
-static void round(uint64_t n)
+static void round(uint64_t n, uint64_t vcpus)
 {
-    uint64_t a = build_fuzzer(2 * n), b = build_fuzzer(2 * n + 1), next,
+    uint64_t a = build_fuzzer(2 * n, vcpus), b = build_fuzzer(2 * n + 1, vcpus), next,
              end = hv_now() + RUN_NS + n % ROUNDS * 700000;
 
     test_shared(a)[4] = b;
@@ -436,8 +549,14 @@ static void round(uint64_t n)
     test_signal(b, 0, 1);
     CHECK_EQ(hv_domain_start(a), 0);
     CHECK_EQ(hv_domain_start(b), 0);
-    while (hv_now() < end) {
+    /* Both have begun, whatever the machine is busy with. */
+    (void)test_port(a);
+    (void)test_port(b);
+    while (hv_now() < end || (vcpus > 1 && hv_now() < end + TEST_PATIENCE_NS &&
+                              test_shared(a)[2] + test_shared(b)[2] < ENOUGH)) {
         introduce(a, b);
+        if (vcpus > 1 && once_in(20))
+            disturb(once_in(2) ? a : b, vcpus);
         hv_yield();
     }
     sum[0] += test_shared(a)[2] + test_shared(b)[2];
@@ -460,7 +579,7 @@ static void round(uint64_t n)
 
 void test_main(void)
 {
-    uint64_t used = 0, first, rounds;
+    uint64_t used = 0, first, rounds, vcpus;
 
     if (test_is("fuzzer")) {
         be_fuzzer();
@@ -468,8 +587,10 @@ void test_main(void)
     }
     first = test_argument("first", 0);
     rounds = test_argument("rounds", ROUNDS);
+    vcpus = test_argument("vcpus", 0);
+    seeds[0] = first + 1;
     for (uint64_t n = 0; n < rounds; n++) {
-        round(n + first);
+        round(n + first, vcpus ? vcpus : n % 2 ? VCPUS : 1);
         if (n == 0)
             used = test_info(HV_SELF).used;
         CHECK_EQ(test_info(HV_SELF).used, used);
@@ -477,5 +598,5 @@ void test_main(void)
     hv_printf("%lu calls, %lu of them good\n", sum[0], sum[1]);
     for (uint32_t i = 0; i < HV_NR_LIMIT; i++)
         hv_printf(i % 8 == 7 || i + 1 == HV_NR_LIMIT ? "%u: %lu\n" : "%u: %lu  ", i, good[i]);
-    CHECK(sum[1] > 1000);
+    CHECK(sum[1] > 20 * rounds);
 }
