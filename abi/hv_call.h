@@ -36,6 +36,7 @@ typedef uint64_t hv_result_t;       /**< a result, or -HV_E… */
 typedef uint64_t hv_trap_t;         /**< an exception's vector */
 typedef uint64_t hv_port_state_t;   /**< HV_PORT_… */
 typedef uint64_t hv_domain_state_t; /**< HV_DOMAIN_… */
+typedef uint64_t hv_run_state_t;    /**< HV_RUN_…, and HV_WAIT_… from bit 8 on */
 typedef uint64_t hv_none_t;         /**< nothing: 0 */
 
 enum hv_hypercall {

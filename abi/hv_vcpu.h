@@ -104,6 +104,33 @@ struct hv_runstate {
 };
 HV_STATIC_ASSERT(sizeof(struct hv_runstate) == 64, "layout");
 
+/** What a vCPU waits for: bits of hv_vcpu_info.wait. Several at once: for all of them. */
+#define HV_WAIT_BLOCK  1u  /**< in block, for an event */
+#define HV_WAIT_IO     2u  /**< an emulated port access is with its model */
+#define HV_WAIT_PAUSE  4u  /**< its domain is paused */
+#define HV_WAIT_DOWN   8u  /**< it is down, or its domain ended */
+#define HV_WAIT_TRACED 16u /**< its recorded calls have to be read first */
+#define HV_WAIT_POLL   32u /**< in poll */
+#define HV_WAIT_CAP    64u /**< the period in which its cap's budget was used up is not over */
+
+/** OUT of vcpu_info: all as it was at one moment. A processor is named by its bit in an affinity.
+ */
+struct hv_vcpu_info {
+    uint32_t state;    /**< HV_RUN_… */
+    uint32_t wait;     /**< HV_WAIT_…; 0: it runs, or could */
+    uint32_t cpu;      /**< processor that it runs on, wants to run on, or ran on last */
+    uint32_t weight;   /**< its domain's */
+    uint32_t cap;      /**< its domain's, percent of a CPU, 0: none */
+    uint32_t rsvd0;    /**< 0 */
+    uint64_t affinity; /**< bit n: may run on processor n; bits of those that are not there, too */
+    uint64_t since;    /**< nanoseconds since boot: when `state` began */
+    uint64_t time[4];  /**< nanoseconds in each state, up to that moment */
+    uint64_t wakeups;  /**< times that it was made ready to run */
+    uint64_t migrations; /**< times that it went to another processor */
+    uint64_t rsvd1[2];   /**< 0 */
+};
+HV_STATIC_ASSERT(sizeof(struct hv_vcpu_info) == 104, "layout");
+
 /** Event priorities: index of the pending words. */
 #define HV_PRIORITY_NORMAL 0u
 #define HV_PRIORITY_URGENT 1u

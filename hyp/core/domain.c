@@ -506,6 +506,7 @@ int domain_reset_devices(struct domain *d) {
 
 void domain_info(const struct domain *d, struct hv_domain_info *info) {
     const struct vcpu *v = domain_vcpu(d, d->culprit), *each;
+    struct hv_vcpu_info its;
 
     *info = (struct hv_domain_info){
         .id = d->id,
@@ -532,7 +533,8 @@ void domain_info(const struct domain *d, struct hv_domain_info *info) {
     }
     FOR_EACH_VCPU(each, i, d) {
         info->vcpus++;
-        info->cpu_ns += sched_cpu_ns(each);
+        (void)sched_info(each, &its);
+        info->cpu_ns += its.time[HV_RUN_RUNNING];
     }
     string_copy(info->report, sizeof(info->report), d->report);
 }

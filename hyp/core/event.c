@@ -232,14 +232,15 @@ void event_release(struct domain *d, uint64_t now) {
     spin_unlock(&t->lock);
 }
 
-/* A send to `p`, which has a limit; it is lost when the port is closed meanwhile, or even all of
- * its domain's. */
-static __attribute__((noinline)) int64_t send_limited(struct vcpu *sender, struct port *p) {
+/* A send to `p`, which has a limit, or is recorded; it is lost when the port is closed meanwhile,
+ * or even all of its domain's. */
+static __attribute__((noinline)) int64_t send_slowly(struct vcpu *sender, struct port *p) {
     struct domain *d = p->vcpu->domain;
     struct port_table *t;
     uint64_t now = clock_now_ns();
 
-    if (token_take(p, now)) return port_raise(p);
+    trace(HV_TRACE_send, d->id, p->index, 0);
+    if (p->period == 0 || token_take(p, now)) return port_raise(p);
     if ((t = table_lock(d)) == NULL) return 0;
     p->throttled++;
     if (p->waiting == 0 && p->state == HV_PORT_PEER) {
@@ -262,7 +263,7 @@ int64_t event_send(struct vcpu *v, uint64_t port) {
         return p == NULL || (p->state != HV_PORT_CLOSED && p->state != HV_PORT_PEER) ? -HV_EINVAL
                                                                                      : -HV_EDEAD;
     v->counters.events_sent++;
-    if (other->period != 0) return send_limited(v, other);
+    if (other->period != 0 || trace_on(HV_TRACE_send)) return send_slowly(v, other);
     return port_raise(other);
 }
 

@@ -90,6 +90,18 @@ static inline __attribute__((always_inline)) void run_state_set(struct vcpu *v, 
     store_release(&r->version, v->run_version);
 }
 
+/* Its state has changed. */
+static __attribute__((noinline, cold)) void trace_state(const struct vcpu *v) {
+    trace(HV_TRACE_state, v->domain->id, v->id, v->run_state | (uint64_t)v->wait << 8);
+}
+
+/* One ran, the next one runs; either may be NULL. */
+static __attribute__((noinline, cold)) void trace_switch(struct sched_entity *was,
+                                                         struct sched_entity *next) {
+    if (was != NULL) trace_state(vcpu_of(was));
+    if (next != NULL) trace_state(vcpu_of(next));
+}
+
 /* The rest of the record, which changes seldom. */
 static void share_show(struct vcpu *v) {
     struct hv_runstate *r = &v->page->run;
@@ -167,9 +179,11 @@ static void queue_ready(struct run_queue *q, struct vcpu *v, uint64_t now) {
     uint64_t slice = s->slice_end;
     bool resched;
 
+    v->wakeups++;
     policy_charge(s, now);
     policy_wake(s, &v->sched, cpu_count == 1 ? s->least : least_of_all(s->least));
     run_state_set(v, HV_RUN_RUNNABLE, now);
+    if (trace_on(HV_TRACE_state)) trace_state(v);
     policy_slice(s, now);
     resched = policy_preempts(s) && policy_give_way(s, vcpu_of(s->current)->run_since, now);
     if (s->current == NULL) resched = true;
@@ -249,6 +263,13 @@ static bool is_ready(const struct run_queue *q, const struct vcpu *v) {
     return v->wait == 0 && !tree_has(&v->sched.node) && q->s.current != &v->sched;
 }
 
+/* From here on a vCPU belongs to that pCPU; the queue that it leaves is locked. */
+static void give(struct vcpu *v, struct cpu *to) {
+    v->migrations++;
+    trace(HV_TRACE_migrate, v->domain->id, v->id, to->id);
+    __atomic_store_n(&v->cpu, to, __ATOMIC_RELAXED);
+}
+
 /* Moves a vCPU that is ready to the queue where it is best off; true when it still has to be put
  * there, under the lock of *q. */
 static __attribute__((noinline)) bool move_ready(struct run_queue **q, struct vcpu *v) {
@@ -256,7 +277,7 @@ static __attribute__((noinline)) bool move_ready(struct run_queue **q, struct vc
     uint64_t least;
 
     if (to == (*q)->cpu) return true;
-    __atomic_store_n(&v->cpu, to, __ATOMIC_RELAXED);
+    give(v, to);
     spin_unlock(&(*q)->lock);
     least = least_of_all(0);
     *q = queue_lock(v);
@@ -280,7 +301,7 @@ void sched_wake(struct vcpu *v, uint32_t why) {
         return;
     }
     if (v->wait != 0 && v->run_state != waiting_state(v) && q->s.current != &v->sched)
-        run_state_set(v, waiting_state(v), now);
+        run_state_set(v, waiting_state(v), now), trace_state(v);
     spin_unlock(&q->lock);
 }
 
@@ -300,18 +321,19 @@ void sched_sleep(struct vcpu *v, uint32_t why) {
             policy_slice(&q->s, 0);
         }
         run_state_set(v, waiting_state(v), clock_now_ns());
+        trace_state(v);
     }
     spin_unlock(&q->lock);
     /* It leaves at its next exit, which sets its state. */
     if (runs) queue_changed(q->cpu, true, false);
 }
 
-bool sched_set_affinity(struct vcpu *v, uint64_t mask) {
+int sched_set_affinity(struct vcpu *v, uint64_t mask) {
     uint64_t there = cpu_count < CPU_MAX ? ((uint64_t)1 << cpu_count) - 1 : UINT64_MAX;
     struct run_queue *q;
     bool runs, queued;
 
-    if ((mask & there) == 0) return false;
+    if (v == NULL || (mask & there) == 0) return -HV_EINVAL;
     q = queue_lock(v);
     v->sched.affinity = mask;
     runs = q->s.current == &v->sched;
@@ -322,7 +344,7 @@ bool sched_set_affinity(struct vcpu *v, uint64_t mask) {
     /* It looks for its place again: now, or at its next exit. */
     if (queued) sched_wake(v, 0);
     if (runs) queue_changed(q->cpu, true, false);
-    return true;
+    return 0;
 }
 
 void sched_pass(struct vcpu *v) {
@@ -347,7 +369,7 @@ static void migrate(struct run_queue *from, struct run_queue *to, struct sched_e
                     uint64_t now) {
     tree_remove(&from->s.waiting, &e->node);
     policy_slice(&from->s, now);
-    __atomic_store_n(&vcpu_of(e)->cpu, to->cpu, __ATOMIC_RELAXED);
+    give(vcpu_of(e), to->cpu);
     policy_move(&to->s, e);
     tree_insert(&to->s.waiting, &e->node);
     policy_slice(&to->s, now);
@@ -445,6 +467,7 @@ static struct vcpu *take_next(struct cpu *c, struct run_queue *q) {
     if (next != was) {
         if (was != NULL) run_state_set(vcpu_of(was), waiting_state(vcpu_of(was)), now);
         if (next != NULL) run_state_set(vcpu_of(next), HV_RUN_RUNNING, now);
+        if (trace_on(HV_TRACE_state)) trace_switch(was, next);
     }
     spin_unlock(&q->lock);
     if (s->slice_end - 1 < c->timer_armed - 1) timer_slice(c);
@@ -501,11 +524,22 @@ void sched_tick(struct cpu *c) {
     if (cpu_count > 1) balance(q, clock_now_ns());
 }
 
-uint64_t sched_cpu_ns(const struct vcpu *v) {
-    struct run_queue *q = queue_lock(v);
-    uint64_t ran = v->run_state == HV_RUN_RUNNING ? clock_now_ns() - v->run_since : 0;
+int sched_info(const struct vcpu *v, struct hv_vcpu_info *info) {
+    struct run_queue *q;
 
-    ran += v->run_time[HV_RUN_RUNNING];
+    if (v == NULL) return -HV_EINVAL;
+    q = queue_lock(v);
+    *info = (struct hv_vcpu_info){ .state = v->run_state,
+                                   .wait = v->wait,
+                                   .cpu = q->cpu->id,
+                                   .weight = v->domain->weight,
+                                   .cap = v->cap,
+                                   .affinity = v->sched.affinity,
+                                   .since = v->run_since,
+                                   .wakeups = v->wakeups,
+                                   .migrations = v->migrations };
+    for (uint32_t i = 0; i < 4; i++) info->time[i] = v->run_time[i];
+    info->time[v->run_state] += clock_now_ns() - v->run_since;
     spin_unlock(&q->lock);
-    return ran;
+    return 0;
 }

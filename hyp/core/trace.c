@@ -5,12 +5,13 @@
  * A CPU without a ring (before its struct cpu is complete) records nothing.
  */
 #include "trace.h"
+#include "barrier.h"
 #include "clock.h"
 #include "cpu.h"
 #include "domain.h"
 #include "printk.h"
 
-uint64_t trace_mask = TRACE_ALL;
+uint64_t trace_mask = TRACE_START;
 
 static const char *const event_names[HV_TRACE_LIMIT] = {
 #define HV_TRACE(nr, name, ...) [nr] = #name,
@@ -21,16 +22,16 @@ static const char *const event_names[HV_TRACE_LIMIT] = {
 void trace_record(enum hv_trace_event event, uint64_t a, uint64_t b, uint64_t c) {
     const struct cpu *here = this_cpu();
     struct trace_ring *ring = here->trace;
-    struct trace_entry *entry;
+    struct hv_trace_entry *entry;
 
     if (ring == NULL) return;
-    entry = &ring->entries[ring->next++ % TRACE_ENTRIES];
-    *entry = (struct trace_entry){
-        .event = event,
-        .domain = here->vcpu != NULL ? (uint32_t)here->vcpu->domain->id : ~(uint32_t)0,
-        .words = { a, b, c },
-    };
+    entry = &ring->entries[ring->next % TRACE_ENTRIES];
+    entry->seq = ring->next;
+    entry->event = event;
+    entry->domain = here->vcpu != NULL ? (uint32_t)here->vcpu->domain->id : ~(uint32_t)0;
+    entry->word[0] = a, entry->word[1] = b, entry->word[2] = c;
     entry->tsc = arch_counter(); /* last: so nothing has to be kept over a call */
+    store_release(&ring->next, ring->next + 1);
 }
 
 void trace_print(unsigned int count) {
@@ -38,24 +39,22 @@ void trace_print(unsigned int count) {
     struct hv_trace_entry e = { .seq =
                                     ring != NULL && ring->next > count ? ring->next - count : 0 };
 
-    for (; trace_copy(e.seq, &e, 1) > 0; e.seq++)
+    for (; trace_copy(ring, e.seq, &e, 1) > 0; e.seq++)
         printk("  trace %lu: tsc %lu %s %lx %lx %lx", e.seq, e.tsc, event_names[e.event], e.word[0],
                e.word[1], e.word[2]);
 }
 
-uint32_t trace_copy(uint64_t seq, struct hv_trace_entry *to, uint64_t max) {
-    const struct trace_ring *ring = this_cpu()->trace;
+uint32_t trace_copy(const struct trace_ring *ring, uint64_t seq, struct hv_trace_entry *to,
+                    uint64_t max) {
+    uint64_t next = ring != NULL ? load_acquire(&ring->next) : 0;
     uint32_t n = 0;
 
-    if (ring == NULL) return 0;
-    if (ring->next > TRACE_ENTRIES && seq < ring->next - TRACE_ENTRIES)
-        seq = ring->next - TRACE_ENTRIES;
-    for (; n < max && seq < ring->next; n++, seq++) {
-        const struct trace_entry *e = &ring->entries[seq % TRACE_ENTRIES];
-
-        to[n] = (struct hv_trace_entry){
-            seq, e->tsc, e->event, e->domain, { e->words[0], e->words[1], e->words[2] }
-        };
+    if (next > TRACE_ENTRIES && seq < next - TRACE_ENTRIES) seq = next - TRACE_ENTRIES;
+    for (; n < max && seq < next; seq++) {
+        to[n] = ring->entries[seq % TRACE_ENTRIES];
+        /* Lost when its place may be being written to: that of the oldest one always may be. */
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (READ_ONCE(ring->next) < seq + TRACE_ENTRIES) n++;
     }
     return n;
 }

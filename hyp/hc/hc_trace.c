@@ -62,18 +62,19 @@ static int64_t hc_traced(void) {
 static hc_entry_t *const traced_table[HV_NR_LIMIT + 1] = { [0 ... HV_NR_LIMIT] =
                                                                (hc_entry_t *)hc_traced };
 
-int64_t hc_trace_read(uint64_t seq, uint64_t gpa, uint64_t count) {
+int64_t hc_trace_read(uint64_t cpu, uint64_t seq, uint64_t gpa, uint64_t count) {
     struct domain *d = hc_caller();
     struct hv_trace_entry *to;
 
     /* 1. Is it root? A trace tells about all domains. */
     if (d != domain_root) return HC_FAIL(-HV_EPERM, "not root");
-    /* 2. Is the count in range? */
-    if (count == 0 || count > IN_PAGE(*to)) return HC_FAIL(-HV_EINVAL, "count");
+    /* 2. Is the count in range, and is there such a processor? */
+    if (count == 0 || count > IN_PAGE(*to) || cpu >= cpu_count)
+        return HC_FAIL(-HV_EINVAL, "count or processor");
     /* 3. Is the buffer in the caller's memory? */
     to = guest_page(d, (gpa_t){ gpa }, count * sizeof(*to), true);
     if (to == NULL) return HC_FAIL(-HV_EFAULT, "buffer");
-    return (int64_t)trace_copy(seq, to, count);
+    return (int64_t)trace_copy(cpus[index_mask(cpu, CPU_MAX)]->trace, seq, to, count);
 }
 
 int64_t hc_trace_mask(uint64_t mask) {
@@ -84,22 +85,9 @@ int64_t hc_trace_mask(uint64_t mask) {
     return (int64_t)__atomic_exchange_n(&trace_mask, mask, __ATOMIC_RELAXED);
 }
 
-/* The vCPU to trace, or why not. */
-static int64_t find_vcpu(uint64_t dom, uint64_t vcpu, bool in_range, struct vcpu **v) {
-    const struct domain *d = hc_descendant(hc_caller(), dom);
-
-    /* 1. Is it a descendant that lives? */
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "no right over the domain");
-    /* 2. Is it one of its vCPUs? 3. Is the other argument in range? */
-    *v = domain_vcpu(d, vcpu);
-    return *v != NULL && in_range ? 0 : HC_FAIL(-HV_EINVAL, "vCPU, mode or count");
-}
-
-static int64_t call_trace(uint64_t dom, uint64_t vcpu, uint64_t mode) {
-    struct vcpu *v;
-    int64_t r = find_vcpu(dom, vcpu, mode <= HV_CALLS_ALL, &v);
-
-    if (r < 0) return r;
+static int64_t call_trace(struct vcpu *v, uint64_t mode) {
+    /* 2. Is it one of its vCPUs? 3. Is the mode one that there is? */
+    if (v == NULL || mode > HV_CALLS_ALL) return HC_FAIL(-HV_EINVAL, "vCPU or mode");
     v->traced = (uint32_t)mode;
     v->calls = mode == HV_CALLS_OFF ? hc_table : traced_table;
     v->return_fast = v->entries_set && mode == HV_CALLS_OFF;
@@ -109,17 +97,16 @@ static int64_t call_trace(uint64_t dom, uint64_t vcpu, uint64_t mode) {
 }
 
 int64_t hc_call_trace(uint64_t dom, uint64_t vcpu, uint64_t mode) {
-    return HC_MEMORY(call_trace(dom, vcpu, mode));
+    return HC_MEMORY(HC_ON_DESCENDANT(dom, call_trace(domain_vcpu(d, vcpu), mode)));
 }
 
-static int64_t call_trace_read(uint64_t dom, uint64_t vcpu, uint64_t seq, uint64_t gpa,
-                               uint64_t count) {
+static int64_t call_trace_read(struct vcpu *v, uint64_t seq, uint64_t gpa, uint64_t count) {
     struct hv_call_entry *to;
     uint64_t next;
-    struct vcpu *v;
-    int64_t n = find_vcpu(dom, vcpu, count > 0 && count <= IN_PAGE(*to), &v);
+    int64_t n = 0;
 
-    if (n < 0) return n;
+    /* 2. Is it one of its vCPUs? 3. Is the count in range? */
+    if (v == NULL || count - 1 >= IN_PAGE(*to)) return HC_FAIL(-HV_EINVAL, "vCPU or count");
     /* 4. Is the buffer in the caller's memory? */
     to = guest_page_locked(hc_caller(), (gpa_t){ gpa }, count * sizeof(*to), true);
     if (to == NULL) return HC_FAIL(-HV_EFAULT, "buffer");
@@ -141,5 +128,5 @@ static int64_t call_trace_read(uint64_t dom, uint64_t vcpu, uint64_t seq, uint64
 
 int64_t hc_call_trace_read(uint64_t dom, uint64_t vcpu, uint64_t seq, uint64_t gpa,
                            uint64_t count) {
-    return HC_MEMORY(call_trace_read(dom, vcpu, seq, gpa, count));
+    return HC_MEMORY(HC_ON_DESCENDANT(dom, call_trace_read(domain_vcpu(d, vcpu), seq, gpa, count)));
 }

@@ -23,22 +23,25 @@ int64_t hc_vcpu_set_context(uint64_t dom, uint64_t vcpu, uint64_t gpa) {
     return HC_TREE(HC_ON(dom, r < 0 ? r : domain_vcpu_context(d, vcpu, &c)));
 }
 
-static int64_t set_affinity(uint64_t dom, uint64_t vcpu, uint64_t mask) {
-    struct domain *caller = hc_caller();
+/* 1. Is it a living descendant? Root has nobody else to ask. */
+static struct domain *governed(struct domain *caller, uint64_t dom) {
     struct domain *d = hc_target(caller, dom);
-    struct vcpu *v;
 
-    /* 1. Is it a living descendant? Root has nobody else to ask. */
-    if (d == NULL || (d == caller && d != domain_root))
-        return HC_FAIL(-HV_EPERM, "no living descendant");
-    /* 2. Is it one of its vCPUs? 3. Is there a processor for it? */
-    v = domain_vcpu(d, vcpu);
-    if (v == NULL || !sched_set_affinity(v, mask)) return HC_FAIL(-HV_EINVAL, "vCPU or mask");
-    return 0;
+    return d != caller || d == domain_root ? d : NULL;
 }
 
 int64_t hc_vcpu_set_affinity(uint64_t dom, uint64_t vcpu, uint64_t mask) {
-    return HC_MEMORY(set_affinity(dom, vcpu, mask));
+    /* 2. Is it one of its vCPUs? 3. Is there a processor for it? The scheduler asks. */
+    return HC_MEMORY(HC_ON_BY(governed, dom, sched_set_affinity(domain_vcpu(d, vcpu), mask)));
+}
+
+int64_t hc_vcpu_info(uint64_t dom, uint64_t vcpu, uint64_t gpa) {
+    struct hv_vcpu_info info;
+    /* 2. Is it one of its vCPUs? */
+    int64_t r = HC_MEMORY(HC_ON_BY(governed, dom, sched_info(domain_vcpu(d, vcpu), &info)));
+
+    /* 3. Can the answer be written? */
+    return r < 0 ? r : guest_copy_out(hc_caller(), (gpa_t){ gpa }, &info, sizeof(info));
 }
 
 int64_t hc_sched_set(uint64_t dom, uint64_t weight, uint64_t cap) {

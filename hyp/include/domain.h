@@ -21,13 +21,13 @@
 #include "sched_policy.h"
 
 /* Why a vCPU does not run. 0: it can. */
-#define VCPU_BLOCKED 1u  /* in block */
-#define VCPU_IO_WAIT 2u  /* an emulated port access waits for its model */
-#define VCPU_PAUSED  4u  /* its domain is paused */
-#define VCPU_OFFLINE 8u  /* down, or its domain ended */
-#define VCPU_TRACED  16u /* its recorded calls have to be read first */
-#define VCPU_POLLING 32u /* in poll */
-#define VCPU_CAPPED  64u /* its cap's budget is used up */
+#define VCPU_BLOCKED HV_WAIT_BLOCK
+#define VCPU_IO_WAIT HV_WAIT_IO
+#define VCPU_PAUSED  HV_WAIT_PAUSE
+#define VCPU_OFFLINE HV_WAIT_DOWN
+#define VCPU_TRACED  HV_WAIT_TRACED
+#define VCPU_POLLING HV_WAIT_POLL
+#define VCPU_CAPPED  HV_WAIT_CAP
 
 struct vcpu {
     /* What the hot paths in entry.S use, by generated offset. */
@@ -58,6 +58,7 @@ struct vcpu {
     uint32_t cap;                    /* as the record shows it */
     uint32_t run_state, run_version; /* HV_RUN_…; what the shared page's record is written from */
     uint64_t run_since, run_time[4];
+    uint64_t wakeups, migrations;
 
     /* timer.c */
     struct tree_node timer; /* in timers->tree while one is set; the key is the earliest of due */

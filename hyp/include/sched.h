@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "hv_vcpu.h"
 #include "types.h"
 
 struct cpu;
@@ -17,8 +18,8 @@ void sched_add(struct vcpu *v);                         /* a new vCPU, offline *
 void sched_set_weight(struct vcpu *v, uint32_t weight); /* 1.., in parts of a domain's */
 /* An equal part of `percent` of a pCPU at most; 0: no cap. */
 void sched_set_cap(struct vcpu *v, uint32_t percent, uint32_t parts);
-/* The pCPUs that it may run on; false: the machine has none of them. */
-bool sched_set_affinity(struct vcpu *v, uint64_t mask);
+/* The pCPUs that it may run on; -HV_EINVAL: the machine has none of them, or v is NULL. */
+int sched_set_affinity(struct vcpu *v, uint64_t mask);
 void sched_remove(struct vcpu *v);             /* its domain goes */
 bool sched_stopped(const struct vcpu *v);      /* it waits: has its pCPU let go of it? */
 void sched_wake(struct vcpu *v, uint32_t why); /* clears VCPU_… bits; runnable when none is left */
@@ -32,8 +33,9 @@ void sched_charge(struct vcpu *v, uint64_t ns);       /* for work that it causes
 void sched_refill(struct vcpu *v, uint64_t now);      /* the period of its cap is over */
 /* Chooses the next vCPU, waiting for one when there is none (idle). Sets the slice. */
 struct vcpu *sched_pick(struct cpu *c);
-void sched_tick(struct cpu *c);              /* the slice is over: from the timer interrupt */
-uint64_t sched_cpu_ns(const struct vcpu *v); /* up to now */
+void sched_tick(struct cpu *c); /* the slice is over: from the timer interrupt */
+/* What the hypercall vcpu_info tells; -HV_EINVAL: v is NULL. */
+int sched_info(const struct vcpu *v, struct hv_vcpu_info *info);
 
 /* timer.c: timers of vCPUs and the slice, over one hardware timer a pCPU. */
 void timer_init(void);

@@ -9,6 +9,7 @@
 #include <hv_domain.h>
 #include <hv_event.h>
 #include <hv_memory.h>
+#include <hv_vcpu.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -25,6 +26,7 @@ enum format {
     FORMAT_hv_trap_t,
     FORMAT_hv_port_state_t,
     FORMAT_hv_domain_state_t,
+    FORMAT_hv_run_state_t,
     FORMAT_hv_none_t,
 };
 
@@ -90,6 +92,16 @@ static const char *const port_states[] = {
     [HV_PORT_CLOSED] = "closed",
 };
 
+static const char *const run_states[] = {
+    [HV_RUN_RUNNING] = "running",
+    [HV_RUN_RUNNABLE] = "runnable",
+    [HV_RUN_BLOCKED] = "blocked",
+    [HV_RUN_OFFLINE] = "offline",
+};
+
+/* Bit by bit. */
+static const char *const waits[] = { "block", "io", "pause", "down", "traced", "poll", "cap" };
+
 /* ---- output ---- */
 
 struct text {
@@ -140,6 +152,21 @@ static void add_domain(struct text *t, uint64_t dom, hv_domain_name_fn *name)
         add(t, "%lu", dom);
 }
 
+/* The state, and what is waited for: "blocked:poll", "offline:pause,down". */
+static void add_run_state(struct text *t, uint64_t v)
+{
+    char between = ':';
+
+    add_name(t, run_states, COUNT(run_states), v & 255);
+    for (uint32_t i = 0; i < 56; i++) {
+        if ((v >> 8 >> i & 1) == 0)
+            continue;
+        add(t, "%c", between);
+        add_name(t, waits, COUNT(waits), i);
+        between = ',';
+    }
+}
+
 static void add_value(struct text *t, enum format format, uint64_t v, hv_domain_name_fn *name)
 {
     switch (format) {
@@ -163,6 +190,9 @@ static void add_value(struct text *t, enum format format, uint64_t v, hv_domain_
         return;
     case FORMAT_hv_domain_state_t:
         add_name(t, domain_states, COUNT(domain_states), v);
+        return;
+    case FORMAT_hv_run_state_t:
+        add_run_state(t, v);
         return;
     case FORMAT_hv_ns_t:
         add(t, "%lu.%09lu", v / 1000000000, v % 1000000000);

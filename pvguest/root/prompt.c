@@ -107,11 +107,24 @@ static void split(char *text, struct command_line *line)
         line->word[n] = "";
 }
 
+/* The name in the first argument, without what follows it in *line. */
+static void split_subject(const struct command *c, struct command_line *line, char *name,
+                          size_t size)
+{
+    const char *word = line->word[1];
+    size_t length = 0;
+    while (word[length] && !(c->takes_vcpu && word[length] == '.'))
+        length++;
+    line->vcpu = word + length + (word[length] == '.');
+    format_text(name, length < size ? length + 1 : size, "%s", word);
+}
+
 /* Is the first argument what the command asks for? Complains if not. */
 static bool find_subject(const struct command *c, struct command_line *line)
 {
-    const char *name = line->word[1];
+    char name[LINEEDIT_LINE];
     bool none = line->words < 2;
+    split_subject(c, line, name, sizeof(name));
     if (c->subject == COMMAND_ANYTHING || (none && c->optional) ||
         (c->takes_root && strcmp(name, "root") == 0))
         return true;

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The prompt's `top`: what each domain does, by the second. Owns the last two readings of all of
- * them. A row is the difference of two readings over the time between them; what no domain has used
- * of the processor was idle. Root's row contains what the readings themselves cost.
+ * The prompt's `top`: what each domain and each vCPU does, by the second. Owns the last two
+ * readings of all of them. A row is the difference of two readings over the time between them; what
+ * no domain has used of the processors was idle. Root's row contains what the readings themselves
+ * cost.
  */
 #include "clock.h"
 #include "kstring.h"
 #include "printk.h"
 #include "root/command.h"
 #include "root/consmux.h"
+#include "root/vcpus.h"
 #include "thread.h"
 
 #include <hvlib/arch/hypercall.h>
 #include <hvlib/memory.h>
 
 #define ROWS (CONFIG_DOMAINS + 1u) /* root is the first one */
-#define PAGE 1536u                 /* bytes of a whole table */
+#define PAGE 8192u                 /* bytes of a whole table; what is more is left out */
 
 struct reading {
     bool there;
@@ -23,6 +25,8 @@ struct reading {
     uint64_t cpu_ns;
     uint64_t used; /* frames */
     struct hv_counters counters;
+    bool has[HV_MAX_VCPUS];
+    struct hv_vcpu_info vcpu[HV_MAX_VCPUS];
 };
 
 struct readings {
@@ -53,22 +57,30 @@ __attribute__((format(printf, 1, 2))) static void add(const char *format, ...)
     page_used += (size_t)n < PAGE - page_used ? (size_t)n : PAGE - page_used - 1;
 }
 
-static struct reading read_domain(uint64_t dom)
+static void read_domain(struct reading *r, uint64_t dom)
 {
     HV_BUFFER(512) struct hv_domain_info info = { 0 };
     HV_BUFFER(128) struct hv_counters counters = { 0 };
-    if (hv_domain_info(dom, hv_gpa(&info)) < 0 || hv_counters(dom, hv_gpa(&counters)) < 0)
-        return (struct reading){ .there = false };
-    return (struct reading){ true, info.id, info.cpu_ns, info.used, counters };
+    r->there = hv_domain_info(dom, hv_gpa(&info)) >= 0 && hv_counters(dom, hv_gpa(&counters)) >= 0;
+    r->id = info.id;
+    r->cpu_ns = info.cpu_ns;
+    r->used = info.used;
+    r->counters = counters;
+    for (uint64_t n = 0, left = info.vcpus; n < HV_MAX_VCPUS; n++) {
+        r->has[n] = left && vcpu_read(dom, n, &r->vcpu[n]);
+        left -= r->has[n];
+    }
 }
 
 static void read_all(struct readings *r)
 {
     r->ns = clock_ns();
-    r->row[0] = read_domain(HV_SELF);
+    read_domain(&r->row[0], HV_SELF);
     for (unsigned n = 0; n < domains_count(); n++) {
         const struct domain *d = domains_get(n);
-        r->row[n + 1] = d->exists ? read_domain(d->id) : (struct reading){ .there = false };
+        r->row[n + 1].there = false;
+        if (d->exists)
+            read_domain(&r->row[n + 1], d->id);
     }
 }
 
@@ -107,10 +119,65 @@ static void add_row(const char *number, const char *name, const struct rates *r)
     add(" %8lu\n", r->used * 4);
 }
 
-/* The table of what has happened between the two readings. */
+static const char *row_name(unsigned n)
+{
+    return n ? domains_get(n - 1)->config->name : "root";
+}
+
+/* ---- vCPUs ---- */
+
+static uint64_t per_second(uint64_t from, uint64_t to, uint64_t ns)
+{
+    return (to - from) * 1000 / (ns / NS_PER_MS);
+}
+
+/* Its times are of its own two moments: together they are what has passed between these. */
+static void add_vcpu(unsigned row, unsigned n)
+{
+    static const struct hv_vcpu_info nothing;
+    const struct hv_vcpu_info *to = &now.row[row].vcpu[n], *from = &before.row[row].vcpu[n];
+    const struct reading *was = &before.row[row];
+    char name[24], list[AFFINITY_TEXT], cap[12] = "-";
+    if (!was->there || was->id != now.row[row].id || !was->has[n])
+        from = &nothing;
+    uint64_t ns = 0;
+    for (unsigned i = 0; i < 4; i++)
+        ns += to->time[i] - from->time[i];
+    ns = ns > NS_PER_MS ? ns : NS_PER_MS;
+    uint64_t share = (to->time[HV_RUN_RUNNING] - from->time[HV_RUN_RUNNING]) * 1000 / ns;
+    uint64_t steal = (to->time[HV_RUN_RUNNABLE] - from->time[HV_RUN_RUNNABLE]) * 1000 / ns;
+    format_text(name, sizeof(name), "%s.%u", row_name(row), n);
+    affinity_text(list, sizeof(list), to->affinity);
+    if (to->cap)
+        format_text(cap, sizeof(cap), "%u%%", to->cap);
+    add("%-18s %3u %-7s %3lu.%lu%% %3lu.%lu%% %6lu %5lu %6u %5s %s\n", name, to->cpu,
+        vcpu_state(to), share / 10, share % 10, steal / 10, steal % 10,
+        per_second(from->wakeups, to->wakeups, ns),
+        per_second(from->migrations, to->migrations, ns), to->weight, cap, list);
+}
+
+static void add_vcpus(void)
+{
+    unsigned left_out = 0;
+    add("\nvCPU               cpu state    share  steal wake/s  move weight   cap affinity\n");
+    for (unsigned row = 0; row <= domains_count(); row++) {
+        for (unsigned n = 0; n < HV_MAX_VCPUS && now.row[row].there; n++) {
+            if (!now.row[row].has[n])
+                continue;
+            if (page_used + 400 < PAGE)
+                add_vcpu(row, n);
+            else
+                left_out++;
+        }
+    }
+    if (left_out)
+        add("and %u more\n", left_out);
+}
+
+/* The tables of what has happened between the two readings. */
 static void make_page(void)
 {
-    uint64_t ns = now.ns - before.ns;
+    uint64_t ns = now.ns - before.ns, all = processors() * 1000;
     struct rates sum = { 0 };
     page_used = 0;
     ns = ns > NS_PER_MS ? ns : NS_PER_MS;
@@ -119,7 +186,7 @@ static void make_page(void)
     for (unsigned n = 0; n <= domains_count(); n++) {
         char number[4];
         format_text(number, sizeof(number), "%u", n);
-        const char *name = n ? domains_get(n - 1)->config->name : "root";
+        const char *name = row_name(n);
         if (!now.row[n].there) {
             add("%3s  %-15s      -\n", number, name);
             continue;
@@ -131,9 +198,10 @@ static void make_page(void)
         for (unsigned i = 0; i < RATES; i++)
             sum.rate[i] += r.rate[i];
     }
-    add_share("", "idle", sum.share < 1000 ? 1000 - sum.share : 0);
+    add_share("", "idle", sum.share < all ? all - sum.share : 0);
     add("\n");
     add_row("", "sum", &sum);
+    add_vcpus();
 }
 
 /* A key that ends it; whatever else is typed does nothing. */
@@ -172,20 +240,11 @@ static void print_tables(uint64_t count)
     }
 }
 
-/* A number of at most four digits; 0: it is none. */
-static uint64_t number(const char *text)
-{
-    uint64_t n = 0;
-    if (strlen(text) > 4)
-        return 0;
-    for (; *text >= '0' && *text <= '9'; text++)
-        n = n * 10 + (uint64_t)(*text - '0');
-    return *text ? 0 : n;
-}
-
 static void run_top(const struct command_line *line)
 {
-    uint64_t count = strcmp(line->word[1], "once") == 0 ? 1 : number(line->word[1]);
+    uint64_t count = 1;
+    if (strcmp(line->word[1], "once") != 0 && !number_parse(line->word[1], &count))
+        count = 0;
     now.ns = 0;
     if (line->words < 2)
         show_live();
@@ -200,12 +259,16 @@ static const char *const choices[] = { "once", NULL };
 COMMANDS(top_commands) = {
     { .name = "top",
       .arguments = "[N]",
-      .help = "what each domain does, by the second",
-      .more = "    Alone it shows a table again each second, until q or Enter is typed. `top once` "
-              "and\n"
-              "    `top N` print one or N tables, for scripts. traps are entries into the "
-              "hypervisor of\n"
-              "    any kind, ports are trapped accesses to emulated ports.\n",
+      .help = "what each domain and vCPU does, by the second",
+      .more =
+          "    Alone it shows a table again each second, until q or Enter is typed. `top once` "
+          "and\n"
+          "    `top N` print one or N tables, for scripts. traps are entries into the "
+          "hypervisor of\n"
+          "    any kind, ports are trapped accesses to emulated ports. Of a vCPU: the processor "
+          "where\n"
+          "    it runs or ran; steal is what it wanted to run, and others did or its cap "
+          "forbade.\n",
       .run = run_top,
       .choices = choices,
       .optional = true },

@@ -8,6 +8,7 @@
 #include "kstring.h"
 #include "printk.h"
 #include "root/command.h"
+#include "root/vcpus.h"
 #include "thread.h"
 
 #include <hvlib/arch/hypercall.h>
@@ -33,10 +34,8 @@ static HV_BUFFER(4096) union {
 /* A decimal number and nothing else; 0: it is none. */
 static uint64_t number(const char *word)
 {
-    uint64_t n = 0;
-    for (; *word >= '0' && *word <= '9' && n < 1000000; word++)
-        n = n * 10 + (uint64_t)(*word - '0');
-    return *word ? 0 : n;
+    uint64_t n;
+    return number_parse(word, &n) ? n : 0;
 }
 
 static const char *name_of(uint64_t dom)
@@ -72,7 +71,7 @@ static uint64_t walk(uint64_t seq, uint64_t end, uint64_t dom, uint64_t skip, bo
 {
     uint64_t found = 0;
     int64_t n;
-    while (seq < end && (n = hv_trace_read(seq, hv_gpa(&page), ENTRIES)) > 0) {
+    while (seq < end && (n = hv_trace_read(0, seq, hv_gpa(&page), ENTRIES)) > 0) {
         for (int64_t i = 0; i < n && page.entry[i].seq < end; i++) {
             const struct hv_trace_entry *e = &page.entry[i];
             if (dom != HV_SELF && !hv_trace_concerns(e, dom))
@@ -90,7 +89,7 @@ static uint64_t walk(uint64_t seq, uint64_t end, uint64_t dom, uint64_t skip, bo
 static void print_trace(uint64_t dom, uint64_t count)
 {
     uint64_t end = 0, found;
-    for (int64_t n; (n = hv_trace_read(end, hv_gpa(&page), ENTRIES)) > 0;)
+    for (int64_t n; (n = hv_trace_read(0, end, hv_gpa(&page), ENTRIES)) > 0;)
         end = page.entry[n - 1].seq + 1;
     found = walk(0, end, dom, 0, false);
     walk(0, end, dom, found > count ? found - count : 0, true);
@@ -117,7 +116,7 @@ static void print_recorded(uint64_t mask)
 
 static void switch_events(const struct command_line *line, bool on)
 {
-    static uint64_t mask = ((uint64_t)1 << HV_TRACE_LIMIT) - 1;
+    static uint64_t mask = ((uint64_t)1 << HV_TRACE_state) - 1; /* as it is at the start */
     for (unsigned n = 2; n < line->words; n++) {
         uint64_t bits = events_named(line->word[n]);
         if (!bits)

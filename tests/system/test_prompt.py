@@ -249,9 +249,24 @@ def test_flood(system):
     system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
 
 
+def check_vcpus(system, machine):
+    """The table of vCPUs: each one that there is, what it had and what others took from it."""
+    machine.expect(r"^vCPU +cpu state +share +steal wake/s +move weight +cap affinity\n")
+    vcpus = {}
+    for name in ("root.0", "a.0", "a.1", "b.0"):
+        line = machine.expect(rf"{name} +(\d+) (\w+) +(\d+)\.(\d)% +(\d+)\.(\d)% +(\d+) +(\d+) +(\d+) +(\S+) (\S+)\n")
+        vcpus[name] = line.groups()
+        cpu, state, share, tenth, steal, tenths, _, _, weight, cap, affinity = line.groups()
+        system.check(int(cpu) < 64 and (weight, cap, affinity) == ("256", "-", "all"), f"{name}: {line.group()}")
+        system.check(int(share) * 10 + int(tenth) + int(steal) * 10 + int(tenths) <= 1000,
+                     f"no more than all of the time: {line.group()}")
+    system.check(vcpus["root.0"][1] == "running", "root asks, so it runs")
+    system.check(vcpus["a.1"][1:6] == ("blocked", "0", "0", "0", "0"), f"nobody wakes a.1: {vcpus}")
+
+
 def test_top(system):
     "top shows who uses the machine: shares that add up, nothing of one that is not there, and ends"
-    text = conf.domain("a", "idle", memory="8M") + conf.COUNTER + conf.domain("c", "exit", memory="8M")
+    text = conf.domain("a", "idle", memory="8M", more=("vcpus = 2",)) + conf.COUNTER + conf.domain("c", "exit", memory="8M")
     row = r" +(\d+)\.(\d)%" + r" +(\d+)" * 6 + "\n"
     with system.boot_demo(text, talk=True, timeout=50.0) as machine:
         machine.expect(r"root: c ended well")
@@ -278,6 +293,13 @@ def test_top(system):
                 system.check(found["t"][3] > 0 and found["t"][4] >= found["t"][3],
                              "root made calls, each of them an entry")
                 system.check(found["a"][7] >= 8192 and found["a"][5] == 0, "a's memory; no ports")
+                check_vcpus(system, machine)
+        # A cap of a quarter: then it is the others', or nobody's.
+        command(machine, "sched b weight=300 cap=25", r"b: weight 300, cap 25% of a processor")
+        machine.expect(PROMPT)
+        machine.send("top once\r")
+        row_b = machine.expect(r"b\.0 +\d+ \w+ +(\d+)\.\d% +(\d+)\.\d% +\d+ +\d+ +300 +25% all\n")
+        system.check(int(row_b[1]) <= 50 <= int(row_b[2]) + 1, f"b has little, and wants more: {row_b.group()}")
         command(machine, "top sideways", r"'sideways' is neither")
         command(machine, "top 0", r"'0' is neither")
         machine.expect(PROMPT)
@@ -292,6 +314,44 @@ def test_top(system):
         machine.send("top\r")
         machine.expect(r"q or Enter ends it")
         machine.send("\r")
+        command(machine, "quit", r"root: all went well")
+        end = machine.wait()
+    system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
+
+
+def test_sched(system):
+    "sched shows and sets weight, cap and affinity; what it does not understand changes nothing"
+    text = conf.domain("a", "idle", memory="8M", more=("vcpus = 2", "weight = 100")) + conf.COUNTER
+    with system.boot_demo(text, talk=True, cpus=2, timeout=50.0) as machine:
+        machine.expect(r"\[a\] idle")
+        command(machine, "sched a", r"^a: weight 100, no cap$", r"^  a\.0: \w+, processor [01], affinity all$",
+                r"^  a\.1: \w+, processor [01], affinity all$")
+        command(machine, "sched root", r"^root: weight 256, no cap$", r"^  root\.0: \w+, processor [01], affinity all$")
+        command(machine, "sched a weight=512 cap=150", r"^a: weight 512, cap 150% of a processor$")
+        command(machine, "sched a weight=513", r"^a: weight 513, cap 150% of a processor$")
+        command(machine, "sched a.1 affinity=1", r"^  a\.1: \w+, processor [01], affinity 1$")
+        command(machine, "sched a", r"^a: weight 513", r"^  a\.0: .* affinity all$", r"^  a\.1: .* affinity 1$")
+        command(machine, "sched a affinity=0,0 cap=none", r"^a: weight 513, no cap$", r"^  a\.0: .* affinity 0$",
+                r"^  a\.1: .* affinity 0$")
+        command(machine, "sched a affinity=0-1", r"^  a\.0: .* affinity all$")
+        for words, answer in (("a.2", "a has no vCPU '2'"), ("a.x affinity=0", "a has no vCPU 'x'"),
+                              ("a.1 weight=3", "weight and cap are a domain's"), ("a weight=0", "'0' is no weight: 1 to 65535"),
+                              ("a weight=65536", "'65536' is no weight"), ("a weight=7x", "'7x' is no weight"),
+                              ("a weight=7 cap=6401", "'6401' is no cap"), ("a cap=", "'' is no cap"),
+                              ("a weight=7 affinity=2", "'2' is no list of processors"), ("a affinity=1-0", "'1-0' is no list"),
+                              ("a affinity=", "'' is no list"), ("a affinity=0,", "'0,' is no list"),
+                              ("a affinity=0-", "'0-' is no list"), ("a affinity=64", "'64' is no list"),
+                              ("a affinity=0x1", "'0x1' is no list"), ("a wight=7", "'wight=7' is none of"),
+                              ("a weight=7 weight=8", "'weight=8' comes twice"), ("root weight=7", "root's weight stays"),
+                              ("x", "no domain 'x' in"), ("x.1", "no domain 'x' in")):
+            command(machine, "sched " + words, re.escape(answer))
+        command(machine, "sched a", r"^a: weight 513, no cap$", r"^  a\.0: .* affinity all$", r"^  a\.1: .* affinity all$")
+        # Where it may run it is found, and nowhere else.
+        for cpu in (0, 1, 0):
+            command(machine, f"sched b affinity={cpu}", rf"affinity {cpu}$", r"\[b\] counter")
+            command(machine, "sched b", rf"^  b\.0: \w+, processor {cpu}, affinity {cpu}$")
+        command(machine, "sched root affinity=1", r"^  root\.0: \w+, processor [01], affinity 1$")
+        command(machine, "sched root.0", r"^  root\.0: \w+, processor 1, affinity 1$")
         command(machine, "quit", r"root: all went well")
         end = machine.wait()
     system.check(end.orderly and end.reason == 0, f"a good end, not {end}")

@@ -372,5 +372,8 @@ uint64_t sim_random(uint64_t below)
 
 uint64_t sim_cpu_ns(const struct sim_vcpu *g)
 {
-    return sched_cpu_ns(&g->v);
+    struct hv_vcpu_info info;
+
+    (void)sched_info(&g->v, &info);
+    return info.time[HV_RUN_RUNNING];
 }

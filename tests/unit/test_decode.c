@@ -11,6 +11,7 @@
 #include "hv_domain.h"
 #include "hv_event.h"
 #include "hv_memory.h"
+#include "hv_vcpu.h"
 #include "hvlib/decode.h"
 
 static char text[256];
@@ -120,6 +121,13 @@ START_TEST(test_events)
     ck_assert_str_eq(event(HV_TRACE_killed, 15, 4, 0x1000),
                      "killed(vector=15, error=4, rip=0x1000)");
     ck_assert_str_eq(event(HV_TRACE_port, 0, 17, HV_PORT_VIRQ), "port(of=0, port=17, state=virq)");
+    ck_assert_str_eq(event(HV_TRACE_state, 3, 1, HV_RUN_RUNNING),
+                     "state(of=disk, vcpu=1, state=running)");
+    ck_assert_str_eq(event(HV_TRACE_state, 3, 1, HV_RUN_BLOCKED | HV_WAIT_POLL << 8),
+                     "state(of=disk, vcpu=1, state=blocked:poll)");
+    ck_assert_str_eq(event(HV_TRACE_state, 3, 1, 3 | (HV_WAIT_PAUSE | HV_WAIT_DOWN | 128u) << 8),
+                     "state(of=disk, vcpu=1, state=offline:pause,down,7)");
+    ck_assert_str_eq(event(HV_TRACE_state, 3, 1, 4), "state(of=disk, vcpu=1, state=4)");
     ck_assert_str_eq(event(~(uint32_t)0, 1, 2, 3), "event 4294967295(0x1, 0x2, 0x3)");
     for (uint32_t n = 0; n < HV_TRACE_LIMIT; n++)
         ck_assert_int_eq(strncmp(event(n, 1, 2, 3), hv_trace_name(n), strlen(hv_trace_name(n))), 0);

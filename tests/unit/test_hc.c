@@ -115,6 +115,7 @@ START_TEST(test_every_control_call_without_the_right)
     ck_assert_int_eq(hc_domain_unpause(id), -HV_EPERM);
     ck_assert_int_eq(hc_domain_destroy(id), -HV_EPERM);
     ck_assert_int_eq(hc_domain_info(id, BUFFER), -HV_EPERM);
+    ck_assert_int_eq(hc_vcpu_info(id, 0, BUFFER), -HV_EPERM);
     ck_assert_int_eq(hc_domain_copy(id, 0, BUFFER, 8, 0), -HV_EPERM);
     ck_assert_int_eq(hc_assign(id, HV_ASSIGN_PORTS, 0x1000, 1), -HV_EPERM);
     ck_assert_int_eq(hc_devices_reset(id), -HV_EPERM);
@@ -165,6 +166,7 @@ START_TEST(test_a_dying_descendant)
     ck_assert_int_eq(hc_event_set_vcpu(id, 1, 0), -HV_EPERM);
     ck_assert_int_eq(hc_event_set_priority(id, 1, 0), -HV_EPERM);
     ck_assert_int_eq(hc_vcpu_set_context(id, 0, BUFFER), -HV_EPERM);
+    ck_assert_int_eq(hc_vcpu_info(id, 0, BUFFER), -HV_EPERM);
     ck_assert_int_eq(hc_domain_copy(id, 0, BUFFER, 8, 0), -HV_EPERM);
     ck_assert_int_eq(hc_assign(id, HV_ASSIGN_PORTS, 0x1000, 1), -HV_EPERM);
     ck_assert_int_eq(hc_io_route(id, 0x1f0, 8, 1, 1), -HV_EPERM);
@@ -202,12 +204,13 @@ START_TEST(test_buffers)
     ck_assert_int_eq(hc_domain_create(gpa), -HV_EFAULT);
     ck_assert_int_eq(hc_vcpu_set_context(grandchild->id, 0, gpa), -HV_EFAULT);
     ck_assert_int_eq(hc_domain_info(HV_SELF, gpa), -HV_EFAULT);
+    ck_assert_int_eq(hc_vcpu_info(grandchild->id, 0, gpa), -HV_EFAULT);
     ck_assert_int_eq(child->first_child == grandchild && !grandchild->next_sibling, 1);
     host_run(root);
     ck_assert_int_eq(hc_console_read(gpa == HOLE ? 64 * PAGE : gpa, 8), -HV_EFAULT);
     ck_assert_int_eq(hc_call_trace_read(grandchild->id, 0, 0, gpa == HOLE ? 64 * PAGE : gpa, 1),
                      -HV_EFAULT);
-    ck_assert_int_eq(hc_trace_read(0, gpa == HOLE ? 64 * PAGE : gpa, 1), -HV_EFAULT);
+    ck_assert_int_eq(hc_trace_read(0, 0, gpa == HOLE ? 64 * PAGE : gpa, 1), -HV_EFAULT);
     if (gpa != HOLE && gpa != 64 * PAGE) {
         int64_t used = (int64_t)root->used;
 
@@ -233,17 +236,21 @@ START_TEST(test_lengths)
     ck_assert_int_eq(hc_call_trace(grandchild->id, 1, HV_CALLS_OFF), -HV_EINVAL);
     ck_assert_int_eq(hc_call_trace_read(grandchild->id, 1, 0, BUFFER, 1), -HV_EINVAL);
     ck_assert_int_eq(hc_trace_mask(0), -HV_EPERM);
-    ck_assert_int_eq(hc_trace_read(0, BUFFER, 1), -HV_EPERM);
+    ck_assert_int_eq(hc_trace_read(0, 0, BUFFER, 1), -HV_EPERM);
     host_run(root);
     ck_assert_int_eq(hc_trace_mask(TRACE_ALL + 1), -HV_EINVAL);
-    ck_assert_int_eq(hc_trace_mask(0), (int64_t)TRACE_ALL);
+    ck_assert_int_eq(hc_trace_mask(0), (int64_t)TRACE_START);
     ck_assert_int_eq(hc_trace_mask(TRACE_ALL), 0);
+    ck_assert_int_eq(hc_trace_mask(TRACE_START), (int64_t)TRACE_ALL);
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         ck_assert_int_eq(hc_console_read(BUFFER, bad[i]), -HV_EINVAL);
-        ck_assert_int_eq(hc_trace_read(0, BUFFER, bad[i] == 4097 ? 86 : bad[i]), -HV_EINVAL);
+        ck_assert_int_eq(hc_trace_read(0, 0, BUFFER, bad[i] == 4097 ? 86 : bad[i]), -HV_EINVAL);
     }
     ck_assert_int_eq(hc_console_read(BUFFER, 4096), 0);
-    ck_assert_int_eq(hc_trace_read(0, BUFFER, 85), 0);
+    ck_assert_int_eq(hc_trace_read(0, 0, BUFFER, 85), 0);
+    /* There is one processor. */
+    ck_assert_int_eq(hc_trace_read(1, 0, BUFFER, 85), -HV_EINVAL);
+    ck_assert_int_eq(hc_trace_read(~(uint64_t)0, 0, BUFFER, 85), -HV_EINVAL);
     ck_assert_int_eq(hc_call_trace_read(grandchild->id, 0, 0, BUFFER, 46), 0);
     ck_assert_int_eq(hc_call_trace_read(grandchild->id, 0, 0, BUFFER, 47), -HV_EINVAL);
     ck_assert_int_eq(hc_call_trace_read(grandchild->id, 0, 0, BUFFER, 0), -HV_EINVAL);
@@ -378,6 +385,7 @@ START_TEST(test_vcpus)
         ck_assert_int_eq(hc_vcpu_up(id, none[i]), -HV_EINVAL);
         ck_assert_int_eq(hc_vcpu_down(id, none[i]), -HV_EINVAL);
         ck_assert_int_eq(hc_vcpu_set_affinity(id, none[i], 1), -HV_EINVAL);
+        ck_assert_int_eq(hc_vcpu_info(id, none[i], BUFFER), -HV_EINVAL);
         ck_assert_int_eq(hc_event_bind(id, HV_BIND_IPI, none[i], 0, 0), -HV_EINVAL);
     }
     ck_assert_int_eq(hc_vcpu_up(id, 2), -HV_EINVAL); /* not made */
@@ -427,6 +435,7 @@ START_TEST(test_shares_and_processors)
 {
     const uint64_t id = grandchild->id;
     const uint32_t both = child->weight + grandchild->weight;
+    const struct hv_vcpu_info *info = buffer();
 
     ck_assert_int_eq(hc_vcpu_set_affinity(HV_SELF, 0, 1), -HV_EPERM);
     ck_assert_int_eq(hc_vcpu_set_affinity(root->id, 0, 1), -HV_EPERM);
@@ -447,11 +456,20 @@ START_TEST(test_shares_and_processors)
     ck_assert_uint_eq(child->vcpu[0]->sched.weight, SCHED_WEIGHT_SCALE);
     ck_assert_uint_eq(grandchild->vcpu[0]->sched.weight, (both - 1) * SCHED_WEIGHT_SCALE);
     ck_assert_uint_eq(grandchild->vcpu[0]->cap, 50);
+    ck_assert_int_eq(hc_vcpu_info(id, 0, BUFFER), 0);
+    ck_assert(info->weight == both - 1 && info->cap == 50 && (info->affinity & 3) == 3);
+    ck_assert(info->state == HV_RUN_OFFLINE && info->wait == HV_WAIT_DOWN && info->cpu == 0);
+    ck_assert(info->time[HV_RUN_RUNNING] == 0 && info->wakeups == 0 && info->migrations == 0);
+    ck_assert_int_eq(hc_vcpu_info(HV_SELF, 0, BUFFER), -HV_EPERM);
+    ck_assert_int_eq(hc_vcpu_info(child->id, 0, BUFFER), -HV_EPERM);
+    ck_assert_int_eq(hc_vcpu_info(root->id, 0, BUFFER), -HV_EPERM);
+    ck_assert_int_eq(hc_vcpu_info(id, 1, BUFFER), -HV_EINVAL);
     ck_assert_int_eq(hc_sched_set(id, 1, 0), 0);
     ck_assert_uint_eq(child->weight, both - 1);
     ck_assert_uint_eq(grandchild->vcpu[0]->cap, 0);
     host_run(root);
     ck_assert_int_eq(hc_vcpu_set_affinity(HV_SELF, 0, 1), 0);
+    ck_assert_int_eq(hc_vcpu_info(HV_SELF, 0, BUFFER), 0);
     ck_assert_int_eq(hc_sched_set(child->id, 65535, 0), 0); /* root shares out the machine */
     ck_assert_uint_eq(root->weight, 256);
 }
@@ -722,17 +740,18 @@ START_TEST(test_trace)
     host_run(root);
     host_cpu0.trace = &ring;
     trace_record(HV_TRACE_timer, 1, 2, 3);
-    ck_assert_int_eq(hc_trace_read(0, BUFFER, 2), 1);
+    ck_assert_int_eq(hc_trace_read(0, 0, BUFFER, 2), 1);
     ck_assert(seen[0].seq == 0 && seen[0].event == HV_TRACE_timer && seen[0].domain == root->id);
     ck_assert(seen[0].word[0] == 1 && seen[0].word[1] == 2 && seen[0].word[2] == 3);
     for (uint64_t n = 1; n < TRACE_ENTRIES + 7; n++) {
         trace_record(HV_TRACE_timer, n, 0, 0);
     }
-    ck_assert_int_eq(hc_trace_read(0, BUFFER, 2), 2);
-    ck_assert(seen[0].seq == 7 && seen[0].word[0] == 7 && seen[1].seq == 8);
-    ck_assert_int_eq(hc_trace_read(TRACE_ENTRIES + 6, BUFFER, 2), 1);
-    ck_assert_int_eq(hc_trace_read(TRACE_ENTRIES + 7, BUFFER, 2), 0);
-    ck_assert_int_eq(hc_trace_read(~(uint64_t)0, BUFFER, 2), 0);
+    /* But for the oldest one, over which the next may be written already. */
+    ck_assert_int_eq(hc_trace_read(0, 0, BUFFER, 2), 2);
+    ck_assert(seen[0].seq == 8 && seen[0].word[0] == 8 && seen[1].seq == 9);
+    ck_assert_int_eq(hc_trace_read(0, TRACE_ENTRIES + 6, BUFFER, 2), 1);
+    ck_assert_int_eq(hc_trace_read(0, TRACE_ENTRIES + 7, BUFFER, 2), 0);
+    ck_assert_int_eq(hc_trace_read(0, ~(uint64_t)0, BUFFER, 2), 0);
     host_log[0] = 0;
     trace_print(2);
     ck_assert_ptr_ne(strstr(host_log, "timer"), NULL);

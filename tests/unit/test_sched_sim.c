@@ -217,8 +217,8 @@ START_TEST(test_affinity)
 
     sim_start(4, 0);
     for (uint32_t i = 0; i < 8; i++)
-        must(sched_set_affinity(&sim_add(256, 0, 0)->v, i < 6 ? 1 : 2));
-    must(!sched_set_affinity(&sim_vcpu[0].v, 16));
+        must(sched_set_affinity(&sim_add(256, 0, 0)->v, i < 6 ? 1 : 2) == 0);
+    must(sched_set_affinity(&sim_vcpu[0].v, 16) == -HV_EINVAL);
     sim_run(SIM_S / 10);
     for (uint32_t i = 0; i < 8; i++)
         sim_vcpu[i].moves = 0;
@@ -231,14 +231,14 @@ START_TEST(test_affinity)
     must(total == 2 * (uint64_t)SIM_S);
     /* Free again they spread; what some are behind is made up for first. */
     for (uint32_t i = 0; i < 8; i++)
-        must(sched_set_affinity(&sim_vcpu[i].v, ~(uint64_t)0));
+        must(sched_set_affinity(&sim_vcpu[i].v, ~(uint64_t)0) == 0);
     sim_run(4 * (uint64_t)SIM_S);
     measure(2 * (uint64_t)SIM_S);
     for (uint32_t i = 0; i < 8; i++)
         must(near(used[i], 2 * (uint64_t)SIM_S / 2, 20));
     /* All to one, those that run too. */
     for (uint32_t i = 0; i < 8; i++)
-        must(sched_set_affinity(&sim_vcpu[i].v, 4));
+        must(sched_set_affinity(&sim_vcpu[i].v, 4) == 0);
     sim_run(SIM_S / 10);
     measure(SIM_S);
     for (uint32_t i = 0; i < 8; i++)
@@ -287,13 +287,13 @@ START_TEST(test_joins_from_far_behind)
     struct sim_vcpu *light;
 
     sim_start(2, 0);
-    must(sched_set_affinity(&sim_add(60000, 0, 0)->v, 1));
-    must(sched_set_affinity(&sim_add(64, 0, 0)->v, 1));
+    must(sched_set_affinity(&sim_add(60000, 0, 0)->v, 1) == 0);
+    must(sched_set_affinity(&sim_add(64, 0, 0)->v, 1) == 0);
     light = sim_add(64, 0, 0);
-    must(sched_set_affinity(&light->v, 2));
+    must(sched_set_affinity(&light->v, 2) == 0);
     sim_run(20 * (uint64_t)SIM_S);
     light->latency = 0;
-    must(sched_set_affinity(&sim_vcpu[1].v, 2));
+    must(sched_set_affinity(&sim_vcpu[1].v, 2) == 0);
     sim_run(2 * (uint64_t)SIM_S);
     must(light->latency <= 100 * SIM_MS);
 }

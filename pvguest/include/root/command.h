@@ -24,6 +24,7 @@ struct command_line {
     const char *word[COMMAND_WORDS]; /* word[0] is the command; "" behind the last one */
     unsigned words;
     struct domain *domain; /* the subject; NULL when there is none or it is root */
+    const char *vcpu;      /* what follows its name and a point; "": nothing does */
 };
 
 struct command {
@@ -36,6 +37,7 @@ struct command {
                                    the end */
     enum command_subject subject;
     bool takes_root; /* the subject may be root */
+    bool takes_vcpu; /* a point and a vCPU's number may follow the subject's name */
     bool optional;   /* the first argument may be left out */
 };
 

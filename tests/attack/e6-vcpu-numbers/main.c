@@ -47,6 +47,7 @@ static void check_number(uint64_t dom, uint64_t vcpu, int64_t in_state, int64_t 
     CHECK_EQ(hv_vcpu_up(dom, vcpu), error);
     CHECK_EQ(hv_vcpu_down(dom, vcpu), error);
     CHECK_EQ(hv_event_bind(dom, HV_BIND_IPI, vcpu, 0, 0), error);
+    CHECK_EQ(hv_vcpu_info(dom, vcpu, hv_gpa(page)), self && !test_is("root") ? -HV_EPERM : error);
     if (self)
         CHECK_EQ(hv_vcpu_set_affinity(dom, vcpu, 1), test_is("root") ? error : -HV_EPERM);
     memset(page, 0xaa, 64);
@@ -347,6 +348,8 @@ static void be_single(void)
     CHECK_EQ(hv_vcpu_create(hv_start_parent(), 1), -HV_EPERM);
     CHECK_EQ(hv_vcpu_set_affinity(HV_SELF, 0, 1), -HV_EPERM);
     CHECK_EQ(hv_sched_set(HV_SELF, 1, 0), -HV_EPERM);
+    CHECK_EQ(hv_vcpu_info(HV_SELF, 0, hv_gpa(page)), -HV_EPERM);
+    CHECK_EQ(hv_vcpu_info(hv_start_parent(), 0, hv_gpa(page)), -HV_EPERM);
 }
 
 void test_main(void)

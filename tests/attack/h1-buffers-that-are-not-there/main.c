@@ -38,7 +38,7 @@ static int64_t call_counters(uint64_t gpa)
 }
 static int64_t call_trace_read(uint64_t gpa)
 {
-    return hv_trace_read(0, gpa, 1);
+    return hv_trace_read(0, 0, gpa, 1);
 }
 static int64_t call_set_entry(uint64_t gpa)
 {
@@ -98,6 +98,10 @@ static int64_t call_domain_info(uint64_t gpa)
 {
     return hv_domain_info(child, gpa);
 }
+static int64_t call_vcpu_info(uint64_t gpa)
+{
+    return hv_vcpu_info(child, 0, gpa);
+}
 static int64_t call_copy_out(uint64_t gpa)
 {
     return hv_domain_copy(child, 0, gpa, 8, 1);
@@ -134,6 +138,7 @@ static const struct {
     { call_domain_create, "domain_create", 56, false, false, -HV_EINVAL },
     { call_set_context, "vcpu_set_context", 32, false, false, -HV_EINVAL },
     { call_domain_info, "domain_info", sizeof(struct hv_domain_info), true, false, 0 },
+    { call_vcpu_info, "vcpu_info", sizeof(struct hv_vcpu_info), true, false, 0 },
     { call_copy_out, "domain_copy from", 8, false, true, 8 },
     { call_copy_in, "domain_copy to", 8, true, true, 8 },
 };

@@ -48,7 +48,7 @@ static int64_t read_bytes(uint64_t n)
 }
 static int64_t trace_entries(uint64_t n)
 {
-    return hv_trace_read(0, gpa, n);
+    return hv_trace_read(0, 0, gpa, n);
 }
 static int64_t map_runs(uint64_t n)
 {

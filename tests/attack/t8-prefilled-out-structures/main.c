@@ -75,6 +75,20 @@ static void check_info(uint64_t dom)
     CHECK_EQ(info->vcpus, 1);
 }
 
+static void check_vcpu_info(void)
+{
+    const struct hv_vcpu_info *info = (const void *)(page + MIDDLE);
+
+    CHECK_EQ(hv_vcpu_info(HV_SELF, 0, prefill()), 0);
+    check_around(sizeof *info);
+    check_zero(&info->rsvd0, sizeof info->rsvd0);
+    check_zero(info->rsvd1, sizeof info->rsvd1);
+    CHECK_EQ(info->state, HV_RUN_RUNNING);
+    CHECK_EQ(info->wait, 0);
+    CHECK_EQ(info->cap, 0);
+    CHECK(info->since <= hv_now());
+}
+
 static void check_status(void)
 {
     const struct hv_event_status *s = (const void *)(page + MIDDLE);
@@ -112,7 +126,7 @@ static void check_msi(void)
 
 static void check_trace(void)
 {
-    int64_t entries = hv_trace_read(0, prefill(), 4);
+    int64_t entries = hv_trace_read(0, 0, prefill(), 4);
 
     CHECK(entries >= 0 && entries <= 4);
     check_around((size_t)entries * sizeof(struct hv_trace_entry));
@@ -148,9 +162,17 @@ static void check_failures(void)
     check_around(0);
     CHECK_EQ(hv_dma_map(0x10, HV_GFN_SHARED, 1, prefill()), -HV_EINVAL);
     check_around(0);
-    CHECK_EQ(hv_trace_read(~(uint64_t)0, prefill(), 1), 0);
+    CHECK_EQ(hv_trace_read(0, ~(uint64_t)0, prefill(), 1), 0);
     check_around(0);
-    CHECK_EQ(hv_trace_read(0, prefill(), 86), -HV_EINVAL);
+    CHECK_EQ(hv_trace_read(0, 0, prefill(), 86), -HV_EINVAL);
+    check_around(0);
+    CHECK_EQ(hv_trace_read(HV_MAX_VCPUS, 0, prefill(), 1), -HV_EINVAL);
+    check_around(0);
+    CHECK_EQ(hv_trace_read(~(uint64_t)0, 0, prefill(), 1), -HV_EINVAL);
+    check_around(0);
+    CHECK_EQ(hv_vcpu_info(12345, 0, prefill()), -HV_EPERM);
+    check_around(0);
+    CHECK_EQ(hv_vcpu_info(HV_SELF, HV_MAX_VCPUS, prefill()), -HV_EINVAL);
     check_around(0);
 }
 
@@ -304,6 +326,7 @@ void test_main(void)
 
     check_counters();
     check_info(HV_SELF);
+    check_vcpu_info();
     check_info(child);
     test_destroy(child);
     check_status();

@@ -170,11 +170,11 @@ static uint64_t argument(const char *name, uint32_t nr, bool own)
     static const struct {
         const char *name;
         uint64_t limit;
-    } small[] = { { "port", 24 },     { "kind", 6 },     { "rights", 8 }, { "force", 2 },
-                  { "write", 2 },     { "priority", 3 }, { "count", 20 }, { "bytes", 300 },
-                  { "value", 20 },    { "a", 40 },       { "b", 12 },     { "first", 80 },
-                  { "seq", 9 },       { "mode", 4 },     { "mask", 900 }, { "reason", 0 },
-                  { "deadline", 90 }, { "flags", 3 } };
+    } small[] = { { "cpu", 3 },     { "port", 24 },     { "kind", 6 },     { "rights", 8 },
+                  { "force", 2 },   { "write", 2 },     { "priority", 3 }, { "count", 20 },
+                  { "bytes", 300 }, { "value", 20 },    { "a", 40 },       { "b", 12 },
+                  { "first", 80 },  { "seq", 9 },       { "mode", 4 },     { "mask", 900 },
+                  { "reason", 0 },  { "deadline", 90 }, { "flags", 3 } };
 
     /* Of buffers only those that are not its own memory: it has to live. */
     if (once_in(24))

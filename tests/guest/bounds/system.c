@@ -41,7 +41,7 @@ static void drive_trace_read(void)
 {
     for (unsigned i = 0; i < 5000; i++)
         hv_yield();
-    CHECK_EQ(TIMED(hv_trace_read(0, hv_gpa(bound_page), 85)), 85);
+    CHECK_EQ(TIMED(hv_trace_read(0, 0, hv_gpa(bound_page), 85)), 85);
 }
 BOUND(trace_read, 2800, drive_trace_read);
 

@@ -70,3 +70,9 @@ static void drive_sched_set(void)
     bound_end(crowd);
 }
 BOUND_PART(sched_set, 5700, drive_sched_set, "of a child of root, whose own weight stays");
+
+static void drive_vcpu_info(void)
+{
+    CHECK_EQ(TIMED(hv_vcpu_info(bound_peer(), 0, hv_gpa(bound_page))), 0);
+}
+BOUND(vcpu_info, 300, drive_vcpu_info);

@@ -76,7 +76,7 @@ static void check_trace(void)
     uint64_t next = 0, entries = 0;
     int64_t n;
 
-    while ((n = hv_trace_read(next, hv_gpa(e), 85)) > 0) {
+    while ((n = hv_trace_read(0, next, hv_gpa(e), 85)) > 0) {
         CHECK(n <= 85);
         for (int64_t i = 0; i < n; i++) {
             CHECK(e[i].seq >= next);
@@ -87,15 +87,15 @@ static void check_trace(void)
     }
     CHECK_EQ(n, 0);
     CHECK(entries > 0);
-    CHECK_EQ(hv_trace_read(~(uint64_t)0, hv_gpa(e), 85), 0);
-    CHECK_EQ(hv_trace_read((uint64_t)1 << 63, hv_gpa(e), 85), 0);
+    CHECK_EQ(hv_trace_read(0, ~(uint64_t)0, hv_gpa(e), 85), 0);
+    CHECK_EQ(hv_trace_read(0, (uint64_t)1 << 63, hv_gpa(e), 85), 0);
 }
 
 static void check_not_for_others(void)
 {
     void *page = test_pages(1);
 
-    CHECK_EQ(hv_trace_read(0, hv_gpa(page), 1), -HV_EPERM);
+    CHECK_EQ(hv_trace_read(0, 0, hv_gpa(page), 1), -HV_EPERM);
     CHECK_EQ(hv_counters(hv_start_parent(), hv_gpa(page)), -HV_EPERM);
     CHECK_EQ(hv_counters(HV_SELF, hv_gpa(page)), 0);
 }

@@ -43,6 +43,7 @@ EVENTS = {int(n): (name, [w.strip() for w in words.split(",")]) for n, name, wor
           re.findall(r"^HV_TRACE\((\d+), (\w+), (.*)\)$", abi("trace.def"), re.M)}
 DOMAIN_STATES = {n: s for n, s in defines("hv_domain.h", "HV_DOMAIN_").items()}
 PORT_STATES = defines("hv_event.h", "HV_PORT_")
+RUN_STATES, WAITS = defines("hv_vcpu.h", "HV_RUN_"), defines("hv_vcpu.h", "HV_WAIT_")
 RIGHTS = {v: k for k, v in defines("hv_memory.h", "HV_MAP_").items()}
 
 
@@ -157,6 +158,9 @@ def value_text(kind, value):
         return PORT_STATES.get(value, str(value))
     if kind == "hv_domain_state_t":
         return DOMAIN_STATES.get(value, str(value))
+    if kind == "hv_run_state_t":
+        waits = ",".join(name for bit, name in WAITS.items() if value >> 8 & bit)
+        return RUN_STATES.get(value & 255, str(value & 255)) + (":" + waits if waits else "")
     return str(value) if kind == "uint64_t" and value < 1 << 32 else f"{value:#x}"
 
 
@@ -444,7 +448,7 @@ def show_trace(count="20"):
             name, pairs = EVENTS[number(e["event"])]
             who = number(e["domain"])
             print(f"{at} tsc {number(e['tsc'])} cpu {n} {'-' if who == 0xFFFFFFFF else who} "
-                  + shape_text(name, list(zip(pairs[::2], pairs[1::2])), [number(e["words"][i]) for i in range(3)]))
+                  + shape_text(name, list(zip(pairs[::2], pairs[1::2])), [number(e["word"][i]) for i in range(3)]))
 
 
 def show_calls(dom, vcpu="0"):
