@@ -24,7 +24,6 @@
 #include "ioemul.h"
 #include "arch/page.h"
 #include "arch/segment.h"
-#include "arch/speculation.h"
 #include "event.h"
 #include "guestmem.h"
 #include "hv_io.h"

@@ -23,7 +23,6 @@
 #include "resource.h"
 #include "space.h"
 #include "string.h"
-#include "vcpu.h"
 
 #define CANNOT_BOOT_REASON 14u
 #define ROOT_MEM_DEFAULT   64u /* MiB, or half of the memory */

@@ -8,7 +8,6 @@
 #include "guestmem.h"
 #include "hc.h"
 #include "resource.h"
-#include "string.h"
 
 #define COPY_MAX 65536u
 

@@ -9,7 +9,6 @@
 #include "boot_arch.h"
 #include "clock.h"
 #include "platform.h"
-#include "string.h"
 
 #define RTC_INDEX    0x70
 #define RTC_DATA     0x71

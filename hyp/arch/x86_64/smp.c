@@ -10,7 +10,6 @@
  */
 #include "arch/cpu.h"
 #include "arch/insn.h"
-#include "arch/irq.h"
 #include "arch/trap.h"
 #include "boot_arch.h"
 #include "clock.h"
