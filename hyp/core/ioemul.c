@@ -93,10 +93,13 @@ static int route_slot(const struct io_route *t, uint64_t first, uint64_t count) 
     return found;
 }
 
-static int route_add(struct domain *d, struct domain *model, uint64_t first, uint64_t count,
-                     uint64_t port, gfn_t gfn) {
+int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t count, uint64_t port,
+             gfn_t gfn) {
     int slot, e;
 
+    if (first >= PORTS || count == 0 || count > PORTS - first || gfn.n > HV_MAX_RAM_PAGES ||
+        event_port(model, port) == NULL)
+        return -HV_EINVAL;
     if (d->routes == NULL && (d->routes = frame_meta(d)) == NULL) return -HV_ENOMEM;
     slot = route_slot(d->routes, first, count);
     e = slot < 0 ? slot : pages_hold(d, model, gfn.n);
@@ -104,16 +107,6 @@ static int route_add(struct domain *d, struct domain *model, uint64_t first, uin
     d->routes[slot] =
         (struct io_route){ (uint32_t)first, (uint32_t)count, model, (uint32_t)port, gfn.n };
     return 0;
-}
-
-int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t count, uint64_t port,
-             gfn_t gfn) {
-    if (first >= PORTS || count == 0 || count > PORTS - first || gfn.n > HV_MAX_RAM_PAGES ||
-        event_port(model, port) == NULL)
-        return -HV_EINVAL;
-    spin_lock(&memory_lock);
-    return (int)memory_unlock(domain_alive(d) ? route_add(d, model, first, count, port, gfn)
-                                              : -HV_EPERM);
 }
 
 /* ---- finishing an instruction ---- */
@@ -361,14 +354,18 @@ bool io_trap(struct vcpu *v) {
 
 /* ---- completion ---- */
 
-static int complete(struct domain *caller, struct vcpu *v, uint64_t value, gpa_t data) {
-    const struct pending *p = pending_of(v);
+int io_complete(struct domain *caller, struct domain *d, uint64_t vcpu, uint64_t value,
+                gpa_t data) {
+    struct vcpu *v = domain_vcpu(d, vcpu);
     const struct io_route *r;
+    const struct pending *p;
     struct hv_io_request *page;
     uint8_t *from = NULL;
-    uint32_t count = p->run.count;
+    uint32_t count;
 
-    if (!v->io_pending) return -HV_EINVAL;
+    if (v == NULL || !v->io_pending) return -HV_EINVAL;
+    p = pending_of(v);
+    count = p->run.count;
     r = &v->domain->routes[p->route];
     if (r->model != caller) return -HV_EINVAL;
     if (p->insn.string && p->insn.in) {
@@ -382,13 +379,4 @@ static int complete(struct domain *caller, struct vcpu *v, uint64_t value, gpa_t
     finish(v, value, from, count);
     sched_wake(v, VCPU_IO_WAIT);
     return 0;
-}
-
-int io_complete(struct domain *caller, struct domain *d, uint64_t vcpu, uint64_t value,
-                gpa_t data) {
-    struct vcpu *v = domain_vcpu(d, vcpu);
-
-    if (v == NULL) return -HV_EINVAL;
-    return (int)WITH_LOCK(&memory_lock,
-                          domain_alive(d) ? complete(caller, v, value, data) : -HV_EPERM);
 }
