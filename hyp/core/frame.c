@@ -134,25 +134,20 @@ static uint32_t place_table(const struct boot_info *boot, uint64_t bytes) {
 /*
  * All frames that are marked free go on their lists; the last one first, so that they are taken in
  * ascending order. Debug builds take them, and superframes, in an order by chance, so that what
- * wrongly counts on neighbours is seen: all numbers of that many bits, by a generator whose period
- * is that long.
+ * wrongly counts on neighbours is seen: times an odd number, all numbers of so many bits are all.
  */
 static void fill_list(void) {
-    uint64_t size = 1, seed = arch_counter(), x = 0;
-    unsigned int bits = 0;
+    uint64_t size = 1, seed = arch_counter();
 
-    for (; size < frame_table_count; size <<= 1) bits++;
+    while (size < frame_table_count) size <<= 1;
     if (HYP_DEBUG) {
         seed = boot_number(frame_boot, "frame-seed", seed);
         printk("frames: placed by chance, frame-seed=%lu", seed);
+        seed = (seed << 1 | 1) * 6364136223846793005u;
     }
     for (uint64_t i = size; i-- > 0;) {
-        uint64_t n = i;
+        uint64_t n = HYP_DEBUG ? (i ^ i >> 9) * seed & (size - 1) : i;
 
-        if (HYP_DEBUG) {
-            x = x * 6364136223846793005 + (seed << 1 | 1);
-            n = (x & (size - 1)) ^ (x & (size - 1)) >> (bits / 2);
-        }
         if (n < frame_table_count && frame_table[n].state == FRAME_FREE) push_free((uint32_t)n);
     }
 }
