@@ -15,6 +15,7 @@
 #include "epoch.h"
 #include "machine.h"
 #include "platform.h"
+#include "trace.h"
 
 enum {
     LAPIC_ID = 0x20,
@@ -109,7 +110,10 @@ void apic_send_start(uint32_t apic_id, paddr_t page) {
     send(apic_id, COMMAND_START | (uint32_t)(page >> PAGE_SHIFT));
 }
 
-void apic_send(uint32_t apic_id, unsigned int vector) { send(apic_id, COMMAND_FIXED | vector); }
+void cpu_kick(const struct cpu *c) {
+    trace(HV_TRACE_kick, c->id, 0, 0);
+    send(c->apic_id, COMMAND_FIXED | VECTOR_KICK);
+}
 
 void apic_send_nmi_to_others(void) {
     if (cpu_count > 1) send(0, COMMAND_OTHERS | COMMAND_NMI);

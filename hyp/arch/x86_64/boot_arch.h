@@ -43,10 +43,9 @@ void bootmem_init(struct boot_info *boot);
 void *bootmem_alloc(uint64_t pages);
 void bootmem_finish(struct boot_info *boot);
 
-/* Builds hyp's half; paging_switch() drops the identity map. */
+/* Builds hyp's half: hyp_root, which has no identity map. */
 void paging_init(const struct boot_info *boot);
 void paging_map_stack(uintptr_t va, uint64_t pages);
-void paging_switch(void);
 bool paging_in_guard(uint64_t va);
 
 /* A page below 640 KiB that nobody owns; 0: there is none. */
@@ -64,11 +63,10 @@ void smp_start(const struct boot_info *boot);
 
 void pic_init(void);
 void apic_init(struct cpu *cpu);
-/* Interrupt commands, to one processor by its APIC number: the first steps of a start, and an
- * interrupt. To all others: an NMI. */
+/* Interrupt commands: the first steps of a start, to one processor by its APIC number; an NMI, to
+ * all others. */
 void apic_send_init(uint32_t apic_id);
 void apic_send_start(uint32_t apic_id, paddr_t page);
-void apic_send(uint32_t apic_id, unsigned int vector);
 void apic_send_nmi_to_others(void);
 void ioapic_init(void);
 uint32_t apic_timer_read(void);

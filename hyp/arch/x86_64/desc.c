@@ -102,7 +102,7 @@ static struct cpu **map_stack(uint32_t id, unsigned int cell, uint64_t pages) {
     return (struct cpu **)end - 1;
 }
 
-/* Makes a CPU's stacks and tables. They are seen from paging_switch() on; not written before. */
+/* Makes a CPU's stacks and tables. They are seen from hyp_root on; not written before. */
 struct cpu *cpu_area_create(uint32_t id) {
     struct arch_cpu *arch = bootmem_alloc((sizeof(*arch) + PAGE_MASK) / PAGE_SIZE);
 

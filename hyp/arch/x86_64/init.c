@@ -70,7 +70,7 @@ void boot_start(uint32_t magic, uint32_t info) {
     bootmem_init(&boot);
     paging_init(&boot);
     cpu = cpu_area_create(0);
-    paging_switch();
+    write_cr3(hyp_root);
     desc_load(cpu);
     stack_switch_call((uintptr_t)cpu, boot_finish);
 }

@@ -103,8 +103,6 @@ bool paging_in_guard(uint64_t va) {
     return va >= HYP_STACK_BASE && va < stack_end && *entry_for(va, 1) == 0;
 }
 
-void paging_switch(void) { write_cr3(hyp_root); }
-
 void *mmio_map(paddr_t start, uint64_t size) {
     paddr_t first = page_down(start), end = page_up(start + size);
     uintptr_t va = mmio_next;

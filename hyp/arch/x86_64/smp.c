@@ -20,7 +20,6 @@
 #include "printk.h"
 #include "sched.h"
 #include "string.h"
-#include "trace.h"
 #include "vcpu.h"
 
 #define INIT_NS     10000000u   /* what an old processor may take to come out of INIT */
@@ -41,11 +40,6 @@ static struct {
 static uint32_t running; /* the boot is over: idle processors may look for guests */
 
 /* ---- the kick ---- */
-
-void cpu_kick(const struct cpu *c) {
-    trace(HV_TRACE_kick, c->id, 0, 0);
-    apic_send(c->apic_id, VECTOR_KICK);
-}
 
 static void kick_handler(void *arg) {
     (void)arg;
