@@ -388,7 +388,6 @@ static void mark_dying(struct domain *d) {
     d->state = HV_DOMAIN_DYING;
     d->windows_at = 0; /* a reset of its devices may have left off anywhere */
     sleep_all(d, VCPU_OFFLINE);
-    console_flush(d);
     io_destroy_routes(d);
     trace(HV_TRACE_end, d->id, d->state, d->reason);
     event_raise_virq(d->parent, HV_VIRQ_DOMAIN);
