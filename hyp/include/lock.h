@@ -3,8 +3,9 @@
  * lock.h: ranked ticket locks.
  *
  * A CPU takes locks in ascending rank only; debug builds check it at run time. hyp runs with
- * interrupts off, so a lock need not care for them. Two locks of one rank are taken through
- * spin_lock_pair() alone, the lower address first.
+ * interrupts off, so a lock need not care for them; who waits spins, until all that came before
+ * have had it. Two locks of one rank are taken through spin_lock_pair() alone, the lower address
+ * first. How long each is held at most is in docs/internals/locks.rst.
  */
 #pragma once
 
@@ -14,11 +15,11 @@
 /* The one list: a lock may be taken while locks above it here are held. */
 enum lock_rank {
     LOCK_NONE,
-    LOCK_DOMAINS, /**< the domain tree and number space */
-    LOCK_MEMORY,  /**< frames, P2M and address spaces */
+    LOCK_DOMAINS, /**< tree_lock: the domain tree and number space */
+    LOCK_MEMORY,  /**< memory_lock: frames, P2M, spaces, grants; no device is waited for under it */
     LOCK_EVENT,   /**< a domain's event ports */
-    LOCK_SCHED,   /**< a run queue and its timers */
-    LOCK_IRQ,     /**< vectors and I/O APIC registers; what domains print */
+    LOCK_SCHED,   /**< a run queue; or a pCPU's timers */
+    LOCK_IRQ,     /**< vectors; or I/O APIC registers; or what domains print */
     LOCK_CONSOLE, /**< the UART: may be taken anywhere, takes nothing */
 };
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * panic_test.c: makes hyp fail on request (panic-test=assert|pf|ud|df), so that a test can see
+ * panic_test.c: makes hyp fail on request (panic-test=assert|pf|ud|df|lock), so that a test can see
  * that a panic says what it should. Debug builds only; a release build ignores the option.
  */
 #include "arch/layout.h"
 #include "audit.h"
 #include "boot.h"
 #include "bug.h"
+#include "domain.h"
+#include "frame.h"
 #include "string.h"
 
 static int overflow_stack(volatile int *depth) {
@@ -15,6 +17,12 @@ static int overflow_stack(volatile int *depth) {
     filler[0] = (char)*depth;
     *depth += 1;
     return *depth > 1000000 ? filler[0] : overflow_stack(depth) + filler[0];
+}
+
+/* The domain tree's comes before the memory's. */
+static __attribute__((noinline)) void lock_backwards(void) {
+    spin_lock(&memory_lock);
+    spin_lock(&tree_lock);
 }
 
 void panic_test(const struct boot_info *boot) {
@@ -30,4 +38,6 @@ void panic_test(const struct boot_info *boot) {
         __asm__ volatile("ud2");
     else if (strcmp(kind, "df") == 0)
         overflow_stack(&depth);
+    else if (strcmp(kind, "lock") == 0)
+        lock_backwards();
 }

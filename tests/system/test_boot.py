@@ -84,6 +84,11 @@ def test_panic_stack_overflow(system):
     panics(system, "df", r"stack overflow: #DF after a fault on guard page ffff8380", "overflow_stack")
 
 
+def test_panic_lock_order(system):
+    "a lock that is taken after one of a higher rank is told where it is taken"
+    panics(system, "lock", r"ASSERT: .*lock_ranks.*lock\.c:\d+\)", "lock_rank_push")
+
+
 for _test in (test_panic_assert, test_panic_page_fault, test_panic_invalid_opcode,
-              test_panic_stack_overflow):
+              test_panic_stack_overflow, test_panic_lock_order):
     _test.needs = "debug"
