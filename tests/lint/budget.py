@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Ring 0 stays small: fewer than 9,160 lines of code in hyp/, as cloc counts them."""
+"""Ring 0 stays small: fewer than 9,000 lines of code in hyp/, as cloc counts them."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import subprocess
 
 from _tree import finish
 
-LIMIT = 9160
+LIMIT = 9000
 
 if not os.path.isdir("hyp"):
     finish([], "no hyp yet")
