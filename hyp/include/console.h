@@ -6,8 +6,6 @@
 
 #include "types.h"
 
-struct domain;
-
 /* Takes a character that came in, in interrupt context; root, which holds the input, is told. */
 void console_input(char c);
 /* Up to max characters of input; 0 when there is none. */

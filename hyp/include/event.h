@@ -7,8 +7,6 @@
 #include "hv_event.h"
 #include "types.h"
 
-struct domain;
-
 /* One end of a channel. `other` is written under both tables' locks and read without by senders. */
 struct port {
     uint8_t state; /* HV_PORT_… */

@@ -7,9 +7,6 @@
 
 #include "types.h"
 
-struct domain;
-struct vcpu;
-
 /* For all but io_trap memory_lock is held. */
 int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t count, uint64_t port,
              gfn_t gfn);

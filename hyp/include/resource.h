@@ -9,7 +9,6 @@
 #include "hv_memory.h"
 #include "types.h"
 
-struct domain;
 struct window;
 
 #define RESOURCE_RANGES  32u

@@ -7,9 +7,6 @@
 #include "hv_vcpu.h"
 #include "types.h"
 
-struct cpu;
-struct vcpu;
-
 /* A domain's weight of 1 is so many of a vCPU's, and can be shared by that many of them. */
 #define SCHED_WEIGHT_SCALE 64u
 

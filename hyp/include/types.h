@@ -23,6 +23,11 @@ typedef struct {
     uint64_t a;
 } gpa_t;
 
+/* What many headers name and few look into. */
+struct cpu;
+struct domain;
+struct vcpu;
+
 #define MFN_NONE ((mfn_t){ ~(uint64_t)0 })
 
 static inline bool mfn_is_none(mfn_t m) { return m.n == ~(uint64_t)0; }

@@ -7,9 +7,6 @@
 
 #include "types.h"
 
-struct cpu;
-struct domain;
-
 struct hv_entry;
 struct hv_vcpu_context;
 
