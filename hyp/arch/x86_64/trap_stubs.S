@@ -17,17 +17,11 @@
     .macro STUB vector
     .balign 16
 trap_stub_\vector:
-    .if (\vector == 8) || ((\vector >= 10) && (\vector <= 14)) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30)
-    .else
+    .if !((\vector == 8) || ((\vector >= 10) && (\vector <= 14)) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30))
     pushq $0
     .endif
-    .if \vector < 128
-    pushq $\vector
-    .else
-    /* The short form sign-extends; this one does not at 32 bits. */
-    .byte 0x68
+    .byte 0x68 /* pushq with 32 bits: the short form, with 8, sign-extends */
     .long \vector
-    .endif
     .if (\vector == 1) || (\vector == 2) || (\vector == 8) || (\vector == 18)
     jmp trap_ist_entry
     .elseif \vector == VECTOR_TIMER
