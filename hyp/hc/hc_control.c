@@ -61,38 +61,22 @@ int64_t hc_domain_info(uint64_t dom, uint64_t gpa) {
     return r < 0 ? r : guest_copy_out(hc_caller(), (gpa_t){ gpa }, &info, sizeof(info));
 }
 
-/* One step of a copy: as far as both sides stay in their pages. Bytes, 0: a side is not there. */
-static uint64_t copy_step(struct domain *to, uint64_t to_gpa, struct domain *from,
-                          uint64_t from_gpa, uint64_t bytes) {
-    uint64_t to_left = HV_PAGE_SIZE - to_gpa % HV_PAGE_SIZE;
-    uint64_t from_left = HV_PAGE_SIZE - from_gpa % HV_PAGE_SIZE;
+/* One step of a copy: as far as both sides stay in their pages. Bytes. The descendant pays: whoever
+ * asks, it is for it. */
+static int64_t copy_step(struct domain *d, uint64_t remote, uint64_t local, uint64_t bytes,
+                         bool write) {
+    uint64_t remote_left = HV_PAGE_SIZE - remote % HV_PAGE_SIZE;
+    uint64_t local_left = HV_PAGE_SIZE - local % HV_PAGE_SIZE;
     uint64_t n = bytes;
-    const void *src;
-    void *dst;
+    void *there, *here;
 
-    n = n < to_left ? n : to_left;
-    n = n < from_left ? n : from_left;
-    dst = guest_page_locked(to, (gpa_t){ to_gpa }, n, true);
-    src = guest_page_locked(from, (gpa_t){ from_gpa }, n, false);
-    if (dst == NULL || src == NULL) return 0;
+    n = n < remote_left ? n : remote_left;
+    n = n < local_left ? n : local_left;
+    there = guest_page_locked(d, (gpa_t){ remote }, n, write);
+    here = guest_page_locked(hc_caller(), (gpa_t){ local }, n, !write);
+    if (there == NULL || here == NULL) return HC_FAIL(-HV_EFAULT, "a page of either side");
     /* The two may be one page, by a window: where they overlap, the words are copied in order. */
-    bytes_copy(dst, src, n);
-    return n;
-}
-
-/* A step under memory_lock, so that nobody waits for more than a page. The descendant, which is
- * looked for each time, pays: whoever asks, it is for it. */
-static int64_t copy_locked(uint64_t dom, uint64_t remote, uint64_t local, uint64_t bytes,
-                           uint64_t write) {
-    struct domain *caller = hc_caller();
-    struct domain *d = hc_descendant(caller, dom);
-    uint64_t n;
-
-    /* 1. Is it a descendant, alive? */
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "no living descendant");
-    n = write ? copy_step(d, remote, caller, local, bytes)
-              : copy_step(caller, local, d, remote, bytes);
-    if (n == 0) return HC_FAIL(-HV_EFAULT, "a page of either side");
+    bytes_copy(write ? there : here, write ? here : there, n);
     d->vcpu[0]->counters.bytes_copied += n;
     return (int64_t)n;
 }
@@ -101,15 +85,16 @@ int64_t hc_domain_copy(uint64_t dom, uint64_t remote, uint64_t local, uint64_t b
                        uint64_t write) {
     uint64_t done = 0;
 
-    if (hc_descendant(hc_caller(), dom) == NULL) return HC_FAIL(-HV_EPERM, "no living descendant");
-    /* 2. Is the length in range and the direction one of the two? Does no address wrap? */
+    /* 1. Is the length in range and the direction one of the two? Does no address wrap? */
     if (bytes == 0 || bytes > COPY_MAX || write > 1 || remote + bytes < remote ||
         local + bytes < local)
         return HC_FAIL(-HV_EINVAL, "length, direction or address");
-    /* 3. Is each page of both sides there, and writable where written? Asked page by page. */
+    /* 2. Is it a living descendant? 3. Is each page of both sides there, and writable where
+     * written? Asked page by page, so that nobody waits for the lock for more than a page. */
     while (done < bytes) {
-        int64_t n = WITH_LOCK(&memory_lock,
-                              copy_locked(dom, remote + done, local + done, bytes - done, write));
+        int64_t n = WITH_LOCK(
+            &memory_lock,
+            HC_ON_DESCENDANT(dom, copy_step(d, remote + done, local + done, bytes - done, write)));
 
         if (n < 0) return done > 0 ? (int64_t)done : n;
         done += (uint64_t)n;
