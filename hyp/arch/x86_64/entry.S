@@ -79,6 +79,16 @@
     sysretq
     .endm
 
+    /* A word of the save area, RAX, that has to be a canonical address, into the vCPU, R11. */
+    .macro TAKE_ADDRESS from, to
+    movq \from(%rax), %rcx
+    movq %rcx, \to(%r11)
+    shlq $16, %rcx
+    sarq $16, %rcx
+    cmpq %rcx, \to(%r11)
+    jne return_to_user_bad
+    .endm
+
     .globl syscall_entry
     .type syscall_entry, @function
     .balign 64
@@ -307,18 +317,8 @@ return_to_user:
     cmpl $0, VCPU_RETURN_FAST(%r11)
     je return_to_user_slow
 return_to_user_checked:
-    movq SAVE_rip(%rax), %rcx
-    movq %rcx, REGS_rip(%r11)
-    shlq $16, %rcx
-    sarq $16, %rcx
-    cmpq %rcx, REGS_rip(%r11)
-    jne return_to_user_bad
-    movq SAVE_gs_base(%rax), %rcx
-    movq %rcx, VCPU_GS_BASE(%r11)
-    shlq $16, %rcx
-    sarq $16, %rcx
-    cmpq %rcx, VCPU_GS_BASE(%r11)
-    jne return_to_user_bad
+    TAKE_ADDRESS SAVE_rip, REGS_rip
+    TAKE_ADDRESS SAVE_gs_base, VCPU_GS_BASE
     movq SAVE_rflags(%rax), %rcx
     andl $RFLAGS_USER_MASK, %ecx
     orl $RFLAGS_FIXED, %ecx
