@@ -60,9 +60,7 @@ static void map(uintptr_t va, paddr_t pa, uint64_t size, pte_t rights) {
 }
 
 static void map_section(const char *start, const char *end, pte_t rights) {
-    /* Page by page: a superpage could outgrow its section. */
-    for (const char *p = start; p < end; p += PAGE_SIZE)
-        map((uintptr_t)p, image_phys(p), PAGE_SIZE, rights);
+    map((uintptr_t)start, image_phys(start), page_up((paddr_t)(end - start)), rights);
 }
 
 static void map_direct(paddr_t start, paddr_t end) {
