@@ -41,7 +41,7 @@ struct boot_info {
     uint32_t mem_count, free_count, module_count;
     const char *loader; /**< which protocol, for the log */
     struct boot_mem mem[BOOT_MEM_MAX];
-    /** Page-aligned RAM that core may hand out, ascending. */
+    /** Page-aligned RAM that core may hand out, ascending; some are empty. */
     struct boot_range free[BOOT_FREE_MAX];
     struct boot_module modules[BOOT_MODULES_MAX];
     char cmdline[BOOT_STRING_MAX];

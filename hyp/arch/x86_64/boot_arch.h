@@ -37,11 +37,11 @@ void cpu_report(void);
 
 void acpi_init(struct boot_info *boot);
 
-/* The boot allocator: zeroed pages below 4 GiB, never given back. bootmem_finish() fixes the list
- * of free ranges; no allocation after it. */
+/* The boot allocator: zeroed pages below 4 GiB, never given back. No allocation after
+ * bootmem_finish(). */
 void bootmem_init(struct boot_info *boot);
 void *bootmem_alloc(uint64_t pages);
-void bootmem_finish(struct boot_info *boot);
+void bootmem_finish(void);
 
 /* Builds hyp's half: hyp_root, which has no identity map. */
 void paging_init(const struct boot_info *boot);

@@ -107,11 +107,4 @@ void *bootmem_alloc(uint64_t pages) {
     return p;
 }
 
-void bootmem_finish(struct boot_info *boot) {
-    uint32_t kept = 0;
-
-    pool = NULL;
-    for (uint32_t i = 0; i < boot->free_count; i++)
-        if (boot->free[i].start < boot->free[i].end) boot->free[kept++] = boot->free[i];
-    boot->free_count = kept;
-}
+void bootmem_finish(void) { pool = NULL; }

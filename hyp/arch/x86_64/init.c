@@ -26,9 +26,8 @@ static void report_memory(void) {
 
     for (uint32_t i = 0; i < boot.free_count; i++)
         free_bytes += boot.free[i].end - boot.free[i].start;
-    printk("memory: %lu MiB, %lu KiB free in %u ranges; image %lx-%lx; %u modules by %s",
-           boot.ram_bytes >> 20, free_bytes >> 10, boot.free_count, boot.image_start,
-           boot.image_end, boot.module_count, boot.loader);
+    printk("memory: %lu MiB, %lu KiB free; image %lx-%lx; %u modules by %s", boot.ram_bytes >> 20,
+           free_bytes >> 10, boot.image_start, boot.image_end, boot.module_count, boot.loader);
 }
 
 /* On the boot CPU's own stack and the final page tables. */
@@ -45,7 +44,7 @@ static void boot_finish(void) {
     rtc_read(&boot);
     smp_start(&boot);
     for (uint32_t i = 0; i < cpu_count; i++) cpus[i]->trace = bootmem_alloc(TRACE_PAGES);
-    bootmem_finish(&boot);
+    bootmem_finish();
     paging_check();
     cpu_report();
     report_memory();
