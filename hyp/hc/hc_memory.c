@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The memory hypercalls: copy in once, ask, act, copy out. See hypercalls.def for each contract.
- * memory_lock is held around each call's work, finding what it is about included.
+ * memory_lock is held around each call's work, finding what it is about included. Question 1 is
+ * HC_ON's: may the caller act on the domain, and does it live?
  */
 #include "guestmem.h"
 #include "hc.h"
@@ -13,56 +14,44 @@
 
 int64_t hc_space_create(uint64_t dom) { return HC_ON_MEMORY(dom, space_create(d)); }
 
-/* 1. A domain of the caller's? 2. A space of it, not space 0? 3. Not loaded (core asks)? */
-static int64_t destroy(uint64_t dom, uint64_t space) {
-    struct domain *d = hc_target(hc_caller(), dom);
-    struct space *s = d != NULL ? space_find_any(d, space) : NULL;
+/* 2. A space of it, not space 0? 3. Not loaded (core asks)? */
+static int64_t destroy(struct domain *d, uint64_t space) {
+    struct space *s = space_find_any(d, space);
 
-    if (d == NULL) return HC_FAIL(-HV_EPERM, "space_destroy: no such domain");
     if (s == NULL || space == 0) return HC_FAIL(-HV_EINVAL, "space_destroy: no such space");
     return space_destroy_step(d, s);
 }
 
-int64_t hc_space_destroy(uint64_t dom, uint64_t space) { return HC_MEMORY(destroy(dom, space)); }
+int64_t hc_space_destroy(uint64_t dom, uint64_t space) {
+    return HC_ON_MEMORY(dom, destroy(d, space));
+}
 
 /* ---- map, unmap, protect; all static functions with memory_lock held ---- */
 
-/* The space that a call is about; NULL: *error says why. */
-static inline struct space *target_space(uint64_t dom, uint64_t space, int64_t *error) {
-    struct domain *d = hc_target(hc_caller(), dom);
-
-    *error = d != NULL ? -HV_EINVAL : HC_FAIL(-HV_EPERM, "map: no such domain");
-    return d != NULL ? space_find(d, space) : NULL;
-}
-
-/* 1. A domain of the caller's? 2. A live space of it? 3. 1..HV_MAX_MAP_RUNS runs? 4. Readable? Then
- * *runs lies in memory that the guest may write to. NULL: *error says which was answered with no.
- */
-static inline struct space *batch(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count,
+/* 2. A live space of it? 3. 1..HV_MAX_MAP_RUNS runs? 4. Readable? Then *runs lies in memory that
+ * the guest may write to. NULL: *error says which was answered with no. */
+static inline struct space *batch(struct domain *d, uint64_t space, uint64_t gpa, uint64_t count,
                                   const struct hv_map_run **runs, int64_t *error) {
-    struct space *s = target_space(dom, space, error);
+    struct space *s = space_find(d, space);
 
-    if (s == NULL) return NULL;
-    if (count - 1 >= HV_MAX_MAP_RUNS) {
-        *error = HC_FAIL(-HV_EINVAL, "map: number of runs");
-        return NULL;
-    }
+    *error = -HV_EINVAL;
+    if (s == NULL || count - 1 >= HV_MAX_MAP_RUNS) return NULL;
     *error = -HV_EFAULT;
     *runs = guest_page_locked(hc_caller(), (gpa_t){ gpa }, count * sizeof(**runs), false);
     return *runs != NULL ? s : NULL;
 }
 
-static int64_t map(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
+static int64_t map(struct domain *d, uint64_t space, uint64_t gpa, uint64_t count) {
     const struct hv_map_run *runs = NULL;
     int64_t error;
-    struct space *s = batch(dom, space, gpa, count, &runs, &error);
+    struct space *s = batch(d, space, gpa, count, &runs, &error);
 
-    return s == NULL ? error : space_map_runs(s, runs, count);
+    return s == NULL ? HC_FAIL(error, "map: space, runs") : space_map_runs(s, runs, count);
 }
 
 static __attribute__((noinline)) int64_t map_general(uint64_t dom, uint64_t space, uint64_t gpa,
                                                      uint64_t count) {
-    return HC_MEMORY(map(dom, space, gpa, count));
+    return HC_ON_MEMORY(dom, map(d, space, gpa, count));
 }
 
 /* The same questions for the common case: the caller itself (who lives, since it calls), runs in
@@ -109,37 +98,35 @@ static int64_t do_runs(bool unmap, struct space *s, const struct hv_map_run *run
     return (int64_t)pages;
 }
 
-static int64_t unmap_or_protect(bool unmap, uint64_t dom, uint64_t space, uint64_t gpa,
+static int64_t unmap_or_protect(bool unmap, struct domain *d, uint64_t space, uint64_t gpa,
                                 uint64_t count) {
     const struct hv_map_run *runs = NULL;
     int64_t done;
-    struct space *s = batch(dom, space, gpa, count, &runs, &done);
+    struct space *s = batch(d, space, gpa, count, &runs, &done);
 
-    if (s == NULL) return done;
+    if (s == NULL) return HC_FAIL(done, "unmap, protect: space, runs");
     done = do_runs(unmap, s, runs, count);
     space_flush(s);
     return done;
 }
 
 int64_t hc_unmap(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
-    return HC_MEMORY(unmap_or_protect(true, dom, space, gpa, count));
+    return HC_ON_MEMORY(dom, unmap_or_protect(true, d, space, gpa, count));
 }
 
 int64_t hc_protect(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
-    return HC_MEMORY(unmap_or_protect(false, dom, space, gpa, count));
+    return HC_ON_MEMORY(dom, unmap_or_protect(false, d, space, gpa, count));
 }
 
-/* 1. A domain of the caller's? 2. Two different live spaces of it? 3. Pages of the user half, which
- * space 0 has not? 4. Known flags? */
-static int64_t copy(uint64_t dom, uint64_t space, uint64_t target, uint64_t start, uint64_t count,
-                    uint64_t flags) {
+/* 2. Two different live spaces of it? 3. Pages of the user half, which space 0 has not? 4. Known
+ * flags? */
+static int64_t copy(struct domain *d, uint64_t space, uint64_t target, uint64_t start,
+                    uint64_t count, uint64_t flags) {
+    struct space *from = space_find(d, space), *to = space_find(d, target);
     int64_t done;
-    struct space *from = target_space(dom, space, &done);
-    struct space *to = from != NULL ? target_space(dom, target, &done) : NULL;
 
-    if (to == NULL) return done;
-    if (space == 0 || target == 0 || space == target || flags > HV_COPY_WRITE_PROTECT ||
-        !space_range_ok(from, start, count))
+    if (from == NULL || to == NULL || space == 0 || target == 0 || space == target ||
+        flags > HV_COPY_WRITE_PROTECT || !space_range_ok(from, start, count))
         return HC_FAIL(-HV_EINVAL, "space_copy: spaces, range or flags");
     done = space_copy(to, from, start, count, flags != 0);
     space_flush(from);
@@ -149,20 +136,20 @@ static int64_t copy(uint64_t dom, uint64_t space, uint64_t target, uint64_t star
 
 int64_t hc_space_copy(uint64_t dom, uint64_t space, uint64_t target, uint64_t start, uint64_t count,
                       uint64_t flags) {
-    return HC_MEMORY(copy(dom, space, target, start, count, flags));
+    return HC_ON_MEMORY(dom, copy(d, space, target, start, count, flags));
 }
 
-/* 1. A domain of the caller's? 2. A live space of it? 3. 1..HV_MAX_QUERY_PAGES pages of its
- * half? 4. Known flags? 5. Room for as many bytes, writable? They are written, never read. */
-static int64_t query(uint64_t dom, uint64_t space, uint64_t start, uint64_t count, uint64_t gpa,
+/* 2. A live space of it? 3. 1..HV_MAX_QUERY_PAGES pages of its half? 4. Known flags? 5. Room for as
+ * many bytes, writable? They are written, never read. */
+static int64_t query(struct domain *d, uint64_t space, uint64_t start, uint64_t count, uint64_t gpa,
                      uint64_t flags) {
+    struct space *s = space_find(d, space);
     int64_t error;
-    struct space *s = target_space(dom, space, &error);
     uint8_t *out;
 
-    if (s == NULL) return error;
-    if (count > HV_MAX_QUERY_PAGES || flags > HV_QUERY_CLEAR || !space_range_ok(s, start, count))
-        return HC_FAIL(-HV_EINVAL, "space_query: range or flags");
+    if (s == NULL || count > HV_MAX_QUERY_PAGES || flags > HV_QUERY_CLEAR ||
+        !space_range_ok(s, start, count))
+        return HC_FAIL(-HV_EINVAL, "space_query: space, range or flags");
     out = guest_page_locked(hc_caller(), (gpa_t){ gpa }, count, true);
     if (out == NULL) return -HV_EFAULT;
     error = space_query(s, start, count, out, flags != 0);
@@ -172,7 +159,7 @@ static int64_t query(uint64_t dom, uint64_t space, uint64_t start, uint64_t coun
 
 int64_t hc_space_query(uint64_t dom, uint64_t space, uint64_t start, uint64_t count, uint64_t gpa,
                        uint64_t flags) {
-    return HC_MEMORY(query(dom, space, start, count, gpa, flags));
+    return HC_ON_MEMORY(dom, query(d, space, start, count, gpa, flags));
 }
 
 int64_t hc_switch(uint64_t space, uint64_t kernel_stack) {
