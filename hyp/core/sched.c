@@ -221,6 +221,7 @@ void sched_set_cap(struct vcpu *v, uint32_t percent, uint32_t parts) {
     struct run_queue *q = queue_lock(v);
     bool runs = q->s.current == &v->sched;
 
+    if (runs) policy_charge(&q->s, clock_now_ns());
     policy_set_cap(&v->sched, (uint64_t)percent * (POLICY_CAP_PERIOD_NS / 100) / parts);
     v->cap = percent;
     share_show(v);

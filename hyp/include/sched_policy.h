@@ -186,9 +186,10 @@ static inline void policy_refill(struct sched_entity *e, uint64_t end) {
     e->cap_end = end;
 }
 
-/* Another budget; what was used counts in proportion, so that nothing is gained by changes. */
+/* Another budget; what was used counts in proportion, so that nothing is gained by changes. Without
+ * a budget nothing was. */
 static inline void policy_set_cap(struct sched_entity *e, uint64_t budget) {
-    if (e->cap_budget != 0 && budget != 0) e->cap_used = e->cap_used * budget / e->cap_budget;
+    e->cap_used = e->cap_budget != 0 ? e->cap_used * budget / e->cap_budget : 0;
     e->cap_budget = budget;
     e->flags = (e->flags & ~POLICY_CAPPED) | (budget != 0 ? POLICY_CAPPED : 0);
 }

@@ -143,6 +143,10 @@ START_TEST(test_caps_that_change)
     sim_run(SIM_S / 10);
     measure(SIM_S);
     must(used[0] == SIM_S);
+    /* A first cap is for later: what was run without one is nobody's debt. */
+    sched_set_cap(&g->v, 10, 1);
+    measure(SIM_S);
+    must(near(used[0], SIM_S / 10, 20));
 }
 END_TEST
 
