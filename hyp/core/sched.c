@@ -185,8 +185,7 @@ static void queue_ready(struct run_queue *q, struct vcpu *v, uint64_t now) {
     run_state_set(v, HV_RUN_RUNNABLE, now);
     if (trace_on(HV_TRACE_state)) trace_state(v);
     policy_slice(s, now);
-    resched = policy_preempts(s) && policy_give_way(s, vcpu_of(s->current)->run_since, now);
-    if (s->current == NULL) resched = true;
+    resched = s->current == NULL || policy_preempts(s, vcpu_of(s->current)->run_since, now);
     slice = s->slice_end != slice;
     spin_unlock(&q->lock);
     queue_changed(q->cpu, resched, slice);
@@ -411,7 +410,7 @@ static void balance(struct run_queue *q, uint64_t now) {
     policy_charge(&to->s, now);
     e = policy_balance(&q->s, &to->s, to->cpu->id);
     if (e != NULL) migrate(q, to, e, now);
-    resched = policy_preempts(&to->s);
+    resched = e != NULL && policy_preempts(&to->s, vcpu_of(to->s.current)->run_since, now);
     spin_unlock_pair(&q->lock, &to->lock);
     if (e != NULL) queue_changed(to->cpu, resched, true);
 }

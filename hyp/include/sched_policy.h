@@ -12,11 +12,16 @@
  * Virtual time is one axis for all queues. `least` is where a queue stands on it, and only grows.
  * Who slept comes back at most POLICY_LAG_NS behind it: sleeping saves up nothing beyond that,
  * however long it lasted, and whoever ran is charged to the nanosecond, so nothing is gained by
- * sleeping at chosen moments either.
+ * sleeping at chosen moments either. Nor does one that sleeps for a millisecond at a time lose
+ * anything: by so much this is more than what another can get ahead in a slice.
  *
- * Because a sleeper comes back behind the others it preempts: its wake-up latency is bounded by
- * POLICY_RUN_NS, which everybody has once it runs, and POLICY_WAKE_NS of the running one's virtual
- * time, or by a slice when it had used up its share.
+ * So slices are equally long in virtual time, but for the limits of POLICY_SLICE_MIN_NS and
+ * POLICY_SLICE_NS, which who weighs par has; a domain of several vCPUs has several short ones.
+ *
+ * Who becomes runnable takes the place of the running one as soon as that one is POLICY_WAKE_NS of
+ * virtual time ahead of it, and has run for POLICY_RUN_NS. A sleeper that needs less than its share
+ * comes back further behind than that, and waits for POLICY_RUN_NS at most; and for those that came
+ * before it and are as far behind.
  *
  * A cap is a budget of CPU time in a period, which begins when the entity first runs after the last
  * one was over. Who has used it up waits for the end of the period; what it ran beyond it, before
@@ -30,8 +35,9 @@
 
 #include "tree.h"
 
-#define POLICY_SLICE_NS      5000000u
-#define POLICY_LAG_NS        3000000u
+#define POLICY_SLICE_NS      5000000u /* of who weighs POLICY_WEIGHT_PAR or more */
+#define POLICY_SLICE_MIN_NS  500000u
+#define POLICY_LAG_NS        6000000u
 #define POLICY_WAKE_NS       500000u
 #define POLICY_RUN_NS        50000u
 #define POLICY_APART_NS      5000000u
@@ -44,6 +50,7 @@ struct sched_entity {
     struct tree_node node; /* in a queue while it waits for the CPU; the key is its virtual time */
     uint64_t started;      /* charged up to here, while it runs */
     uint64_t scale;        /* virtual time of 2^32 ns */
+    uint64_t slice;        /* ns */
     uint64_t affinity;     /* bit n: may run on pCPU n */
     uint64_t cap_budget;   /* ns a period; 0: no cap */
     uint64_t cap_used, cap_end; /* of the period that ends then */
@@ -74,8 +81,13 @@ static inline struct sched_entity *policy_first(const struct sched_queue *q) {
 }
 
 static inline void policy_set_weight(struct sched_entity *e, uint32_t weight) {
+    uint64_t slice = (uint64_t)POLICY_SLICE_NS * weight / POLICY_WEIGHT_PAR;
+
     e->weight = weight;
     e->scale = (((uint64_t)POLICY_WEIGHT_PAR << 32) + weight - 1) / weight;
+    e->slice = slice < POLICY_SLICE_MIN_NS ? POLICY_SLICE_MIN_NS
+               : slice > POLICY_SLICE_NS   ? POLICY_SLICE_NS
+                                           : slice;
 }
 
 /* Rounded up: no run is so short that it is free. */
@@ -131,7 +143,7 @@ static inline void policy_wake(struct sched_queue *q, struct sched_entity *e, ui
  * above leaves between two queues that do not, and no further ahead than a slice of its own.
  */
 static inline void policy_move(const struct sched_queue *to, struct sched_entity *e) {
-    uint64_t ahead = to->least + policy_virtual(e, POLICY_SLICE_NS);
+    uint64_t ahead = to->least + policy_virtual(e, e->slice);
 
     if (e->node.key + POLICY_MOVE_LAG_NS < to->least) e->node.key = to->least - POLICY_MOVE_LAG_NS;
     if ((to->current != NULL || to->waiting.first != NULL) && e->node.key > ahead)
@@ -143,21 +155,26 @@ static inline void policy_resume(struct sched_queue *q, uint64_t least) {
     if (q->current == NULL && q->waiting.first == NULL && q->least < least) q->least = least;
 }
 
-/* Is the first so far behind that it is to run at once? */
-static inline bool policy_preempts(const struct sched_queue *q) {
-    return q->current != NULL && q->waiting.first != NULL &&
-           q->waiting.first->key + POLICY_WAKE_NS < q->current->node.key;
-}
-
 /*
- * When the running one gives way to one that preempts it: once it has run for POLICY_RUN_NS. Being
- * taken off and put back is charged to it: without that time of its own, others that sleep for less
- * than a switch takes would leave it nothing but the cost of theirs. True: at once.
+ * Somebody has come: does the first take the place of the running one, charged up to now, at once?
+ * It does when the other is POLICY_WAKE_NS ahead of it and has run for POLICY_RUN_NS; until then
+ * that one's slice lasts. Being taken off and put back is charged to it: without that time of its
+ * own, others that sleep for less than a switch takes would leave it nothing but the cost of
+ * theirs.
  */
-static inline bool policy_give_way(struct sched_queue *q, uint64_t since, uint64_t now) {
+static inline bool policy_preempts(struct sched_queue *q, uint64_t since, uint64_t now) {
+    const struct sched_entity *e = q->current;
     uint64_t until = since + POLICY_RUN_NS;
+    int64_t left;
 
-    if (now >= until) return true;
+    if (e == NULL || q->waiting.first == NULL) return false;
+    left = (int64_t)(q->waiting.first->key + POLICY_WAKE_NS - e->node.key);
+    if (left > 0) {
+        now += (uint64_t)left * e->weight / POLICY_WEIGHT_PAR;
+        if (now > until) until = now;
+    } else if (now >= until) {
+        return true;
+    }
     if (q->slice_end > until) q->slice_end = until;
     return false;
 }
@@ -167,7 +184,7 @@ static inline void policy_slice(struct sched_queue *q, uint64_t now) {
     if (q->current == NULL || q->waiting.first == NULL) {
         q->slice_end = q->limit;
     } else if (q->slice_end == q->limit) {
-        q->slice_end = now + POLICY_SLICE_NS;
+        q->slice_end = now + q->current->slice;
         if (q->limit - 1 < q->slice_end) q->slice_end = q->limit;
     }
 }
@@ -219,11 +236,11 @@ static inline struct sched_entity *policy_pick(struct sched_queue *q, struct sch
     }
     q->current = e;
     q->limit = 0;
-    q->slice_end = q->waiting.first != NULL ? now + POLICY_SLICE_NS : 0;
     if (e == NULL) {
         q->slice_end = 0;
         return NULL;
     }
+    q->slice_end = q->waiting.first != NULL ? now + e->slice : 0;
     e->started = now;
     if (__builtin_expect(e->flags & POLICY_CAPPED, 0)) {
         if (now >= e->cap_end) policy_refill(e, now + POLICY_CAP_PERIOD_NS);
@@ -240,7 +257,7 @@ static inline struct sched_entity *policy_pick(struct sched_queue *q, struct sch
  */
 static inline void policy_give(struct sched_queue *q, struct sched_entity *to) {
     struct sched_entity *from = q->current;
-    uint64_t ahead = to->node.key - from->node.key, most = policy_virtual(to, POLICY_SLICE_NS);
+    uint64_t ahead = to->node.key - from->node.key, most = policy_virtual(to, to->slice);
 
     from->flags |= POLICY_PASSES;
     if (to->node.key <= from->node.key) return;
