@@ -240,6 +240,41 @@ START_TEST(test_wake_up_latency)
 }
 END_TEST
 
+/* On one, to the nanosecond, whatever the others weigh. */
+START_TEST(test_wake_up_latency_by_weight)
+{
+    static const uint32_t weight[] = { 16, 64, 1024, 8192 };
+
+    for (uint32_t i = 0; i < 4; i++) {
+        for (uint32_t loops = 1; loops <= 16; loops *= 2) {
+            sim_start(1, loops);
+            for (uint32_t n = 0; n < loops; n++)
+                sim_add(weight[i], 0, 0);
+            sim_add(256, SIM_MS / 50, 20 * SIM_MS)->jitter = 50;
+            sim_run(2 * (uint64_t)SIM_S);
+            sim_vcpu[loops].wake_latency = 0;
+            sim_run(2 * (uint64_t)SIM_S);
+            must(sim_vcpu[loops].wake_latency <= POLICY_RUN_NS);
+        }
+    }
+}
+END_TEST
+
+/* The smallest weight beside many of the largest: two slices in ten minutes, which it is due. */
+START_TEST(test_lightest)
+{
+    sim_start(1, 0);
+    sim_add(1, 0, 0);
+    for (uint32_t i = 0; i < 8; i++)
+        sim_add(65535, 0, 0);
+    sim_run(SIM_S);
+    measure(600 * (uint64_t)SIM_S);
+    must(used[0] >= 2 * POLICY_SLICE_MIN_NS && used[0] <= 3 * POLICY_SLICE_MIN_NS);
+    for (uint32_t i = 1; i <= 8; i++)
+        must(near(used[i], 75 * (uint64_t)SIM_S, 20));
+}
+END_TEST
+
 START_TEST(test_affinity)
 {
     uint64_t total = 0;
@@ -493,6 +528,8 @@ int main(int argc, char **argv)
     tcase_add_test(tc, test_gaming_across);
     tcase_add_test(tc, test_sleeper_beside_light_ones);
     tcase_add_test(tc, test_wake_up_latency);
+    tcase_add_test(tc, test_wake_up_latency_by_weight);
+    tcase_add_test(tc, test_lightest);
     tcase_add_test(tc, test_affinity);
     tcase_add_test(tc, test_yield_to);
     tcase_add_test(tc, test_yield_for_another);
