@@ -29,7 +29,7 @@ static struct seen look(bool all)
     int64_t n;
 
     e = e ? e : test_pages(1);
-    while ((n = NEED(hv_trace_read(next, hv_gpa(e), 85))) > 0) {
+    while ((n = NEED(hv_trace_read(0, next, hv_gpa(e), 85))) > 0) {
         for (int64_t i = 0; i < n; i++) {
             s.irqs += e[i].event == HV_TRACE_irq || e[i].event == HV_TRACE_timer;
             s.switches += e[i].event == HV_TRACE_switch;
