@@ -39,9 +39,10 @@ void epoch_serve(void) {
     if (__atomic_exchange_n(&this_cpu()->flush_asked, 0, __ATOMIC_SEQ_CST)) epoch_flush();
 }
 
-/* Those that have to be asked are asked at once; then each is waited for. Two that wait for each
- * other serve each other here, since interrupts are off. */
-void epoch_wait(uint64_t cpu_mask) {
+/* Those that have to be asked are asked at once; then each is waited for. No two wait for each
+ * other, since each passes itself before; nor do they make others wait longer: they serve them
+ * here. */
+uint32_t epoch_wait(uint64_t cpu_mask) {
     struct cpu *me = this_cpu();
     uint32_t stamp;
 
@@ -61,6 +62,7 @@ void epoch_wait(uint64_t cpu_mask) {
             cpu_relax();
         }
     }
+    return stamp;
 }
 
 void epoch_idle(struct cpu *c) {

@@ -234,7 +234,9 @@ static void enter_limbo(struct frame *f) {
     uint32_t n = (uint32_t)(f - frame_table);
 
     /* A newer stamp than the frame's own only waits longer. It keeps the queue in order, and away
-     * from stamps that are so old that they look like new ones. */
+     * from stamps that are so old that they look like new ones. The barrier: whoever passes it
+     * later finds no way to the frame. */
+    full_barrier();
     f->epoch = epoch_now;
     f->state = FRAME_LIMBO;
     f->next = NO_FRAME;
@@ -246,23 +248,32 @@ static void enter_limbo(struct frame *f) {
     limbo_frames++;
 }
 
+/* Frees the oldest frame in limbo, whose epoch has passed. */
+static void leave_limbo(void) {
+    uint32_t n = limbo_first;
+
+    limbo_first = frame_table[n].next;
+    limbo_frames--;
+    uncharge(&frame_table[n]);
+    push_free(n);
+}
+
 /* Frees the oldest frames in limbo whose epoch has passed, at most `limit`. */
 static void reclaim(uint64_t limit) {
-    while (limit-- > 0 && limbo_first != NO_FRAME && epoch_passed(frame_table[limbo_first].epoch)) {
-        uint32_t n = limbo_first;
+    while (limit-- > 0 && limbo_first != NO_FRAME && epoch_passed(frame_table[limbo_first].epoch))
+        leave_limbo();
+}
 
-        limbo_first = frame_table[n].next;
-        limbo_frames--;
-        uncharge(&frame_table[n]);
-        push_free(n);
-    }
+/* Is nothing in limbo that was freed up to this stamp? */
+static bool limbo_behind(uint32_t stamp) {
+    return limbo_first == NO_FRAME || (int32_t)(frame_table[limbo_first].epoch - stamp) > 0;
 }
 
 void frame_reclaim(void) { reclaim(UINT64_MAX); }
 
 bool frame_reclaimed(uint32_t stamp) {
     frame_reclaim();
-    return limbo_first == NO_FRAME || (int32_t)(frame_table[limbo_first].epoch - stamp) > 0;
+    return limbo_behind(stamp);
 }
 
 void frame_reclaim_all(void) {
@@ -275,18 +286,22 @@ static bool limbo_full(void) {
     return limbo_frames >= LIMBO_MAX && !epoch_passed(frame_table[limbo_first].epoch);
 }
 
+/* What was in it before is freed even if a pCPU that was outside has come in since, as which it has
+ * not passed. */
 bool frame_force(void) {
+    uint32_t stamp;
+
     if (!WITH_LOCK(&memory_lock, limbo_frames != 0)) return false;
-    epoch_wait(EPOCH_ALL);
+    stamp = epoch_wait(EPOCH_ALL);
     spin_lock(&memory_lock);
-    frame_reclaim();
+    while (!limbo_behind(stamp)) leave_limbo();
     return unlock_with(&memory_lock, true);
 }
 
 int64_t memory_settle(int64_t result) {
     uint64_t due = this_cpu()->epoch_due;
 
-    if (due != 0) epoch_wait(due);
+    if (due != 0) (void)epoch_wait(due);
     if (READ_ONCE(limbo_frames) >= LIMBO_MAX) (void)frame_force();
     return result;
 }

@@ -15,9 +15,9 @@
  * The counter may wrap: a stamp that is 2^31 flushes old looks as if it had not passed, which only
  * makes it wait.
  *
- * Ordering. A waiter changes tables and records, then reads epoch_now and `outside` behind a full
- * barrier; a pCPU advances the counter by an atomic operation before it flushes, and clears
- * `outside` by one before it reads anything. One of both sees the other.
+ * Ordering. Who stamps or waits changes tables and records, then reads epoch_now and `outside`
+ * behind a full barrier; a pCPU advances the counter by an atomic operation before it flushes, and
+ * clears `outside` by one before it reads anything. One of both sees the other.
  */
 #pragma once
 
@@ -37,8 +37,8 @@ void epoch_flush_inside(void);
 /* Flushes, and passes, if somebody has asked for it. */
 void epoch_serve(void);
 /* Waits until all other pCPUs, or those of a mask, have passed what was stamped before the call.
- * The caller holds no lock, and no pointer as above; it passes too. */
-void epoch_wait(uint64_t cpu_mask);
+ * The caller holds no lock, and no pointer as above; it passes too. The last stamp waited for. */
+uint32_t epoch_wait(uint64_t cpu_mask);
 #define EPOCH_ALL UINT64_MAX
 /* What a step that holds locks does instead: notes for whom the pCPU has to wait. */
 static inline void epoch_ask(uint64_t cpu_mask) { this_cpu()->epoch_due |= cpu_mask; }

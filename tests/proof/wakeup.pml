@@ -453,6 +453,7 @@ end_guest:
         goto leave
     :: atomic { irqs > 0 -> irqs--; in_guest[me] = false; port = 2; at = IN_GUEST };
         goto raise
+    :: atomic { on[me] == A && waits > 0 -> waits = 0 } /* it waits no more */
     :: atomic { ticks > 0 -> ticks--; in_guest[me] = false; work[me] = work[me] | RESCHED };
         goto leave
     :: atomic { ends > 0 && wait[A] & POLLING -> ends--; in_guest[me] = false; why = POLLING; at = IN_GUEST };

@@ -32,6 +32,7 @@ unsigned int machine_flushes, machine_page_flushes, machine_raises;
 struct domain *machine_raised, *domain_root;
 uint32_t machine_raised_port;
 char machine_plant[32], machine_log[4096];
+void (*machine_this_cpu_hook)(void);
 
 static struct boot_info boot;
 static uint8_t *arena;
@@ -59,6 +60,8 @@ void arch_idle(void)
 
 struct cpu *this_cpu(void)
 {
+    if (machine_this_cpu_hook != NULL)
+        machine_this_cpu_hook();
     return &cpu0;
 }
 

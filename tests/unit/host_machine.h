@@ -41,6 +41,9 @@ extern unsigned int machine_raises;
 /* Audit options for boot_option, "" for none; lines that printk got. */
 extern char machine_plant[32], machine_log[4096];
 
+/* Called when code asks on which pCPU it is, as each lock does: what others do in between. */
+extern void (*machine_this_cpu_hook)(void);
+
 /* Expects that the audit finds nothing. */
 void machine_audit(void);
 

@@ -285,6 +285,39 @@ START_TEST(test_clearing)
 }
 END_TEST
 
+/* An idle pCPU need not be waited for. That it comes in behind the wait changes nothing. */
+static struct cpu second = { .id = 1 };
+static uint64_t passed_before;
+
+static void come_in(void)
+{
+    if (cpus[0]->epoch_seen != passed_before)
+        second.outside = 0;
+}
+
+START_TEST(test_forced_while_one_comes_in)
+{
+    machine_start(256);
+    cpu_count = 2;
+    cpus[1] = &second;
+    second.outside = 1;
+    frame_free(NULL, frame_alloc(NULL, FRAME_META));
+    must(frame_limbo_count() == 1);
+    passed_before = cpus[0]->epoch_seen;
+    machine_this_cpu_hook = come_in;
+    must(frame_force());
+    machine_this_cpu_hook = NULL;
+    must(second.outside == 0);
+    must(frame_limbo_count() == 0);
+    /* One that is in has to pass. */
+    frame_free(NULL, frame_alloc(NULL, FRAME_META));
+    frame_reclaim();
+    must(frame_limbo_count() == 1);
+    cpus[1] = NULL;
+    cpu_count = 1;
+}
+END_TEST
+
 /* With several pCPUs an idle one clears none while somebody has the lock. */
 START_TEST(test_clearing_aside)
 {
@@ -446,6 +479,7 @@ int main(void)
     tcase_add_test(tests, test_limbo_is_bounded);
     tcase_add_test(tests, test_clearing);
     tcase_add_test(tests, test_clearing_aside);
+    tcase_add_test(tests, test_forced_while_one_comes_in);
     tcase_add_test(tests, test_placed_by_chance);
     tcase_add_loop_test_raise_signal(tests, test_misuse, 6, 0, 9);
     tcase_add_loop_test(tests, test_random, 0, 5);
