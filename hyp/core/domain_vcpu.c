@@ -38,6 +38,8 @@ int vcpu_make(struct domain *d, uint32_t n) {
 void vcpu_bring_up(struct domain *d, struct vcpu *v) {
     d->vcpus_up++;
     domain_share(d);
+    sched_level(v, d->ahead);
+    if (d->parent != NULL && d->parent != domain_root) sched_level(v, d->parent->ahead);
     sched_wake(v, VCPU_OFFLINE);
 }
 

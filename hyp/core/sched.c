@@ -212,6 +212,7 @@ void sched_set_weight(struct vcpu *v, uint32_t weight) {
     /* What it ran so far it ran at the old weight. */
     if (q->s.current == &v->sched) policy_charge(&q->s, clock_now_ns());
     policy_set_weight(&v->sched, weight);
+    if (v->sched.node.key > v->domain->ahead) v->domain->ahead = v->sched.node.key;
     share_show(v);
     spin_unlock(&q->lock);
 }
@@ -229,6 +230,15 @@ void sched_set_cap(struct vcpu *v, uint32_t percent, uint32_t parts) {
     if (runs) queue_changed(q->cpu, true, false);
 }
 
+void sched_level(struct vcpu *v, uint64_t ahead) {
+    struct run_queue *q = queue_lock(v);
+    uint64_t most = q->s.least + policy_virtual(&v->sched, v->sched.slice);
+
+    if (ahead > most) ahead = most;
+    if (v->sched.node.key < ahead) v->sched.node.key = ahead;
+    spin_unlock(&q->lock);
+}
+
 bool sched_stopped(const struct vcpu *v) {
     const struct run_queue *q = READ_ONCE(v->cpu)->queue;
 
@@ -236,10 +246,14 @@ bool sched_stopped(const struct vcpu *v) {
 }
 
 void sched_remove(struct vcpu *v) {
+    struct domain *d = v->domain;
+
     if (v->cpu == NULL) return;
     sched_sleep(v, VCPU_OFFLINE);
     timer_stop(v);
     BUG_ON(!sched_stopped(v));
+    if (v->sched.node.key > d->ahead) d->ahead = v->sched.node.key;
+    if (d->ahead > d->parent->ahead) d->parent->ahead = d->ahead;
 }
 
 /* The pCPU whose queue a vCPU of `home` that becomes ready is put into: its own or another that is

@@ -6,8 +6,7 @@
  * weight twice as much; who sleeps saves nothing up and who yields loses nothing to who does not;
  * a domain that only loops is preempted.
  */
-#include "hvlib/clock.h"
-#include "test.h"
+#include "load.h"
 
 const char test_title[] = "the CPU is shared by weight, within 2%";
 
@@ -25,24 +24,12 @@ static uint64_t spawn(const char *role, uint32_t weight)
  */
 #define MEASURED_NS 500000000u
 
-/* Sleeps in a block, so that the children have the CPU to themselves. */
-static void sleep_ns(uint64_t ns)
-{
-    uint64_t end = hv_now() + ns;
-
-    NEED(hv_set_timer(end));
-    hv_mask();
-    while (hv_now() < end)
-        hv_wait();
-    hv_unmask();
-}
-
 /* CPU times of two children over a while, as a ratio in thousandths. */
 static uint64_t ratio(uint64_t a, uint64_t b, uint64_t ns)
 {
     uint64_t a0 = test_info(a).cpu_ns, b0 = test_info(b).cpu_ns, start = hv_now();
 
-    sleep_ns(ns);
+    load_sleep(ns);
     uint64_t ran_a = test_info(a).cpu_ns - a0, ran_b = test_info(b).cpu_ns - b0,
              all = hv_now() - start;
 
@@ -63,7 +50,7 @@ static void check_pair(const char *role, uint32_t weight_a, uint32_t weight_b, u
     uint64_t a = spawn(role, weight_a), b = spawn("loops", weight_b);
     char what[64];
 
-    sleep_ns(30000000);
+    load_sleep(30000000);
     hv_snprintf(what, sizeof what, "%s at %u beside loops at %u", role, weight_a, weight_b);
     expect(what, ratio(a, b, ns), 1000 * weight_a / weight_b);
     test_destroy(a);
@@ -75,11 +62,11 @@ static void check_sleeper(void)
 {
     uint64_t a = spawn("loops", 256), b = spawn("loops", 256);
 
-    sleep_ns(20000000);
+    load_sleep(20000000);
     NEED(hv_domain_pause(a));
-    sleep_ns(100000000);
+    load_sleep(100000000);
     NEED(hv_domain_unpause(a));
-    sleep_ns(10000000);
+    load_sleep(10000000);
     expect("after a long sleep", ratio(a, b, MEASURED_NS), 1000);
     test_destroy(a);
     test_destroy(b);
@@ -88,14 +75,13 @@ static void check_sleeper(void)
 void test_main(void)
 {
     if (test_is("loops")) {
-        for (;;) /* PAUSE is slow under icount */
-            __asm__ volatile("");
+        for (;;)
+            load_step();
     }
     if (test_is("calls")) {
         for (;;)
             hv_version();
     }
-    NEED(hv_event_listen(HV_BIND_VIRQ, HV_VIRQ_TIMER, 0, NULL, NULL));
     check_pair("loops", 256, 256, MEASURED_NS);
     check_pair("calls", 512, 256, 1200000000); /* a slice more for one is one less for the other */
     check_pair("loops", 100, 400, MEASURED_NS);
