@@ -236,6 +236,7 @@ help:
 	@echo 'make fuzz-host   libFuzzer on the readers of bytes and the hypercall layer: SECONDS=600 F=ring; SAME=1'
 	@echo 'make mutants  defects in the real code that tests have to notice; M=PATTERN, SHORT=1 for a few'
 	@echo 'make sched-sim  the scheduler under a simulator of several processors, with pictures: N=2000 random loads'
+	@echo 'make trace   a schedule to look at, in the format of Perfetto, and as a picture: SMP=4 MS=200'
 	@echo 'make coverage  lines and branches of hyp/core and hyp/hc that unit tests run (make deps-assurance first)'
 	@echo 'make tour    record the disk reads that the guided tour shows'
 	@echo 'make docs    the documentation, in build/docs/html/'
@@ -362,6 +363,14 @@ sched-sim: $(B)/unit/sched_sim
 	$(Q)$< $(or $(N),2000) build/sched
 	$(Q)$(PYTHON) tests/sim/plot.py build/sched
 	@echo 'build/sched/: weights.svg cap.svg rotation.svg latency.svg'
+
+# A schedule to look at: root records one, QEMU has SMP= processors.
+ifneq ($(filter trace,$(MAKECMDGOALS)),)
+$(foreach v,SMP MS,$(if $(shell printf '%s' '$($(v))' | tr -d 0-9),$(error $(v) is a number, not '$($(v))')))
+endif
+.PHONY: trace
+trace: $(HYP) $(ROOT) $(PVGUEST)
+	$(Q)$(PYTHON) tests/trace/run.py --build $(B) --out build/trace --cpus $(or $(SMP),2) --ms $(or $(MS),200)
 
 golden:
 	$(Q)CC='$(CC)' $(PYTHON) tests/lint/abi_layout.py --write

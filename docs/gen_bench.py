@@ -163,10 +163,19 @@ def sched_pictures(folder):
     return out or "The pictures come with ``make sched-sim`` before ``make docs``.\n"
 
 
+def trace_picture(folder):
+    """The same of `make trace`."""
+    path = "build/trace/schedule.svg"
+    if not os.path.exists(path):
+        return "The picture comes with ``make trace`` before ``make docs``.\n"
+    shutil.copy(path, os.path.join(folder, "schedule.svg"))
+    return f".. image:: ../{os.path.basename(folder)}/schedule.svg\n   :alt: A schedule of two processors\n"
+
+
 def write(folder):
     """Writes the files into folder."""
     found = load()
-    texts = {"latency": latency(), "aims": aims(), "sched-pictures": sched_pictures(folder), "summary": summary(found) if found else NOTHING,
+    texts = {"latency": latency(), "aims": aims(), "sched-pictures": sched_pictures(folder), "trace-picture": trace_picture(folder), "summary": summary(found) if found else NOTHING,
              "results": results(found) if found else NOTHING,
              "pictures": pictures(folder) if found else NOTHING}
     for name, text in texts.items():
