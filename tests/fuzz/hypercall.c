@@ -40,16 +40,6 @@ static uint64_t slot_id[SLOTS];
 static int64_t results[RESULTS];
 static unsigned result_at;
 
-int vcpu_set_context(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rdi, uint64_t rsi)
-{
-    if (!address_in_kernel_half(rip) || !address_is_guests(rsp))
-        return -HV_EINVAL;
-    v->regs.rip = rip;
-    v->regs.rdi = rdi;
-    v->regs.rsi = rsi;
-    return 0;
-}
-
 int vcpu_set_entry(struct vcpu *v, const struct hv_entry *e)
 {
     (void)v;
