@@ -205,11 +205,11 @@ struct domain *host_domain(struct domain *parent, uint64_t quota, uint64_t pages
 
 int host_destroy(struct domain *d)
 {
-    int r;
+    int64_t r;
 
-    while ((r = domain_destroy_step(d)) > 0) {
+    while ((r = WITH_TREE(domain_destroy_step(d))) > 0) {
     }
-    return r;
+    return (int)r;
 }
 
 void host_run(struct domain *d)
