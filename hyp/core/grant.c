@@ -213,8 +213,7 @@ release_window(struct domain *d, struct window *first, uint64_t n) {
 static __attribute__((noinline)) int64_t map_window(struct domain *d, struct window *w, uint64_t n,
                                                     uint64_t address) {
     const struct hv_map_run run = { address, HV_GFN_WINDOW + n, w->pages, w->rights };
-    bool ok = space_range_ok(d->spaces[0], address, run.count);
-    int64_t done = ok ? space_map(d->spaces[0], &run, run.count) : -HV_EINVAL;
+    int64_t done = space_map(d->spaces[0], &run, run.count);
 
     if (done == run.count) return done;
     release_window(d, w, n);

@@ -195,7 +195,7 @@ int64_t space_map(struct space *s, const struct hv_map_run *run, uint64_t budget
     uint64_t n = run->count < budget ? run->count : budget, done = 0;
     pte_t bits = right_bits(s, run->rights);
 
-    if (bits == 0) return -HV_EINVAL;
+    if (bits == 0 || !space_range_ok(s, run->address, run->count)) return -HV_EINVAL;
     while (done < n) {
         uint64_t va = run->address + (done << PAGE_SHIFT), g = run->gfn + done;
         int64_t some = map_ram(s, va, g, n - done, bits);
@@ -209,23 +209,18 @@ int64_t space_map(struct space *s, const struct hv_map_run *run, uint64_t budget
 
 typedef uint64_t __attribute__((may_alias, aligned(1))) word_t; /* of a guest, at any address */
 
-/* The general way for a batch, from runs[i] on, which was read as `run`: nothing is read twice. */
-static __attribute__((noinline)) int64_t map_runs(struct space *s, const struct hv_map_run *runs,
-                                                  uint64_t i, uint64_t count,
-                                                  struct hv_map_run run) {
+int64_t space_runs(struct space *s, space_run_t *act, const struct hv_map_run *runs, uint64_t i,
+                   uint64_t count, struct hv_map_run run) {
     uint64_t pages = i;
 
     for (;;) {
-        int64_t done = space_range_ok(s, run.address, run.count)
-                           ? space_map(s, &run, space_budget(s, pages))
-                           : -HV_EINVAL;
+        int64_t done = act(s, &run, space_budget(s, pages));
 
         if (done < 0) return pages != 0 ? (int64_t)pages : done;
         pages += (uint64_t)done;
         if ((uint64_t)done < run.count || space_budget(s, pages) == 0 || ++i == count)
             return (int64_t)pages;
-        memcpy(&run, &runs[i], sizeof(run));
-        compiler_barrier();
+        run = space_run_read(&runs[i]);
     }
 }
 
@@ -289,9 +284,9 @@ static inline int64_t map_fast(struct space *s, const struct hv_map_run *runs, u
         frame_map_get(frame_of((mfn_t){ m }));
         if (++i == count) return (int64_t)i;
     }
-    return map_runs(s, runs, i, count,
-                    (struct hv_map_run){ address, gfn, (uint32_t)count_rights,
-                                         (uint32_t)(count_rights >> 32) });
+    return space_runs(s, space_map, runs, i, count,
+                      (struct hv_map_run){ address, gfn, (uint32_t)count_rights,
+                                           (uint32_t)(count_rights >> 32) });
 }
 
 int64_t space_map_runs(struct space *s, const struct hv_map_run *runs, uint64_t count) {

@@ -36,9 +36,9 @@ void trace_record(enum hv_trace_event event, uint64_t a, uint64_t b, uint64_t c)
 
 void trace_print(unsigned int count) {
     const struct trace_ring *ring = this_cpu()->trace;
-    struct hv_trace_entry e = { .seq =
-                                    ring != NULL && ring->next > count ? ring->next - count : 0 };
+    struct hv_trace_entry e;
 
+    e.seq = ring != NULL && ring->next > count ? ring->next - count : 0;
     for (; trace_copy(ring, e.seq, &e, 1) > 0; e.seq++)
         printk("  trace %lu: tsc %lu %s %lx %lx %lx", e.seq, e.tsc, event_names[e.event], e.word[0],
                e.word[1], e.word[2]);

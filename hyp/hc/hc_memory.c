@@ -73,49 +73,36 @@ int64_t hc_map(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
 }
 
 /* 5. Does the run lie in the half that the space may map? 6. Are the fields of map zero? */
-static int64_t do_run(bool unmap, struct space *s, const struct hv_map_run *run, uint64_t budget) {
-    if (!space_range_ok(s, run->address, run->count) || run->gfn != 0) return -HV_EINVAL;
-    if (unmap) return run->rights == 0 ? space_unmap(s, run, budget) : -HV_EINVAL;
-    return space_protect(s, run, budget);
+static bool run_ok(const struct space *s, const struct hv_map_run *run) {
+    return space_range_ok(s, run->address, run->count) && run->gfn == 0;
 }
 
-/* Runs until one stops early, fails, or the bound is reached. One fetch: each run is copied into a
- * local before it is looked at. */
-static int64_t do_runs(bool unmap, struct space *s, const struct hv_map_run *runs, uint64_t count) {
-    uint64_t pages = 0, left;
-
-    for (uint64_t i = 0; i < count && (left = space_budget(s, pages)) != 0; i++) {
-        struct hv_map_run run;
-        int64_t done;
-
-        __builtin_memcpy(&run, &runs[i], sizeof(run));
-        compiler_barrier();
-        done = do_run(unmap, s, &run, left);
-        if (done < 0) return pages != 0 ? (int64_t)pages : done;
-        pages += (uint64_t)done;
-        if ((uint64_t)done < run.count) break;
-    }
-    return (int64_t)pages;
+static int64_t unmap(struct space *s, const struct hv_map_run *run, uint64_t budget) {
+    return run_ok(s, run) && run->rights == 0 ? space_unmap(s, run, budget) : -HV_EINVAL;
 }
 
-static int64_t unmap_or_protect(bool unmap, struct domain *d, uint64_t space, uint64_t gpa,
-                                uint64_t count) {
+static int64_t protect(struct space *s, const struct hv_map_run *run, uint64_t budget) {
+    return run_ok(s, run) ? space_protect(s, run, budget) : -HV_EINVAL;
+}
+
+static int64_t each_run(space_run_t *act, struct domain *d, uint64_t space, uint64_t gpa,
+                        uint64_t count) {
     const struct hv_map_run *runs = NULL;
     int64_t done;
     struct space *s = batch(d, space, gpa, count, &runs, &done);
 
     if (s == NULL) return HC_FAIL(done, "unmap, protect: space, runs");
-    done = do_runs(unmap, s, runs, count);
+    done = space_runs(s, act, runs, 0, count, space_run_read(runs));
     space_flush(s);
     return done;
 }
 
 int64_t hc_unmap(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
-    return HC_ON_MEMORY(dom, unmap_or_protect(true, d, space, gpa, count));
+    return HC_ON_MEMORY(dom, each_run(unmap, d, space, gpa, count));
 }
 
 int64_t hc_protect(uint64_t dom, uint64_t space, uint64_t gpa, uint64_t count) {
-    return HC_ON_MEMORY(dom, unmap_or_protect(false, d, space, gpa, count));
+    return HC_ON_MEMORY(dom, each_run(protect, d, space, gpa, count));
 }
 
 /* 2. Two different live spaces of it? 3. Pages of the user half, which space 0 has not? 4. Known

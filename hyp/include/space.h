@@ -54,10 +54,23 @@ bool space_range_ok(const struct space *s, uint64_t address, uint64_t count);
 int64_t space_map_runs(struct space *s, const struct hv_map_run *runs, uint64_t count);
 
 /* A run. Pages done (>= 1) or -HV_E… when not even the first page was done. `budget` pages at most
- * (>= 1). The caller has asked space_range_ok and calls space_flush after its last run. */
-int64_t space_map(struct space *s, const struct hv_map_run *run, uint64_t budget);
-int64_t space_unmap(struct space *s, const struct hv_map_run *run, uint64_t budget);
-int64_t space_protect(struct space *s, const struct hv_map_run *run, uint64_t budget);
+ * (>= 1). The caller has asked space_range_ok, but for map, and calls space_flush after the last. */
+typedef int64_t space_run_t(struct space *s, const struct hv_map_run *run, uint64_t budget);
+space_run_t space_map, space_unmap, space_protect;
+
+/* One fetch: a run is copied before it is looked at. */
+static inline struct hv_map_run space_run_read(const struct hv_map_run *run) {
+    struct hv_map_run r;
+
+    __builtin_memcpy(&r, run, sizeof(r));
+    compiler_barrier();
+    return r;
+}
+
+/* A batch from runs[i] on, which was read as `run`, until one stops early, fails, or the bound is
+ * reached. Pages done, `i` with them. */
+int64_t space_runs(struct space *s, space_run_t *act, const struct hv_map_run *runs, uint64_t i,
+                   uint64_t count, struct hv_map_run run);
 
 /* Can the TLB of the pCPU that runs `v` hold translations of the space? Those of a space that was
  * loaded before went when the root was written. Space 0's leaves are in the kernel view of every
