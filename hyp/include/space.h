@@ -54,7 +54,8 @@ bool space_range_ok(const struct space *s, uint64_t address, uint64_t count);
 int64_t space_map_runs(struct space *s, const struct hv_map_run *runs, uint64_t count);
 
 /* A run. Pages done (>= 1) or -HV_E… when not even the first page was done. `budget` pages at most
- * (>= 1). The caller has asked space_range_ok, but for map, and calls space_flush after the last. */
+ * (>= 1). The caller has asked space_range_ok (map does itself), and calls space_flush at the
+ * end. */
 typedef int64_t space_run_t(struct space *s, const struct hv_map_run *run, uint64_t budget);
 space_run_t space_map, space_unmap, space_protect;
 
