@@ -43,12 +43,9 @@ size_t console_read(char *to, size_t max) {
     size_t n = 0;
 
     spin_lock(&console_lock);
-    while (n < max && input_tail != load_acquire(&input_head)) {
-        to[n++] = input[input_tail % INPUT_SIZE];
-        input_tail++;
-    }
-    spin_unlock(&console_lock);
-    return n;
+    while (n < max && input_tail != load_acquire(&input_head))
+        to[n++] = input[input_tail++ % INPUT_SIZE];
+    return (size_t)unlock_with(&console_lock, (int64_t)n);
 }
 
 /* Prints the gathered line of a domain. */

@@ -510,14 +510,11 @@ static void port_disconnect(struct domain *d, struct port *p) {
 
 /* Not `final`: its number is free after event_settle. */
 static void port_close(struct domain *d, struct port *p, bool final) {
-    struct port *other = __atomic_load_n(&p->other, __ATOMIC_RELAXED);
+    struct port *other = p->other;
     struct domain *far = other != NULL ? other->vcpu->domain : d;
 
     spin_lock_pair(&d->ports->lock, &far->ports->lock);
-    /* Closed by the other end meanwhile: then it is CLOSED and has no other end. It cannot have got
-     * a new one. */
-    other = p->other;
-    p->other = NULL;
+    __atomic_store_n(&p->other, NULL, __ATOMIC_RELAXED);
     if (other != NULL && other != p) {
         __atomic_store_n(&other->other, NULL, __ATOMIC_RELAXED);
         other->state = HV_PORT_CLOSED;

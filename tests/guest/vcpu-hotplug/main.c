@@ -98,7 +98,22 @@ static void work_once(const struct worker *w)
     }
 }
 
-/* A vCPU that two processors run, or none of whose registers is its own, is found here. */
+/* A register that C does not use, and which is its vCPU's own on every processor. */
+static void keep(uint64_t value)
+{
+    __asm__ volatile("movq %0, %%xmm15" : : "r"(value));
+}
+
+static uint64_t kept(void)
+{
+    uint64_t value;
+
+    __asm__ volatile("movq %%xmm15, %0" : "=r"(value));
+    return value;
+}
+
+/* A vCPU that two processors run, or one with what another processor had of it before, is found
+ * here. */
 static void work(void *arg)
 {
     struct worker *w = arg;
@@ -108,7 +123,11 @@ static void work(void *arg)
     CHECK_EQ(__atomic_fetch_add(&w->here, 1, __ATOMIC_SEQ_CST), 0);
     hv_unmask();
     while (!w->leave) {
+        uint64_t was = *beat << 8 | (uint64_t)(w - worker);
+
+        keep(was);
         work_once(w);
+        CHECK_EQ(kept(), was);
         CHECK_EQ(w->here, 1);
         CHECK_EQ(w->starts, mine);
         CHECK_EQ(hv_vcpu_number(), (uint64_t)(w - worker));
@@ -125,13 +144,25 @@ static void begin(uint32_t n)
     CHECK_EQ(hv_vcpu_start(n, work, &worker[n], stacks[n], STACK), 0);
 }
 
+static _Noreturn void stuck(uint32_t n)
+{
+    const struct hv_vcpu_page *page = hv_va((HV_GFN_SHARED + n) << HV_PAGE_SHIFT);
+    struct hv_runstate run;
+
+    hv_run_state_of(page, &run);
+    test_failure("vCPU %u does not leave: run-state %u since %lu of %lu, masked %u, selector %lx",
+                 n, run.state, run.since, hv_now(), page->masked,
+                 page->pending_sel[HV_PRIORITY_NORMAL]);
+}
+
 /* Its function returns, and it goes down by itself. */
 static void finish(uint32_t n)
 {
-    uint64_t end = hv_now() + TEST_PATIENCE_NS;
+    uint64_t end = hv_now() + TEST_PATIENCE_NS / 2;
 
     for (worker[n].leave = true; worker[n].here; hv_yield())
-        CHECK(hv_now() < end);
+        if (hv_now() > end)
+            stuck(n);
     CHECK_EQ(hv_vcpu_stop(n), 0);
     worker[n].leave = false;
 }
@@ -187,7 +218,8 @@ static void await_beat(uint64_t dom, uint64_t n)
 
     for (; *beat == was; hv_yield()) {
         CHECK_EQ(test_info(dom).state, HV_DOMAIN_RUNNING);
-        CHECK(hv_now() < end);
+        if (hv_now() > end)
+            test_failure("vCPU %lu does not get on, at %lu; %lu beats in all", n, was, beats(dom));
     }
 }
 
