@@ -365,7 +365,8 @@ void sched_pass(struct vcpu *v) {
     struct cpu *c = v->cpu; /* where it runs */
 
     if (READ_ONCE(c->queue->s.waiting.first) == NULL) return;
-    v->sched.flags |= POLICY_PASSES;
+    /* Without the lock that others change the rest under. */
+    __atomic_fetch_or(&v->sched.flags, POLICY_PASSES, __ATOMIC_RELAXED);
     cpu_raise_work(c, CPU_WORK_RESCHED);
 }
 
