@@ -34,6 +34,7 @@ struct side {
     uint64_t window, address, target;
     uint64_t holds; /* the reference that it has mapped, unless that was revoked */
     bool taken, leaf;
+    bool ends; /* it ends the grant at this moment */
     volatile bool through;
     uint64_t done[STEPS];
     struct hv_grant_map map __attribute__((aligned(64)));
@@ -93,12 +94,26 @@ static void map(struct side *s)
     CHECK(__atomic_load_n(&sides[s == sides].holds, __ATOMIC_SEQ_CST) != r);
 }
 
+/* The page is not to be touched any more. An end on the other processor takes it away before it
+ * asks this one to forget it: until that end returns, the frame is nobody else's. */
+static void check_gone(const struct side *s)
+{
+    bool ends;
+
+    do {
+        ends = __atomic_load_n(&sides[s == sides].ends, __ATOMIC_SEQ_CST);
+        if (hv_guard_write32((uint32_t *)(uintptr_t)s->address, 1) == -HV_EDEAD)
+            return;
+    } while (ends);
+    CHECK(!"a page that is mapped no more can be written");
+}
+
 static void unmap(struct side *s)
 {
     s->list = s->window;
     __atomic_store_n(&s->holds, 0, __ATOMIC_SEQ_CST);
     CHECK_EQ(hv_grant_unmap(HV_SELF, hv_gpa(&s->list), 1), s->taken ? 1 : -HV_EINVAL);
-    CHECK_EQ(hv_guard_write32((uint32_t *)(uintptr_t)s->address, 1), -HV_EDEAD);
+    check_gone(s);
     s->done[UNMAP] += s->taken;
     s->taken = s->leaf = false;
 }
@@ -106,8 +121,11 @@ static void unmap(struct side *s)
 static void end_with(struct side *s, bool force)
 {
     uint64_t r = now(), gone = r;
+
+    __atomic_store_n(&s->ends, true, __ATOMIC_SEQ_CST);
     int64_t result = hv_grant_end(child, r, force);
 
+    __atomic_store_n(&s->ends, false, __ATOMIC_SEQ_CST);
     if (result == -HV_EBUSY && !force)
         return;
     CHECK(one_of(result, 0, -HV_EINVAL));
@@ -138,7 +156,7 @@ static void unmap_leaf(struct side *s)
 {
     s->run = (struct hv_map_run){ .address = s->address, .count = 1 };
     CHECK_EQ(hv_unmap(HV_SELF, 0, hv_gpa(&s->run), 1), 1);
-    CHECK_EQ(hv_guard_write32((uint32_t *)(uintptr_t)s->address, 1), -HV_EDEAD);
+    check_gone(s);
     s->done[NO_LEAF] += s->leaf;
     s->leaf = false;
 }
