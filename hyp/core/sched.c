@@ -16,6 +16,8 @@
  * taken by another pCPU at once, which waits in arch_switch until it is saved; each saves what it
  * has before it waits, so that no two wait for each other.
  *
+ * The clock is read under the lock of the queue that it is used for: no charge is negative.
+ *
  * Locking: run_queue.lock guards the queue, and the sched.c fields of the vCPUs whose cpu it is.
  * vcpu.wait is changed under it, or set by the running vCPU itself; always atomically.
  */
@@ -174,9 +176,9 @@ static uint64_t least_of_all(uint64_t none) {
 }
 
 /* Queues a vCPU that is ready. `q` is locked, and unlocked afterwards. */
-static void queue_ready(struct run_queue *q, struct vcpu *v, uint64_t now) {
+static void queue_ready(struct run_queue *q, struct vcpu *v) {
     struct sched_queue *s = &q->s;
-    uint64_t slice = s->slice_end;
+    uint64_t slice = s->slice_end, now = clock_now_ns();
     bool resched;
 
     v->wakeups++;
@@ -307,15 +309,14 @@ static __attribute__((noinline)) bool move_ready(struct run_queue **q, struct vc
 
 void sched_wake(struct vcpu *v, uint32_t why) {
     struct run_queue *q = queue_lock(v);
-    uint64_t now = clock_now_ns();
 
     __atomic_fetch_and(&v->wait, ~why, __ATOMIC_SEQ_CST);
     if (is_ready(q, v) && (cpu_count == 1 || move_ready(&q, v))) {
-        queue_ready(q, v, now);
+        queue_ready(q, v);
         return;
     }
     if (v->wait != 0 && v->run_state != waiting_state(v) && q->s.current != &v->sched)
-        run_state_set(v, waiting_state(v), now), trace_state(v);
+        run_state_set(v, waiting_state(v), clock_now_ns()), trace_state(v);
     spin_unlock(&q->lock);
 }
 
@@ -391,7 +392,7 @@ static void migrate(struct run_queue *from, struct run_queue *to, struct sched_e
 }
 
 /* An idle pCPU looks for one that waits elsewhere. */
-static __attribute__((noinline)) bool steal(struct run_queue *q, uint64_t now) {
+static __attribute__((noinline)) bool steal(struct run_queue *q) {
     uint64_t least = least_of_all(0);
     bool found = false;
 
@@ -403,7 +404,7 @@ static __attribute__((noinline)) bool steal(struct run_queue *q, uint64_t now) {
         spin_lock_pair(&q->lock, &from->lock);
         policy_resume(&q->s, least);
         e = policy_steal(&from->s, q->cpu->id);
-        if (e != NULL) migrate(from, q, e, now);
+        if (e != NULL) migrate(from, q, e, clock_now_ns());
         found = q->s.waiting.first != NULL;
         spin_unlock_pair(&q->lock, &from->lock);
     }
@@ -412,15 +413,17 @@ static __attribute__((noinline)) bool steal(struct run_queue *q, uint64_t now) {
 
 /* At the end of a slice: the first goes where it is further behind, if it is so at the one other
  * pCPU that is looked at. */
-static void balance(struct run_queue *q, uint64_t now) {
+static void balance(struct run_queue *q) {
     struct run_queue *to;
     struct sched_entity *e;
+    uint64_t now;
     bool resched;
 
     q->balance_at = (q->balance_at + 1) % cpu_count;
     to = &queues[q->balance_at];
     if (to == q) return;
     spin_lock_pair(&q->lock, &to->lock);
+    now = clock_now_ns();
     policy_charge(&q->s, now);
     policy_charge(&to->s, now);
     e = policy_balance(&q->s, &to->s, to->cpu->id);
@@ -432,9 +435,10 @@ static void balance(struct run_queue *q, uint64_t now) {
 
 void sched_yield_to(struct vcpu *v, struct vcpu *to) {
     struct run_queue *q = v->cpu->queue, *far = READ_ONCE(to->cpu)->queue;
-    uint64_t now = clock_now_ns();
+    uint64_t now;
 
     spin_lock_pair(&q->lock, &far->lock);
+    now = clock_now_ns();
     if (to != v && to->cpu == far->cpu && tree_has(&to->sched.node)) {
         policy_charge(&q->s, now);
         if (far != q && to->sched.affinity >> q->cpu->id & 1) migrate(far, q, &to->sched, now);
@@ -468,9 +472,10 @@ static struct vcpu *take_next(struct cpu *c, struct run_queue *q) {
     struct sched_queue *s = &q->s;
     struct sched_entity *was, *next;
     bool stays, is_special = false;
-    uint64_t now = clock_now_ns();
+    uint64_t now;
 
     spin_lock(&q->lock);
+    now = clock_now_ns();
     policy_charge(s, now);
     was = s->current;
     stays = was != NULL && vcpu_of(was)->wait == 0;
@@ -507,7 +512,7 @@ void sched_refill(struct vcpu *v, uint64_t now) {
 static __attribute__((noinline)) void idle(struct cpu *c, struct run_queue *q) {
     if (cpu_count > 1) {
         __atomic_fetch_or(&idle_mask, (uint64_t)1 << c->id, __ATOMIC_SEQ_CST);
-        if (steal(q, clock_now_ns())) {
+        if (steal(q)) {
             (void)idle_claim(c->id);
             return;
         }
@@ -536,7 +541,7 @@ void sched_tick(struct cpu *c) {
     policy_tick(&q->s);
     spin_unlock(&q->lock);
     cpu_raise_work(c, CPU_WORK_RESCHED);
-    if (cpu_count > 1) balance(q, clock_now_ns());
+    if (cpu_count > 1) balance(q);
 }
 
 int sched_info(const struct vcpu *v, struct hv_vcpu_info *info) {
