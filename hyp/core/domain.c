@@ -215,11 +215,11 @@ static int64_t create(struct domain *parent, const struct hv_domain_create *c, u
     e = fill(d, c);
     trace(HV_TRACE_create, id, (uint64_t)(int64_t)e, 0);
     ASSERT(e < 0 || d->used == frames_needed(c));
-    if (e < 0) {
-        *failed = id;
-        return e;
-    }
-    return (int64_t)id;
+    if (e == 0) return (int64_t)id;
+    /* Nobody is to find it before it is taken apart. */
+    d->state = HV_DOMAIN_DYING;
+    *failed = id;
+    return e;
 }
 
 /* Takes what there is of a domain apart. As many steps as fill() made: bounded by the sizes asked

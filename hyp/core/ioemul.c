@@ -100,6 +100,7 @@ int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t co
     if (first >= PORTS || count == 0 || count > PORTS - first || gfn.n > HV_MAX_RAM_PAGES ||
         event_port(model, port) == NULL)
         return -HV_EINVAL;
+    if (domain_ended(model)) return -HV_EDEAD; /* while it waited for the lock */
     if (d->routes == NULL && (d->routes = frame_meta(d)) == NULL) return -HV_ENOMEM;
     slot = route_slot(d->routes, first, count);
     e = slot < 0 ? slot : pages_hold(d, model, gfn.n);

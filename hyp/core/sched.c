@@ -462,7 +462,7 @@ static __attribute__((noinline)) bool special(const struct run_queue *q, struct 
 /* What is left to do for it, without the lock. */
 static __attribute__((noinline)) void special_done(struct vcpu *v) {
     if (v->wait & VCPU_CAPPED)
-        timer_set(v, TIMER_CAP, v->sched.cap_end);
+        timer_set(v, TIMER_CAP, v->sched.cap_end | 1); /* 0: its first period; at once */
     else if (v->wait == 0)
         sched_wake(v, 0);
 }

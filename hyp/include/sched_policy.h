@@ -101,9 +101,12 @@ static inline void policy_charge(struct sched_queue *q, uint64_t now) {
     uint64_t least = q->waiting.first != NULL ? q->waiting.first->key : UINT64_MAX;
 
     if (e != NULL) {
-        e->cap_used += now - e->started;
-        e->node.key += policy_virtual(e, now - e->started);
-        e->started = now;
+        /* Clocks of two pCPUs may differ by a little. */
+        uint64_t ran = now > e->started ? now - e->started : 0;
+
+        e->cap_used += ran;
+        e->node.key += policy_virtual(e, ran);
+        e->started += ran;
         if (e->node.key < least) least = e->node.key;
     } else if (least == UINT64_MAX) {
         return;
