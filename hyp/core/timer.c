@@ -150,11 +150,12 @@ static void timer_handler(void *arg) {
 
     (void)arg;
     trace(HV_TRACE_timer, c->timer_armed, t->tree.count, 0);
-    if (READ_ONCE(*c->slice_end) - 1 < now) sched_tick(c); /* 0, nobody waits, is never over */
     /* Once for each vCPU: what it is armed for again is later than now. */
     do {
         struct vcpu *v = NULL;
 
+        /* 0, nobody waits, is never over. Another pCPU may have made it shorter just now. */
+        if (READ_ONCE(*c->slice_end) - 1 < now) sched_tick(c);
         spin_lock(&t->lock);
         due = 0;
         if (t->tree.first != NULL && t->tree.first->key <= now) {
