@@ -200,7 +200,7 @@ static void drive_domain_start(void)
     for (unsigned i = 0; i < 1000; i++)
         hv_yield();
 }
-BOUND(domain_start, 6800, drive_domain_start);
+BOUND(domain_start, 7600, drive_domain_start);
 
 static void drive_domain_pause(void)
 {
@@ -285,7 +285,7 @@ static void drive_domain_info(void)
 
     CHECK_EQ(TIMED(hv_domain_info(peer, hv_gpa(bound_page))), 0);
 }
-BOUND(domain_info, 3800, drive_domain_info);
+BOUND(domain_info, 8000, drive_domain_info);
 
 /* Neither side begins with a page, nor where the other does. */
 static void drive_domain_copy(void)

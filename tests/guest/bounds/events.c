@@ -131,7 +131,7 @@ static void drive_event_set_vcpu(void)
 
     CHECK_EQ(TIMED(hv_event_set_vcpu(peer, remote, 0)), 0);
 }
-BOUND(event_set_vcpu, 180, drive_event_set_vcpu);
+BOUND(event_set_vcpu, 200, drive_event_set_vcpu);
 
 static void drive_event_set_priority(void)
 {
@@ -140,7 +140,7 @@ static void drive_event_set_priority(void)
     CHECK_EQ(TIMED(hv_event_set_priority(peer, remote, HV_PRIORITY_URGENT)), 0);
     CHECK_EQ(TIMED(hv_event_set_priority(peer, remote, HV_PRIORITY_NORMAL)), 0);
 }
-BOUND(event_set_priority, 140, drive_event_set_priority);
+BOUND(event_set_priority, 160, drive_event_set_priority);
 
 /* Of ports that are throttled, to the front of the heap and to its end. */
 static void drive_event_set_rate(void)

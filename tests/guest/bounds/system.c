@@ -24,7 +24,7 @@ static void drive_console_read(void)
 {
     CHECK_EQ(TIMED(hv_console_read(hv_gpa(bound_page), HV_PAGE_SIZE)), 0);
 }
-BOUND_PART(console_read, 130, drive_console_read,
+BOUND_PART(console_read, 150, drive_console_read,
            "with no input: nothing types in a run that has to repeat");
 
 static void drive_counters(void)

@@ -47,7 +47,7 @@ static void drive_vcpu_up(void)
         CHECK_EQ(hv_domain_unpause(crowd), 0);
     }
 }
-BOUND(vcpu_up, 5800, drive_vcpu_up);
+BOUND(vcpu_up, 6400, drive_vcpu_up);
 
 static void drive_vcpu_down(void)
 {
@@ -55,7 +55,7 @@ static void drive_vcpu_down(void)
     CHECK_EQ(TIMED(hv_vcpu_down(crowd, 1)), 0);
     CHECK_EQ(TIMED(hv_vcpu_down(crowd, HV_MAX_VCPUS - 1)), 0);
 }
-BOUND(vcpu_down, 5800, drive_vcpu_down);
+BOUND(vcpu_down, 6400, drive_vcpu_down);
 
 static void drive_vcpu_set_affinity(void)
 {
@@ -69,10 +69,10 @@ static void drive_sched_set(void)
     CHECK_EQ(TIMED(hv_sched_set(crowd, 65535, 0)), 0);
     bound_end(crowd);
 }
-BOUND_PART(sched_set, 5700, drive_sched_set, "of a child of root, whose own weight stays");
+BOUND_PART(sched_set, 6600, drive_sched_set, "of a child of root, whose own weight stays");
 
 static void drive_vcpu_info(void)
 {
     CHECK_EQ(TIMED(hv_vcpu_info(bound_peer(), 0, hv_gpa(bound_page))), 0);
 }
-BOUND(vcpu_info, 300, drive_vcpu_info);
+BOUND(vcpu_info, 360, drive_vcpu_info);
