@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1 timeout=240
+ * qemu: icount=1 smp=1 timeout=240
  *
  * Threat (E12). What a vCPU has had too much is its own debt, and one that is new, or was down for
  * long, has none: the scheduler lets it begin level with the others, or a little behind them, as it

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1 timeout=240
+ * qemu: icount=1 smp=1 timeout=240
  *
  * Threat (E8). A scheduler that charges by samples, or at the end of slices, charges whoever runs
  * at that moment: a guest that knows when it comes sleeps or yields just before it, runs the rest

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1 timeout=180
+ * qemu: icount=1 smp=1 timeout=180
  *
  * Caps, in virtual time: who wants more has its cap within 2%, alone and beside others, with one
  * vCPU and with several, computing all the time and with pauses; what it leaves is the others', by

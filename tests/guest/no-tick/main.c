@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1 timeout=120
+ * qemu: icount=1 smp=1 timeout=120
  *
  * No tick: in a second in which nobody has anything to do the hypervisor takes no interrupt but the
  * one that ends it, and switches to nobody; nor does a guest that computes alone see one that it

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1 timeout=120
+ * qemu: icount=1 smp=1 timeout=120
  *
  * Where a vCPU's time went, to the nanosecond: at each reading the four times of its record add up
  * to the time from when it was made to when the record was written, whatever it does meanwhile;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1 timeout=240
+ * qemu: icount=1 smp=1 timeout=240
  *
  * Nobody starves: the lightest beside many that are thousands of times as heavy together has its
  * share, give or take a slice; and so has one that computes beside a flood of others that wake all

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1 timeout=60
+ * qemu: icount=1 smp=1 timeout=60
  *
  * What its controller is told about a vCPU: state, what it waits for, where its time went, how
  * often it was woken, its weight, cap and affinity. All is of one moment: the four times grow by

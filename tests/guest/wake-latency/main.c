@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1 timeout=240
+ * qemu: icount=1 smp=1 timeout=240
  *
  * How long one that was woken waits for the processor, beside others that compute: by a timer and
  * by an event, of lower, equal and greater weight, beside few and many. Who uses less than its

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * qemu: icount=1 timeout=180
+ * qemu: icount=1 smp=1 timeout=180
  *
  * Shares by weight, in virtual time: domains at 1:2:4 have a seventh, two and four of the processor
  * within 2% over 2 s, and weights that change while they run hold from then on. A domain has no
