@@ -574,7 +574,7 @@ EVERY_SOURCE := $(shell find abi hyp libhypercall pvguest tests/unit tests/fuzz 
 build/fuzz/bin/%: tests/fuzz/%.c $(EVERY_SOURCE) Makefile
 	$(say) FUZZER $@
 	$(Q)mkdir -p $(@D)
-	$(Q)clang -std=c17 -g -O1 -w -DHYP_DEBUG=1 -DHYP_UNIT=1 -fsanitize=fuzzer,address,undefined \
+	$(Q)clang -std=c17 -g -O1 -w -DHYP_DEBUG=1 -DHYP_UNIT=1 -fsanitize=fuzzer,address,undefined -fno-sanitize=alignment \
 	    -fsanitize-coverage-ignorelist=tests/fuzz/uncounted.list -fno-sanitize-recover=all $(shell sed -n 's/^ \* flags: //p' $<) $(UNIT_INCLUDES) \
 	    $(CHECK_FLAGS) $< $(call FUZZED,$<) $(CHECK_LIBS) -o $@
 endif
