@@ -370,7 +370,7 @@ $(foreach v,SMP MS,$(if $(shell printf '%s' '$($(v))' | tr -d 0-9),$(error $(v) 
 endif
 .PHONY: trace
 trace: $(HYP) $(ROOT) $(PVGUEST)
-	$(Q)$(PYTHON) tests/trace/run.py --build $(B) --out build/trace --cpus $(or $(SMP),2) --ms $(or $(MS),200)
+	$(Q)$(PYTHON) tests/trace/record.py --build $(B) --out build/trace --cpus $(or $(SMP),2) --ms $(or $(MS),200)
 
 golden:
 	$(Q)CC='$(CC)' $(PYTHON) tests/lint/abi_layout.py --write

@@ -14,7 +14,7 @@ def modules(system):
         sys.path.insert(0, folder)
     import check
     import convert
-    import run
+    import record as run
     return check, convert, run
 
 
