@@ -37,7 +37,7 @@ static void line(const char *name, uint32_t runs, uint32_t divisor, uint32_t off
 
 void bench_report(const char *name, uint32_t runs, uint32_t divisor)
 {
-    __asm__ volatile("nopl %c0(%%rax)" : : "i"(BENCH_ROW));
+    BENCH_MARK(BENCH_ROW);
     line(name, runs, divisor, empty);
 }
 
@@ -53,7 +53,7 @@ static void measure_empty(void)
 
         bench_sample[run] = to - from;
     }
-    __asm__ volatile("nopl %c0(%%rax)" : : "i"(BENCH_EMPTY));
+    BENCH_MARK(BENCH_EMPTY);
     sort_samples(RUNS);
     empty = bench_sample[RUNS / 2];
     hv_printf("bench: an empty marker is %u instructions\n", empty);

@@ -7,10 +7,10 @@
  *
  * A marker is `nopl IMM(%rax)`, which no compiler makes with such a displacement. Between BEGIN and
  * END is a sample. EMPTY: the samples so far had nothing between them, and their median is taken
- * off all that follow. ROW: the samples so far are a row; its line in FILE has their number, and
- * for the median sample (by instructions) all counters, as name=value. Markers are not counted.
- * With `profile=on` there follow, of all samples together, lines "AT address times" for each
- * instruction.
+ * off all that follow. DROP: the last sample is none; ONLY: those before it are none. ROW: the
+ * samples so far are a row; its line in FILE has their number, and for the median sample (by
+ * instructions) all counters, as name=value. Markers are not counted. With `profile=on` there
+ * follow, of all samples together (dropped ones too), lines "AT address times" for each instruction.
  *
  * An instruction that faults is tried and not done: the virtual clock of -icount does not count it,
  * and neither is it counted here. It was the last one of whoever ran since the last return from the
@@ -160,7 +160,7 @@ static void profile_print(bool row)
 
 /* ---- markers ---- */
 
-enum mark { BEGIN = 0x50560001, END, EMPTY, ROW };
+enum mark { BEGIN = 0x50560001, END, EMPTY, ROW, DROP, ONLY };
 
 static uint64_t wall_clock(void)
 {
@@ -288,7 +288,25 @@ static void on_row(unsigned cpu, void *data)
     samples = 0;
 }
 
-static void (*const on_mark[])(unsigned, void *) = { on_begin, on_end, on_empty, on_row };
+static void on_drop(unsigned cpu, void *data)
+{
+    (void)cpu;
+    (void)data;
+    samples -= samples > 0;
+}
+
+static void on_only(unsigned cpu, void *data)
+{
+    (void)cpu;
+    (void)data;
+    if (samples > 1) {
+        sample[0] = sample[samples - 1];
+        samples = 1;
+    }
+}
+
+static void (*const on_mark[])(unsigned, void *) = { on_begin, on_end,  on_empty,
+                                                     on_row,   on_drop, on_only };
 
 /* ---- instructions ---- */
 
@@ -416,7 +434,7 @@ static bool is_mark(const uint8_t *code, size_t size, uint32_t *mark)
         return false;
     }
     memcpy(mark, code + 3, sizeof(*mark));
-    return *mark >= BEGIN && *mark <= ROW;
+    return *mark >= BEGIN && *mark <= ONLY;
 }
 
 static void instrument(struct qemu_plugin_insn *insn)

@@ -38,10 +38,14 @@ void bound_note(uint32_t instructions, bool interrupted)
         test_error("more than %u samples of a call", SAMPLES);
     /* It is little beside a long call, before or behind which there always is one. */
     interrupted = interrupted && instructions < LONG;
-    if (interrupted && samples != 0)
+    if (interrupted && samples != 0) {
+        BENCH_MARK(BENCH_DROP);
         return;
-    if (!interrupted && only_interrupted)
+    }
+    if (!interrupted && only_interrupted) {
+        BENCH_MARK(BENCH_ONLY);
         samples = 0;
+    }
     only_interrupted = interrupted;
     sample[samples++] = instructions;
 }
@@ -69,7 +73,7 @@ static void measure_empty(void)
 
         bound_note(to - from, false);
     }
-    __asm__ volatile("nopl %c0(%%rax)" : : "i"(BENCH_EMPTY));
+    BENCH_MARK(BENCH_EMPTY);
     sort_samples();
     empty = sample[4];
 }
@@ -85,7 +89,7 @@ static uint32_t drive(uint32_t nr)
     b->drive();
     if (samples == 0)
         test_error("%s was not driven", list[nr].name);
-    __asm__ volatile("nopl %c0(%%rax)" : : "i"(BENCH_ROW));
+    BENCH_MARK(BENCH_ROW);
     sort_samples();
     worst = sample[samples - 1] - empty;
     hv_printf("BENCH bound.%s pv instructions %u %u %u %u 1\n", list[nr].name,

@@ -8,6 +8,9 @@
 #include "mark.h"
 #include <stdint.h>
 
+/* What the plugin is to know beside. */
+#define BENCH_MARK(mark) __asm__ volatile("nopl %c0(%%rax)" : : "i"(mark))
+
 /*
  * The two ends of what is measured: the time stamp counter, which counts instructions (its low half
  * only: no operation is longer than 2^32 of them), and a no-operation that the counting plugin
