@@ -102,14 +102,16 @@ def total(counted, key, divisor):
 
 
 def check(s, r, counted):
-    """The sum of the layers is what the virtual clock says, to the instruction."""
+    """The sum of the layers is what the virtual clock says, to the instruction; the longest sample
+    to a thousandth. A row's first sample, in which QEMU translates code, has been 271 of 1.2 million
+    longer by QEMU's clock than by its own count of instructions, with no halt and no fault in it."""
     where = f"{s.name}: {r['name']} ({r['mode']})"
     if counted["samples"] != r["runs"]:
         raise Failed(f"{where}: {r['runs']} runs, but the plugin has seen {counted['samples']}")
     if counted["instructions.other"]:
         raise Failed(f"{where}: {counted['instructions.other']} instructions are of no layer")
-    for key, of in (("total", "value"), ("min", "min"), ("max", "max")):
-        if scaled(counted[key], r["_divisor"]) != r[of]:
+    for key, of, off in (("total", "value", 0), ("min", "min", 0), ("max", "max", r["max"] / 1000)):
+        if abs(scaled(counted[key], r["_divisor"]) - r[of]) > off:
             raise Failed(f"{where}: {of} is {r[of]} by the clock, but by layer "
                          f"{scaled(counted[key], r['_divisor'])}: {counted}")
 
