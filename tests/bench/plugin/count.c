@@ -10,7 +10,8 @@
  * off all that follow. DROP: the last sample is none; ONLY: those before it are none. ROW: the
  * samples so far are a row; its line in FILE has their number, and for the median sample (by
  * instructions) all counters, as name=value. Markers are not counted. With `profile=on` there
- * follow, of all samples together (dropped ones too), lines "AT address times" for each instruction.
+ * follow, of all samples together (dropped ones too), lines "AT address times" for each
+ * instruction.
  *
  * An instruction that faults is tried and not done: the virtual clock of -icount does not count it,
  * and neither is it counted here. It was the last one of whoever ran since the last return from the
