@@ -125,9 +125,10 @@ UNIT_FOLDERS := abi libhypercall/include pvguest/include tests/unit
 UNIT_INCLUDES := -iquote abi -iquote hyp/include $(foreach d,$(UNIT_FOLDERS),-iquote $(d) -idirafter $(d)) -idirafter .
 
 # hyp is linked far from zero and from the top: position-independent code with hidden symbols needs
-# no run-time relocation. It keeps frame pointers, for the backtrace of a panic.
+# no run-time relocation. It keeps frame pointers, for the backtrace of a panic, but for functions
+# that call nothing: what called one of these is not in the backtrace of a fault in it.
 FLAGS_hyp = $(COMMON) $(FREESTANDING) -fpie -mcmodel=small -fvisibility=hidden \
-    -fno-omit-frame-pointer -include hyp/include/hidden.h $(HYP_INCLUDES) -I$(B)/gen/hyp
+    -fno-omit-frame-pointer -momit-leaf-frame-pointer -include hyp/include/hidden.h $(HYP_INCLUDES) -I$(B)/gen/hyp
 GUEST = $(COMMON) $(FREESTANDING) -mcmodel=kernel -fno-pic -fno-pie
 FLAGS_libhypercall = $(GUEST) $(LHC_INCLUDES) -I$(B)/gen/libhypercall
 FLAGS_pvguest = $(GUEST) $(PVG_INCLUDES) -I$(B)/gen/pvguest

@@ -232,16 +232,14 @@ void event_release(struct domain *d, uint64_t now) {
     spin_unlock(&t->lock);
 }
 
-/* A send to `p`, which has a limit, or is recorded; it is lost when the port is closed meanwhile,
- * or even all of its domain's. */
-static __attribute__((noinline)) int64_t send_slowly(struct vcpu *sender, struct port *p) {
+/* A send to `p` that has to wait for a token; it is lost when the port is closed meanwhile, or even
+ * all of its domain's. */
+static __attribute__((noinline)) int64_t send_later(struct vcpu *sender, struct port *p,
+                                                    uint64_t now) {
     struct domain *d = p->vcpu->domain;
-    struct port_table *t;
-    uint64_t now = clock_now_ns();
+    struct port_table *t = table_lock(d);
 
-    trace(HV_TRACE_send, d->id, p->index, 0);
-    if (p->period == 0 || token_take(p, now)) return port_raise(p);
-    if ((t = table_lock(d)) == NULL) return 0;
+    if (t == NULL) return 0;
     p->throttled++;
     if (p->waiting == 0 && p->state == HV_PORT_PEER) {
         __atomic_fetch_or(&p->full_at, PORT_WAITING, __ATOMIC_RELAXED);
@@ -254,6 +252,17 @@ static __attribute__((noinline)) int64_t send_slowly(struct vcpu *sender, struct
     return 0;
 }
 
+static __attribute__((noinline)) int64_t send_limited(struct vcpu *sender, struct port *p) {
+    uint64_t now = clock_now_ns();
+
+    return token_take(p, now) ? port_raise(p) : send_later(sender, p, now);
+}
+
+static __attribute__((noinline)) int64_t send_recorded(struct vcpu *sender, struct port *p) {
+    trace_record(HV_TRACE_send, p->vcpu->domain->id, p->index, 0);
+    return p->period != 0 ? send_limited(sender, p) : port_raise(p);
+}
+
 int64_t event_send(struct vcpu *v, uint64_t port) {
     struct port *p = port_record(v->domain, port);
     /* Only a PEER has another end. */
@@ -263,7 +272,8 @@ int64_t event_send(struct vcpu *v, uint64_t port) {
         return p == NULL || (p->state != HV_PORT_CLOSED && p->state != HV_PORT_PEER) ? -HV_EINVAL
                                                                                      : -HV_EDEAD;
     v->counters.events_sent++;
-    if (other->period != 0 || trace_on(HV_TRACE_send)) return send_slowly(v, other);
+    if (trace_on(HV_TRACE_send)) return send_recorded(v, other);
+    if (other->period != 0) return send_limited(v, other);
     return port_raise(other);
 }
 

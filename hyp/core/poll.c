@@ -5,8 +5,6 @@
  * that the port is delivered to; a port that is closed or moves to another vCPU loses it, and the
  * poll is over. The lock of the port table guards the marks.
  */
-#include "barrier.h"
-#include "domain.h"
 #include "event.h"
 #include "lock.h"
 
@@ -65,13 +63,4 @@ bool event_polled(const struct vcpu *v) {
             return true;
     }
     return READ_ONCE(v->poll_over) != 0;
-}
-
-bool event_pending(const struct vcpu *v) {
-    return (READ_ONCE(v->page->pending_sel[0]) | READ_ONCE(v->page->pending_sel[1])) != 0;
-}
-
-bool event_upcall_due(const struct vcpu *v) {
-    /* With `busy` alone the save area is still in use: entry.S waits for it too. */
-    return READ_ONCE(v->page->masked) == 0 && READ_ONCE(v->page->busy) == 0 && event_pending(v);
 }

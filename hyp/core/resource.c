@@ -20,6 +20,8 @@ static const struct {
 } hyp_ports[] = { { 0x20, 0x21 }, { 0x40, 0x43 },   { 0x61, 0x61 },  { 0xa0, 0xa1 },
                   { 0xf4, 0xf7 }, { 0x3f8, 0x3ff }, { 0x4d0, 0x4d1 } };
 
+static uint64_t io_versions; /* as many bitmaps there were, with each change; memory_lock */
+
 static void free_bitmap(struct domain *d) {
     for (unsigned int i = 0; i < ARRAY_LEN(d->io_bitmap); i++)
         if (d->io_bitmap[i] != NULL) frame_drop(d, d->io_bitmap[i]);
@@ -80,7 +82,7 @@ static int assign_ports(struct domain *from, struct domain *to, uint64_t first, 
 
         *word &= ~take_bits(&p, first + count);
     }
-    store_release(&to->io_version, to->io_version + 1);
+    store_release(&to->io_version, ++io_versions);
     return 0;
 }
 
@@ -182,7 +184,7 @@ int resource_give_all(struct domain *root) {
     for (unsigned int i = 0; i < ARRAY_LEN(hyp_ports); i++)
         for (uint32_t p = hyp_ports[i].first; p <= hyp_ports[i].last; p++)
             *port_word(root, p) |= (uint64_t)1 << p % 64;
-    root->io_version++;
+    root->io_version = ++io_versions;
     r->mmio[r->nr_mmio++].count = (uint64_t)1 << (cpu_features.physical_bits - PAGE_SHIFT);
     r->all_irqs = r->all_devices = true;
     return 0;

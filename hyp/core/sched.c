@@ -49,7 +49,7 @@ static struct vcpu *vcpu_of(struct sched_entity *e) {
 
 void sched_init(void) {
     for (uint32_t i = 0; i < cpu_count; i++) {
-        queues[i] = (struct run_queue){ .cpu = cpus[i] };
+        queues[i] = (struct run_queue){ .cpu = cpus[i], .s.least = POLICY_LAG_NS };
         queues[i].s.waiting.random = arch_counter() + i;
         spin_lock_init(&queues[i].lock, LOCK_SCHED);
         cpus[i]->queue = &queues[i];
@@ -61,10 +61,11 @@ void sched_init(void) {
 /* Locks the queue that a vCPU belongs to. */
 static inline __attribute__((always_inline)) struct run_queue *queue_lock(const struct vcpu *v) {
     for (;;) {
-        struct run_queue *q = READ_ONCE(v->cpu)->queue;
+        const struct cpu *c = READ_ONCE(v->cpu);
+        struct run_queue *q = c->queue;
 
         spin_lock(&q->lock);
-        if (__builtin_expect(v->cpu == q->cpu, 1)) return q;
+        if (__builtin_expect(READ_ONCE(v->cpu) == c, 1)) return q;
         spin_unlock(&q->lock);
     }
 }
@@ -75,21 +76,26 @@ static inline __attribute__((always_inline)) struct run_queue *queue_lock(const 
  * Enters a run-state, with the record in the shared page: readers see an odd version while it is
  * being written. Nothing is read back from the page, which its guest may write.
  */
-static inline __attribute__((always_inline)) void run_state_set(struct vcpu *v, uint32_t state,
-                                                                uint64_t now) {
+static inline __attribute__((always_inline)) void run_state_change(struct vcpu *v, uint32_t was,
+                                                                   uint32_t state, uint64_t now) {
     struct hv_runstate *r = &v->page->run;
-    uint32_t was = v->run_state;
-    uint64_t total = v->run_time[was] += now - v->run_since;
+    uint32_t version = v->run_version;
+    uint64_t total = v->run_time[was] + now - v->run_since;
 
+    v->run_time[was] = total;
     v->run_state = state;
     v->run_since = now;
-    WRITE_ONCE(r->version, v->run_version + 1);
+    v->run_version = version + 2;
+    WRITE_ONCE(r->version, version + 1);
     __atomic_thread_fence(__ATOMIC_RELEASE);
     WRITE_ONCE(r->time[was], total);
     WRITE_ONCE(r->state, state);
     WRITE_ONCE(r->since, now);
-    v->run_version += 2;
-    store_release(&r->version, v->run_version);
+    store_release(&r->version, version + 2);
+}
+
+static inline void run_state_set(struct vcpu *v, uint32_t state, uint64_t now) {
+    run_state_change(v, v->run_state, state, now);
 }
 
 /* Its state has changed. */
@@ -120,12 +126,8 @@ static void share_show(struct vcpu *v) {
 static uint32_t waiting_state(const struct vcpu *v) {
     uint32_t wait = READ_ONCE(v->wait) & ~VCPU_CAPPED;
 
-    if (wait == 0) return HV_RUN_RUNNABLE;
+    if (__builtin_expect(wait == 0, 0)) return HV_RUN_RUNNABLE;
     return wait & (VCPU_PAUSED | VCPU_OFFLINE) ? HV_RUN_OFFLINE : HV_RUN_BLOCKED;
-}
-
-static void wait_set(struct vcpu *v, uint32_t why) {
-    __atomic_fetch_or(&v->wait, why, __ATOMIC_SEQ_CST);
 }
 
 /* ---- pCPUs telling each other ---- */
@@ -148,6 +150,11 @@ static __attribute__((noinline)) void call_idle(struct run_queue *q) {
             return;
         }
     }
+}
+
+/* Arms the timer of this pCPU for the end of the slice, unless it fires before that anyway. */
+static inline void slice_arm(struct cpu *c, const struct sched_queue *s) {
+    if (s->slice_end - 1 < c->timer_armed - 1) timer_slice(c);
 }
 
 /* The queue of `c` has changed: its timer and, with `resched`, who runs are looked at anew. */
@@ -175,22 +182,27 @@ static uint64_t least_of_all(uint64_t none) {
     return least == UINT64_MAX ? none : least;
 }
 
-/* Queues a vCPU that is ready. `q` is locked, and unlocked afterwards. */
-static void queue_ready(struct run_queue *q, struct vcpu *v) {
+/* Queues a vCPU that is ready, beside `first`; `alone`: blocked, on the only pCPU, and nobody
+ * traces. `q` is locked, and unlocked afterwards. */
+static inline __attribute__((always_inline)) void
+queue_ready(struct run_queue *q, bool alone, struct tree_node *first, struct vcpu *v) {
     struct sched_queue *s = &q->s;
-    uint64_t slice = s->slice_end, now = clock_now_ns();
+    uint64_t slice = s->slice_end, now = clock_now_ns(), base = policy_charge(s, first, now);
     bool resched;
 
     v->wakeups++;
-    policy_charge(s, now);
-    policy_wake(s, &v->sched, cpu_count == 1 ? s->least : least_of_all(s->least));
-    run_state_set(v, HV_RUN_RUNNABLE, now);
-    if (trace_on(HV_TRACE_state)) trace_state(v);
+    if (!alone && cpu_count > 1) base = policy_base(s, base, least_of_all(base));
+    if (v->sched.node.key + POLICY_LAG_NS < base) v->sched.node.key = base - POLICY_LAG_NS;
+    tree_insert_at(&s->waiting, first, &v->sched.node);
+    run_state_change(v, alone ? HV_RUN_BLOCKED : v->run_state, HV_RUN_RUNNABLE, now);
+    if (!alone && trace_on(HV_TRACE_state)) trace_state(v);
     policy_slice(s, now);
     resched = s->current == NULL || policy_preempts(s, vcpu_of(s->current)->run_since, now);
     slice = s->slice_end != slice;
     spin_unlock(&q->lock);
-    queue_changed(q->cpu, resched, slice);
+    if (!alone) return queue_changed(q->cpu, resched, slice);
+    if (resched) cpu_raise_work(q->cpu, CPU_WORK_RESCHED);
+    slice_arm(q->cpu, s);
 }
 
 /* ---- vCPUs ---- */
@@ -212,7 +224,7 @@ void sched_set_weight(struct vcpu *v, uint32_t weight) {
     struct run_queue *q = queue_lock(v);
 
     /* What it ran so far it ran at the old weight. */
-    if (q->s.current == &v->sched) policy_charge(&q->s, clock_now_ns());
+    if (q->s.current == &v->sched) (void)policy_ran(&v->sched, clock_now_ns());
     policy_set_weight(&v->sched, weight);
     if (v->sched.node.key > v->domain->ahead) v->domain->ahead = v->sched.node.key;
     share_show(v);
@@ -223,8 +235,8 @@ void sched_set_cap(struct vcpu *v, uint32_t percent, uint32_t parts) {
     struct run_queue *q = queue_lock(v);
     bool runs = q->s.current == &v->sched;
 
-    if (runs) policy_charge(&q->s, clock_now_ns());
-    policy_set_cap(&v->sched, (uint64_t)percent * (POLICY_CAP_PERIOD_NS / 100) / parts);
+    if (runs) (void)policy_ran(&v->sched, clock_now_ns());
+    policy_set_cap(&v->sched, (int64_t)percent * (POLICY_CAP_PERIOD_NS / 100) / parts);
     v->cap = percent;
     share_show(v);
     spin_unlock(&q->lock);
@@ -302,17 +314,16 @@ static __attribute__((noinline)) bool move_ready(struct run_queue **q, struct vc
         cpu_kick(to);
         return false;
     }
+    if ((v->sched.affinity >> to->id & 1) == 0) return move_ready(q, v); /* it changed meanwhile */
     policy_resume(&(*q)->s, least);
     policy_move(&(*q)->s, &v->sched);
     return true;
 }
 
-void sched_wake(struct vcpu *v, uint32_t why) {
-    struct run_queue *q = queue_lock(v);
-
-    __atomic_fetch_and(&v->wait, ~why, __ATOMIC_SEQ_CST);
+/* Queues a vCPU in all cases, if it is ready; else shows what it waits for. Unlocks `q`. */
+static __attribute__((noinline)) void wake_any(struct run_queue *q, struct vcpu *v) {
     if (is_ready(q, v) && (cpu_count == 1 || move_ready(&q, v))) {
-        queue_ready(q, v);
+        queue_ready(q, false, q->s.waiting.first, v);
         return;
     }
     if (v->wait != 0 && v->run_state != waiting_state(v) && q->s.current != &v->sched)
@@ -320,16 +331,23 @@ void sched_wake(struct vcpu *v, uint32_t why) {
     spin_unlock(&q->lock);
 }
 
-void sched_wait(struct vcpu *v, uint32_t why) {
-    wait_set(v, why);
-    cpu_raise_work(this_cpu(), CPU_WORK_RESCHED);
+/* The usual case calls nothing: one that waited for an event, and was neither queued nor on a pCPU,
+ * into a queue that is empty. */
+void sched_wake(struct vcpu *v, uint32_t why) {
+    struct run_queue *q = queue_lock(v);
+
+    __atomic_fetch_and(&v->wait, ~why, __ATOMIC_SEQ_CST);
+    if (cpu_count > 1 || q->s.waiting.first != NULL || v->wait != 0 ||
+        v->run_state != HV_RUN_BLOCKED || trace_on(HV_TRACE_state))
+        return wake_any(q, v);
+    queue_ready(q, true, NULL, v);
 }
 
 void sched_sleep(struct vcpu *v, uint32_t why) {
     struct run_queue *q = queue_lock(v);
     bool runs = q->s.current == &v->sched;
 
-    wait_set(v, why);
+    vcpu_wait(v, why);
     if (!runs) {
         if (tree_has(&v->sched.node)) {
             tree_remove(&q->s.waiting, &v->sched.node);
@@ -424,8 +442,8 @@ static void balance(struct run_queue *q) {
     if (to == q) return;
     spin_lock_pair(&q->lock, &to->lock);
     now = clock_now_ns();
-    policy_charge(&q->s, now);
-    policy_charge(&to->s, now);
+    (void)policy_charge(&q->s, q->s.waiting.first, now);
+    (void)policy_charge(&to->s, to->s.waiting.first, now);
     e = policy_balance(&q->s, &to->s, to->cpu->id);
     if (e != NULL) migrate(q, to, e, now);
     resched = e != NULL && policy_preempts(&to->s, vcpu_of(to->s.current)->run_since, now);
@@ -435,12 +453,12 @@ static void balance(struct run_queue *q) {
 
 void sched_yield_to(struct vcpu *v, struct vcpu *to) {
     struct run_queue *q = v->cpu->queue, *far = READ_ONCE(to->cpu)->queue;
-    uint64_t now;
 
     spin_lock_pair(&q->lock, &far->lock);
-    now = clock_now_ns();
     if (to != v && to->cpu == far->cpu && tree_has(&to->sched.node)) {
-        policy_charge(&q->s, now);
+        uint64_t now = clock_now_ns();
+
+        (void)policy_charge(&q->s, q->s.waiting.first, now);
         if (far != q && to->sched.affinity >> q->cpu->id & 1) migrate(far, q, &to->sched, now);
         if (to->cpu == q->cpu) policy_give(&q->s, &to->sched);
     }
@@ -454,7 +472,7 @@ void sched_yield_to(struct vcpu *v, struct vcpu *to) {
 static __attribute__((noinline)) bool special(const struct run_queue *q, struct vcpu *v) {
     struct sched_entity *e = &v->sched;
 
-    if (policy_spent(e)) wait_set(v, VCPU_CAPPED);
+    if (policy_spent(e)) vcpu_wait(v, VCPU_CAPPED);
     e->flags &= ~POLICY_LEAVES;
     return v->wait != 0 || (e->affinity >> q->cpu->id & 1) == 0;
 }
@@ -467,33 +485,40 @@ static __attribute__((noinline)) void special_done(struct vcpu *v) {
         sched_wake(v, 0);
 }
 
-/* Takes the first, if there is one, and lets it run. */
-static struct vcpu *take_next(struct cpu *c, struct run_queue *q) {
-    struct sched_queue *s = &q->s;
-    struct sched_entity *was, *next;
-    bool stays, is_special = false;
-    uint64_t now;
+/* Lets somebody run, if there is anybody: `was` ran up to now, `stays` is that one if it may go on.
+ * `root` is the treap's. */
+static inline __attribute__((always_inline)) struct sched_entity *
+let_run(struct run_queue *q, const struct tree_node *root, struct sched_entity *was,
+        struct sched_entity *stays, uint64_t now) {
+    struct sched_entity *next = policy_pick(&q->s, root, stays, now);
 
-    spin_lock(&q->lock);
-    now = clock_now_ns();
-    policy_charge(s, now);
-    was = s->current;
-    stays = was != NULL && vcpu_of(was)->wait == 0;
-    if (was != NULL && was->flags != 0) {
-        if (was->flags & POLICY_PASSES) policy_pass(s, was);
-        if (was->flags != 0 && special(q, vcpu_of(was))) stays = false, is_special = true;
-    }
-    next = policy_pick(s, stays ? was : NULL, now);
     if (next != was) {
-        if (was != NULL) run_state_set(vcpu_of(was), waiting_state(vcpu_of(was)), now);
-        if (next != NULL) run_state_set(vcpu_of(next), HV_RUN_RUNNING, now);
-        if (trace_on(HV_TRACE_state)) trace_switch(was, next);
+        if (was != NULL)
+            run_state_change(vcpu_of(was), HV_RUN_RUNNING, waiting_state(vcpu_of(was)), now);
+        if (next != NULL) run_state_change(vcpu_of(next), HV_RUN_RUNNABLE, HV_RUN_RUNNING, now);
     }
+    return next;
+}
+
+/* Takes the first of a queue that is locked, if there is one, in all cases. */
+static __attribute__((noinline)) struct sched_entity *take_any(struct cpu *c, struct run_queue *q) {
+    struct sched_entity *was = q->s.current, *stays = was, *next;
+    bool is_special = false;
+    uint64_t now = clock_now_ns();
+
+    (void)policy_charge(&q->s, q->s.waiting.first, now);
+    if (was != NULL) {
+        if (vcpu_of(was)->wait != 0) stays = NULL;
+        if (was->flags & POLICY_PASSES) policy_pass(&q->s, was);
+        if (was->flags != 0 && special(q, vcpu_of(was))) stays = NULL, is_special = true;
+    }
+    next = let_run(q, q->s.waiting.root, was, stays, now);
+    if (next != was && trace_on(HV_TRACE_state)) trace_switch(was, next);
     spin_unlock(&q->lock);
-    if (s->slice_end - 1 < c->timer_armed - 1) timer_slice(c);
+    slice_arm(c, &q->s);
     if (is_special) special_done(vcpu_of(was));
-    if (cpu_count > 1 && s->waiting.first != NULL) call_idle(q);
-    return next != NULL ? vcpu_of(next) : NULL;
+    if (cpu_count > 1 && q->s.waiting.first != NULL) call_idle(q);
+    return next;
 }
 
 void sched_refill(struct vcpu *v, uint64_t now) {
@@ -525,13 +550,50 @@ static __attribute__((noinline)) void idle(struct cpu *c, struct run_queue *q) {
     __atomic_fetch_and(&c->work, ~CPU_WORK_RESCHED, __ATOMIC_RELAXED);
 }
 
+static inline struct vcpu *picked(const struct cpu *c, struct sched_entity *e) {
+    struct vcpu *v = vcpu_of(e);
+
+    if (v != c->vcpu && trace_mask & (uint64_t)1 << HV_TRACE_switch)
+        trace_write(c, HV_TRACE_switch, v->domain->id, v->id, 0);
+    return v;
+}
+
+static __attribute__((noinline)) struct vcpu *arm_for(struct cpu *c, struct vcpu *v) {
+    timer_slice(c);
+    return v;
+}
+
+/* The queue is locked. */
+static __attribute__((noinline)) struct vcpu *pick_any(struct cpu *c, struct run_queue *q) {
+    struct sched_entity *next;
+
+    while ((next = take_any(c, q)) == NULL) {
+        idle(c, q);
+        spin_lock(&q->lock);
+    }
+    return picked(c, next);
+}
+
+/* The usual case calls nothing: one of two gives way to the other. */
 struct vcpu *sched_pick(struct cpu *c) {
     struct run_queue *q = c->queue;
+    struct sched_queue *s = &q->s;
+    struct sched_entity *was;
     struct vcpu *v;
+    uint64_t now;
 
-    while ((v = take_next(c, q)) == NULL) idle(c, q);
-    if (v != c->vcpu) trace(HV_TRACE_switch, v->domain->id, v->id, 0);
-    return v;
+    spin_lock(&q->lock);
+    was = s->current;
+    if (was == NULL || s->waiting.first == NULL || s->waiting.root != NULL || cpu_count > 1 ||
+        (was->flags & ~POLICY_PASSES) != 0 || trace_on(HV_TRACE_state))
+        return pick_any(c, q);
+    now = clock_now_ns();
+    (void)policy_ran(was, now);
+    if (was->flags != 0) policy_pass(s, was);
+    was = let_run(q, NULL, was, vcpu_of(was)->wait != 0 ? NULL : was, now);
+    spin_unlock(&q->lock);
+    v = picked(c, was);
+    return s->slice_end - 1 < c->timer_armed - 1 ? arm_for(c, v) : v;
 }
 
 void sched_tick(struct cpu *c) {

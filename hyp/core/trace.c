@@ -5,10 +5,6 @@
  * A CPU without a ring (before its struct cpu is complete) records nothing.
  */
 #include "trace.h"
-#include "barrier.h"
-#include "clock.h"
-#include "cpu.h"
-#include "domain.h"
 #include "printk.h"
 
 uint64_t trace_mask = TRACE_START;
@@ -20,18 +16,7 @@ static const char *const event_names[HV_TRACE_LIMIT] = {
 };
 
 void trace_record(enum hv_trace_event event, uint64_t a, uint64_t b, uint64_t c) {
-    const struct cpu *here = this_cpu();
-    struct trace_ring *ring = here->trace;
-    struct hv_trace_entry *entry;
-
-    if (ring == NULL) return;
-    entry = &ring->entries[ring->next % TRACE_ENTRIES];
-    entry->seq = ring->next;
-    entry->event = event;
-    entry->domain = here->vcpu != NULL ? (uint32_t)here->vcpu->domain->id : ~(uint32_t)0;
-    entry->word[0] = a, entry->word[1] = b, entry->word[2] = c;
-    entry->tsc = arch_counter(); /* last: so nothing has to be kept over a call */
-    store_release(&ring->next, ring->next + 1);
+    trace_write(this_cpu(), event, a, b, c);
 }
 
 void trace_print(unsigned int count) {

@@ -17,6 +17,13 @@ int64_t hc_yield(void) {
     return 0;
 }
 
+/* It need not wait after all. */
+static __attribute__((noinline)) int64_t stay(struct vcpu *v, uint32_t why) {
+    sched_wake(v, why);
+    cpu_raise_work(this_cpu(), CPU_WORK_UPCALL);
+    return 0;
+}
+
 int64_t hc_block(void) {
     struct cpu *c = this_cpu();
     struct vcpu *v = c->vcpu;
@@ -26,12 +33,8 @@ int64_t hc_block(void) {
      * and then look at pending. One of both sees the other.
      */
     WRITE_ONCE(v->page->masked, 0);
-    sched_wait(v, VCPU_BLOCKED);
-    if (event_pending(v)) {
-        sched_wake(v, VCPU_BLOCKED);
-        cpu_raise_work(c, CPU_WORK_UPCALL);
-    }
-    return 0;
+    sched_wait(c, v, VCPU_BLOCKED);
+    return event_pending(v) ? stay(v, VCPU_BLOCKED) : 0;
 }
 
 int64_t hc_set_timer(uint64_t deadline) {
@@ -52,13 +55,10 @@ int64_t hc_poll(uint64_t gpa, uint64_t count, uint64_t deadline) {
     /* 3. Is each one in use, and delivered to this vCPU? From here on they wake it. */
     if (!event_poll(v, ports, (uint32_t)count)) return HC_FAIL(-HV_EINVAL, "port");
     /* As in hc_block: wait, then look. */
-    sched_wait(v, VCPU_POLLING);
-    if (event_polled(v) || event_upcall_due(v) || deadline <= clock_now_ns()) {
-        sched_wake(v, VCPU_POLLING);
-        cpu_raise_work(c, CPU_WORK_UPCALL);
-    } else {
-        timer_set(v, TIMER_POLL, deadline == HV_POLL_FOREVER ? 0 : deadline);
-    }
+    sched_wait(c, v, VCPU_POLLING);
+    if (event_polled(v) || event_upcall_due(v) || deadline <= clock_now_ns())
+        return stay(v, VCPU_POLLING);
+    timer_set(v, TIMER_POLL, deadline == HV_POLL_FOREVER ? 0 : deadline);
     return 0;
 }
 

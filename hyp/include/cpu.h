@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "arch/cpu.h"
 #include "arch/layout.h"
 #include "types.h"
 
@@ -40,8 +41,9 @@ struct cpu {
     struct trace_ring *trace; /* NULL: not recording */
     uint32_t panicking;
     uint32_t iobase_kernel; /* what *tss_iobase is in kernel mode of the loaded vCPU */
-    uint64_t iomap_domain, iomap_version; /* whose bitmap, which of it, is in the TSS */
-    struct timers *timers;                /* timer.c */
+    uint64_t rsvd;
+    uint64_t iomap_version;    /* domain.io_version of the bitmap that is in the TSS */
+    struct timers *timers;     /* timer.c */
     uint64_t timer_armed;      /* what the hardware will fire for, ns; all ones: for nothing */
     struct run_queue *queue;   /* sched.c */
     const uint64_t *slice_end; /* ns, when the slice of who runs is over; 0: it has no rival */
@@ -67,9 +69,7 @@ extern uint32_t cpu_count;
 struct cpu *this_cpu(void); /* on a host's stack there is none: tests bring their own */
 #else
 static inline struct cpu *this_cpu(void) {
-    uintptr_t here = (uintptr_t)__builtin_frame_address(0) | (CPU_STACK_SIZE - 1);
-
-    return *(struct cpu **)(here - 7);
+    return *(struct cpu **)((stack_pointer | (CPU_STACK_SIZE - 1)) - 7);
 }
 #endif
 

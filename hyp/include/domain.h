@@ -11,6 +11,7 @@
 
 #include "arch/regs.h"
 #include "arch/speculation.h"
+#include "cpu.h"
 #include "hv_domain.h"
 #include "hv_memory.h"
 #include "hv_trace.h"
@@ -83,6 +84,17 @@ struct vcpu {
     struct hv_call_entry call[HV_CALLS_KEPT];
 };
 
+/* Sets VCPU_… bits: a full barrier. */
+static inline void vcpu_wait(struct vcpu *v, uint32_t why) {
+    __atomic_fetch_or(&v->wait, why, __ATOMIC_SEQ_CST);
+}
+
+/* The same for the one that runs on this pCPU: it leaves at its next exit. */
+static inline void sched_wait(struct cpu *c, struct vcpu *v, uint32_t why) {
+    vcpu_wait(v, why);
+    cpu_raise_work(c, CPU_WORK_RESCHED);
+}
+
 /* How far domain_destroy has got. */
 enum domain_teardown {
     TEARDOWN_NONE,
@@ -120,11 +132,11 @@ struct domain {
     struct space *spaces[HV_MAX_SPACES];
     mfn_t kernel_l3[8]; /* L3 tables of the kernel half, from create to destroy */
 
-    struct port_table *ports;    /* event.c */
-    struct slots *grants;        /* grant.c */
-    struct io_route *routes;     /* ioemul.c */
-    uint8_t *io_bitmap[2];       /* two frames, 0 bits are ports that it holds; NULL: none */
-    uint64_t io_version;         /* changes with every change of io_bitmap; starts at 1 */
+    struct port_table *ports; /* event.c */
+    struct slots *grants;     /* grant.c */
+    struct io_route *routes;  /* ioemul.c */
+    uint8_t *io_bitmap[2];    /* two frames, 0 bits are ports that it holds; NULL: none */
+    uint64_t io_version; /* of what is in io_bitmap, among those of all domains; 0: nothing yet */
     struct resources *resources; /* resource.c: MMIO ranges, IRQs, devices; dma.c: pins */
     struct port *virq_port[4];   /* bound to it; NULL: none */
 

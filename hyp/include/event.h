@@ -4,8 +4,9 @@
  */
 #pragma once
 
+#include "barrier.h"
+#include "domain.h"
 #include "hv_event.h"
-#include "types.h"
 
 /* One end of a channel. `other` is written under both tables' locks and read without by senders. */
 struct port {
@@ -57,9 +58,14 @@ void event_raise_virq(struct domain *d, uint32_t virq);
 /* A vCPU's one-shot timer has expired. */
 void event_raise_timer(struct vcpu *v);
 /* Is anything pending, masked or not? Reads the shared page once. */
-bool event_pending(const struct vcpu *v);
+static inline bool event_pending(const struct vcpu *v) {
+    return (READ_ONCE(v->page->pending_sel[0]) | READ_ONCE(v->page->pending_sel[1])) != 0;
+}
 /* A port of `d` in use, or NULL; and the lock of its port table, which `d` has. */
 struct port *event_port(const struct domain *d, uint64_t port);
 struct spinlock *event_lock(const struct domain *d);
-/* Is an upcall due: neither masked nor busy, something pending? Reads each word once. */
-bool event_upcall_due(const struct vcpu *v);
+/* Is an upcall due: neither masked nor busy, something pending? Reads each word once, the
+ * first two as one. With `busy` alone the save area is still in use: entry.S waits for it too. */
+static inline bool event_upcall_due(const struct vcpu *v) {
+    return READ_ONCE(*(const uint64_t *)(const void *)&v->page->masked) == 0 && event_pending(v);
+}

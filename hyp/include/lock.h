@@ -42,11 +42,14 @@ void lock_rank_pop(uint32_t rank);
 static inline void ticket_take(struct spinlock *lock) {
     uint16_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
 
-    while (load_acquire(&lock->owner) != ticket) cpu_relax();
+    while (__builtin_expect(load_acquire(&lock->owner) != ticket, 0)) cpu_relax();
 }
 
+/* Nobody else writes `owner` meanwhile, so that a plain addition to memory does. */
 static inline void ticket_pass(struct spinlock *lock) {
-    store_release(&lock->owner, (uint16_t)(lock->owner + 1));
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    lock->owner++;
+    compiler_barrier();
 }
 
 static inline void spin_lock(struct spinlock *lock) {

@@ -25,8 +25,6 @@ bool sched_stopped(const struct vcpu *v);      /* it waits: has its pCPU let go 
 void sched_wake(struct vcpu *v, uint32_t why); /* clears VCPU_… bits; runnable when none is left */
 /* Sets VCPU_… bits; one that runs leaves at its next exit, to which its pCPU is made. */
 void sched_sleep(struct vcpu *v, uint32_t why);
-/* The same for the vCPU that is running here, and a full barrier. */
-void sched_wait(struct vcpu *v, uint32_t why);
 void sched_pass(struct vcpu *v);                      /* the running one yields */
 void sched_yield_to(struct vcpu *v, struct vcpu *to); /* to one of its own domain */
 void sched_charge(struct vcpu *v, uint64_t ns);       /* for work that it causes at another time */

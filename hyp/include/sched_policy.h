@@ -52,8 +52,9 @@ struct sched_entity {
     uint64_t scale;        /* virtual time of 2^32 ns */
     uint64_t slice;        /* ns */
     uint64_t affinity;     /* bit n: may run on pCPU n */
-    uint64_t cap_budget;   /* ns a period; 0: no cap */
-    uint64_t cap_used, cap_end; /* of the period that ends then */
+    int64_t cap_budget;    /* ns a period; 0: no cap */
+    int64_t cap_used;      /* of the period that ends then: */
+    uint64_t cap_end;
     uint32_t weight;
     uint32_t flags; /* POLICY_… */
 };
@@ -90,29 +91,30 @@ static inline void policy_set_weight(struct sched_entity *e, uint32_t weight) {
                                            : slice;
 }
 
-/* Rounded up: no run is so short that it is free. */
+/* Beyond the next whole one: no run is so short that it is free. */
 static inline uint64_t policy_virtual(const struct sched_entity *e, uint64_t ns) {
-    return (uint64_t)(((unsigned __int128)ns * e->scale + UINT32_MAX) >> 32);
+    return (uint64_t)((__int128)(int64_t)ns * (int64_t)e->scale >> 32) + 1;
 }
 
-/* Charges the running one up to now, and moves the queue's standing. */
-static inline void policy_charge(struct sched_queue *q, uint64_t now) {
-    struct sched_entity *e = q->current;
-    uint64_t least = q->waiting.first != NULL ? q->waiting.first->key : UINT64_MAX;
+/* Charges the running one up to now; its virtual time. Clocks of two pCPUs may differ by a little:
+ * what one charges too much another takes back. */
+static inline uint64_t policy_ran(struct sched_entity *e, uint64_t now) {
+    uint64_t ns = now - e->started;
 
-    if (e != NULL) {
-        /* Clocks of two pCPUs may differ by a little. */
-        uint64_t ran = now > e->started ? now - e->started : 0;
+    e->started = now;
+    e->cap_used += (int64_t)ns;
+    return e->node.key += policy_virtual(e, ns);
+}
 
-        e->cap_used += ran;
-        e->node.key += policy_virtual(e, ran);
-        e->started += ran;
-        if (e->node.key < least) least = e->node.key;
-    } else if (least == UINT64_MAX) {
-        return;
-    }
-    q->behind = least;
-    if (least > q->least) q->least = least;
+/* The same, and moves the queue's standing; `first` waits, or NULL. Where the one stands that is
+ * furthest behind: it may have come from another queue, and be further behind than the queue. */
+static inline uint64_t policy_charge(struct sched_queue *q, const struct tree_node *first,
+                                     uint64_t now) {
+    uint64_t runs = q->current != NULL ? policy_ran(q->current, now) : q->least;
+
+    q->behind = first != NULL && first->key < runs ? first->key : runs;
+    if (q->behind > q->least) q->least = q->behind;
+    return q->behind;
 }
 
 /* Charges for work that it causes at another time. */
@@ -125,19 +127,13 @@ static inline void policy_add(struct sched_queue *q, struct sched_entity *e, uin
 }
 
 /*
- * Queues one that has become runnable; `q` is charged up to now. It comes back behind whoever is
- * furthest behind, here (one that came from another queue may be further behind than the queue
- * stands) or, within POLICY_MOVE_LAG_NS, where the `others` stand: the next one that comes from
- * there does not go first.
+ * Who becomes runnable comes back behind whoever is furthest behind: here, or, within
+ * POLICY_MOVE_LAG_NS, where the `others` stand, so that the next one that comes from there does not
+ * go first.
  */
-static inline void policy_wake(struct sched_queue *q, struct sched_entity *e, uint64_t others) {
-    uint64_t base = q->least;
-
-    if (others + POLICY_MOVE_LAG_NS < base) others = base - POLICY_MOVE_LAG_NS;
-    if (others < base) base = others;
-    if (q->behind < base) base = q->behind;
-    if (e->node.key + POLICY_LAG_NS < base) e->node.key = base - POLICY_LAG_NS;
-    tree_insert(&q->waiting, &e->node);
+static inline uint64_t policy_base(const struct sched_queue *q, uint64_t behind, uint64_t others) {
+    if (others + POLICY_MOVE_LAG_NS < q->least) others = q->least - POLICY_MOVE_LAG_NS;
+    return others < behind ? others : behind;
 }
 
 /*
@@ -173,7 +169,8 @@ static inline bool policy_preempts(struct sched_queue *q, uint64_t since, uint64
     if (e == NULL || q->waiting.first == NULL) return false;
     left = (int64_t)(q->waiting.first->key + POLICY_WAKE_NS - e->node.key);
     if (left > 0) {
-        now += (uint64_t)left * e->weight / POLICY_WEIGHT_PAR;
+        /* Later than now: the timer's handler goes on as long as something is due. */
+        now += (uint64_t)left * e->weight / POLICY_WEIGHT_PAR + 1;
         if (now > until) until = now;
     } else if (now >= until) {
         return true;
@@ -208,7 +205,7 @@ static inline void policy_refill(struct sched_entity *e, uint64_t end) {
 
 /* Another budget; what was used counts in proportion, so that nothing is gained by changes. Without
  * a budget nothing was. */
-static inline void policy_set_cap(struct sched_entity *e, uint64_t budget) {
+static inline void policy_set_cap(struct sched_entity *e, int64_t budget) {
     e->cap_used = e->cap_budget != 0 ? e->cap_used * budget / e->cap_budget : 0;
     e->cap_budget = budget;
     e->flags = (e->flags & ~POLICY_CAPPED) | (budget != 0 ? POLICY_CAPPED : 0);
@@ -222,32 +219,25 @@ static inline void policy_pass(const struct sched_queue *q, struct sched_entity 
     e->flags &= ~POLICY_PASSES;
 }
 
-/* Chooses among `e`, which may go on and may be NULL, and those that wait, and lets it run. The
- * queue is charged up to now. */
-static inline struct sched_entity *policy_pick(struct sched_queue *q, struct sched_entity *e,
-                                               uint64_t now) {
+/* Chooses among `e`, which may go on, is charged up to now and may be NULL, and those that wait,
+ * and lets it run; `root` is the treap's. */
+static inline struct sched_entity *policy_pick(struct sched_queue *q, const struct tree_node *root,
+                                               struct sched_entity *e, uint64_t now) {
     struct tree_node *first = q->waiting.first;
 
-    if (first != NULL) {
-        if (e == NULL)
-            tree_remove(&q->waiting, first);
-        else if (first->key <= e->node.key)
-            tree_exchange(&q->waiting, &e->node);
-        else
-            first = &e->node;
-        e = policy_entity(first);
-    }
+    q->limit = q->slice_end = 0;
+    if (first != NULL && e == NULL)
+        e = policy_entity(tree_take(&q->waiting, root));
+    else if (first != NULL && first->key <= e->node.key)
+        e = policy_entity(tree_exchange(&q->waiting, root, &e->node));
     q->current = e;
-    q->limit = 0;
-    if (e == NULL) {
-        q->slice_end = 0;
-        return NULL;
-    }
-    q->slice_end = q->waiting.first != NULL ? now + e->slice : 0;
+    if (e == NULL) return NULL;
+    if (e->node.key > q->least) q->least = e->node.key;
+    if (q->waiting.first != NULL) q->slice_end = now + e->slice;
     e->started = now;
     if (__builtin_expect(e->flags & POLICY_CAPPED, 0)) {
         if (now >= e->cap_end) policy_refill(e, now + POLICY_CAP_PERIOD_NS);
-        q->limit = now + e->cap_budget - e->cap_used;
+        q->limit = now + (uint64_t)(e->cap_budget - e->cap_used);
         if (q->limit - 1 < q->slice_end - 1) q->slice_end = q->limit;
     }
     return e;

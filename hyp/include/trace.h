@@ -8,6 +8,9 @@
  */
 #pragma once
 
+#include "barrier.h"
+#include "clock.h"
+#include "domain.h"
 #include "hv_trace.h"
 #include "types.h"
 
@@ -24,6 +27,22 @@ struct trace_ring {
 
 /** Bit n set: event n is recorded. */
 extern uint64_t trace_mask;
+
+/** Into the ring of `here`, the running pCPU. */
+static inline void trace_write(const struct cpu *here, enum hv_trace_event event, uint64_t a,
+                               uint64_t b, uint64_t c) {
+    struct trace_ring *ring = here->trace;
+    struct hv_trace_entry *entry;
+
+    if (ring == NULL) return;
+    entry = &ring->entries[ring->next % TRACE_ENTRIES];
+    entry->seq = ring->next;
+    entry->event = event;
+    entry->domain = here->vcpu != NULL ? (uint32_t)here->vcpu->domain->id : ~(uint32_t)0;
+    entry->word[0] = a, entry->word[1] = b, entry->word[2] = c;
+    entry->tsc = arch_counter();
+    store_release(&ring->next, ring->next + 1);
+}
 
 void trace_record(enum hv_trace_event event, uint64_t a, uint64_t b, uint64_t c);
 

@@ -51,7 +51,7 @@ static inline void treap_split(struct tree_node *n, struct tree_node *rest) {
     *left = *right = NULL;
 }
 
-static inline void treap_insert(struct tree *t, struct tree_node *n) {
+static __attribute__((noinline, unused)) void treap_insert(struct tree *t, struct tree_node *n) {
     struct tree_node **at = &t->root, *up = NULL;
 
     t->random = t->random * 6364136223846793005u + 1442695040888963407u;
@@ -89,21 +89,28 @@ static inline struct tree_node *treap_least(struct tree_node *n) {
     return n;
 }
 
-/* The first of the treap, if there is one, becomes the first. */
-static inline void tree_advance(struct tree *t) {
-    struct tree_node *n = t->root;
+/* The least of a treap that is not empty, out of it and as the first. */
+static __attribute__((noinline, unused)) void tree_advance(struct tree *t) {
+    struct tree_node *n = treap_least(t->root);
 
-    if (n != NULL) {
-        n = treap_least(n);
-        treap_link(n->up == NULL ? &t->root : &n->up->left, n->right, n->up);
-        n->order = 1;
-    }
+    treap_link(n->up == NULL ? &t->root : &n->up->left, n->right, n->up);
+    n->order = 1;
     t->first = n;
 }
 
-static inline void tree_insert(struct tree *t, struct tree_node *n) {
+/* Removes the first; `root` is the treap's. Here and below it, and the first, are as the caller has
+ * just found them: code that is for one or two members alone then calls nothing. */
+static inline struct tree_node *tree_take(struct tree *t, const struct tree_node *root) {
     struct tree_node *first = t->first;
 
+    first->order = 0;
+    t->count--;
+    t->first = NULL;
+    if (root != NULL) tree_advance(t);
+    return first;
+}
+
+static inline void tree_insert_at(struct tree *t, struct tree_node *first, struct tree_node *n) {
     t->count++;
     if (first != NULL && n->key >= first->key) {
         treap_insert(t, n);
@@ -114,21 +121,27 @@ static inline void tree_insert(struct tree *t, struct tree_node *n) {
     n->order = 1;
 }
 
+static inline void tree_insert(struct tree *t, struct tree_node *n) {
+    tree_insert_at(t, t->first, n);
+}
+
 static inline void tree_remove(struct tree *t, struct tree_node *n) {
-    if (t->first == n)
-        tree_advance(t);
-    else
-        treap_remove(t, n);
+    if (t->first == n) {
+        (void)tree_take(t, t->root);
+        return;
+    }
+    treap_remove(t, n);
     t->count--;
     n->order = 0;
 }
 
 /* Inserts one whose key is not below the first's, and removes the first. */
-static inline struct tree_node *tree_exchange(struct tree *t, struct tree_node *n) {
+static inline struct tree_node *tree_exchange(struct tree *t, const struct tree_node *root,
+                                              struct tree_node *n) {
     struct tree_node *first = t->first;
 
     first->order = 0;
-    if (t->root == NULL) {
+    if (root == NULL) {
         t->first = n;
         n->order = 1;
     } else {

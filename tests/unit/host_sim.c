@@ -36,7 +36,8 @@ static struct machine_cpu {
     char *stack;
 } machine[SIM_CPUS];
 
-/* Where the test's own calls come from: no pCPU, so that each one that they concern is kicked. */
+/* Where the test's own calls come from: no pCPU, so that each one that they concern is kicked. With
+ * one pCPU, which then is all that there is, an interrupt of that one. */
 static struct machine_cpu outside = { .cpu.id = SIM_CPUS };
 static struct machine_cpu *me = &outside;
 static ucontext_t loop;
@@ -197,7 +198,7 @@ static void act(struct sim_vcpu *g)
         sched_yield_to(&g->v, &g->yields->v);
     } else if (g->sleep != 0) {
         timer_set(&g->v, TIMER_GUEST, sim_now + vary(g, g->sleep));
-        sched_wait(&g->v, VCPU_BLOCKED);
+        sched_wait(&me->cpu, &g->v, VCPU_BLOCKED);
     }
 }
 
@@ -288,6 +289,8 @@ void sim_run(uint64_t ns)
 {
     uint64_t until = sim_now + ns;
 
+    if (cpu_count == 1 && (machine[0].idle || machine[0].cpu.work != 0))
+        machine[0].kicked = sim_now;
     for (;;) {
         bool any = false;
 
@@ -305,7 +308,7 @@ void sim_run(uint64_t ns)
             break;
         sim_now = next_instant(until);
     }
-    me = &outside;
+    me = cpu_count > 1 ? &outside : &machine[0];
 }
 
 static void start_coroutine(struct machine_cpu *c)
@@ -338,7 +341,7 @@ void sim_start(uint32_t count, uint64_t seed)
         cpus[i] = &c->cpu;
         start_coroutine(c);
     }
-    me = &outside;
+    me = cpu_count > 1 ? &outside : &machine[0];
     sched_init();
     timer_init();
 }
@@ -356,7 +359,7 @@ struct sim_vcpu *sim_add(uint32_t weight, uint64_t run, uint64_t sleep)
     g->begun = sim_now;
     me = &machine[0];
     sched_add(&g->v);
-    me = &outside;
+    me = cpu_count > 1 ? &outside : &machine[0];
     g->woken = sim_now;
     sched_wake(&g->v, VCPU_OFFLINE);
     return g;

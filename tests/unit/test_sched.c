@@ -216,10 +216,10 @@ START_TEST(test_a_new_weight_is_for_later)
     before = v->sched.node.key;
     host_advance(host_now + MS);
     sched_set_weight(v, 1024 * SCHED_WEIGHT_SCALE);
-    must(v->sched.node.key == before + MS);
+    must(v->sched.node.key - before - MS <= 1);
     host_advance(host_now + MS);
     sched_set_weight(v, 256 * SCHED_WEIGHT_SCALE);
-    must(v->sched.node.key == before + MS + MS / 4);
+    must(v->sched.node.key - before - MS - MS / 4 <= 2);
 }
 END_TEST
 
@@ -347,7 +347,7 @@ START_TEST(test_a_slice_keeps_its_end)
         host_advance(host_now + MS / 20);
         add(i, 256, 0, 0);
         must((host_cpu0.work & CPU_WORK_RESCHED) == 0);
-        must(host_armed == end);
+        must(near(host_armed, end, COUNT)); /* each charge goes beyond a whole one */
     }
 }
 END_TEST

@@ -85,7 +85,7 @@ START_TEST(test_random_changes)
 
             if (!tree_has(other)) {
                 other->key = first->key + pick(50);
-                must(tree_exchange(&tree, other) == first);
+                must(tree_exchange(&tree, tree.root, other) == first);
                 must(!tree_has(first) && tree_has(other));
             }
         }

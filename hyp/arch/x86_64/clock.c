@@ -23,7 +23,6 @@
 #define POLLS_MAX      10000000u
 #define TRIES          64u
 #define GOOD_PPM       10000u /* doubt, of both counters together, that ends the tries */
-#define CLOCK_SHIFT    31
 
 struct clock clock;
 
@@ -144,7 +143,6 @@ void clock_init(struct boot_info *boot) {
     look_at_lapic(false);
     for (uint32_t i = 0; i < TRIES && ppm > GOOD_PPM; i++) ppm = calibrate(&ref, ppm);
     if (clock.hz == 0) panic("the %s cannot be looked at: no clock", ref.name);
-    clock.shift = CLOCK_SHIFT;
     clock.mult = (UINT64_C(1000000000) << CLOCK_SHIFT) / clock.hz;
     clock.base = boot->tsc_first_line;
     boot->tsc_calibration = rdtsc() - begin;
@@ -152,7 +150,3 @@ void clock_init(struct boot_info *boot) {
            clock.hz % 1000000, cpu_features.steady_tsc ? "" : " (not said to be invariant)",
            apic_timer_hz() / 1000000, apic_timer_hz() % 1000000, ref.name);
 }
-
-uint64_t arch_counter(void) { return rdtsc(); }
-
-uint64_t clock_now_ns(void) { return clock_scale(&clock, rdtsc() - clock.base); }

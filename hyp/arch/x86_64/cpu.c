@@ -109,7 +109,7 @@ void cpu_report(void) {
 
         memcpy(name + 16 * i, &r, 16);
     }
-    printk("cpu: %s; xcr0 %lx, %u bytes of state%s", name, cpu_features.xcr0,
+    printk("cpu: %s; xcr0 %x, %u bytes of state%s", name, cpu_features.xcr0,
            cpu_features.xsave_size, cpu_features.umip ? "" : "; no UMIP");
     report_speculation();
 }

@@ -27,20 +27,11 @@ static void state_load(struct cpu *c, struct vcpu *v) {
 
 /* The bitmap in the TSS is copied only when another one is in it: ports are rare, the copy is two
  * pages. */
-static void ports_load(struct cpu *c, struct vcpu *v) {
-    struct domain *d = v->domain;
-    /* What changes while it is copied has another version, and is copied again. */
-    uint64_t version = load_acquire(&d->io_version);
-    bool holds = d->io_bitmap[0] && d->io_bitmap[1];
-
-    c->iobase_kernel = holds ? TSS_IOMAP_OPEN : TSS_IOMAP_CLOSED;
-    *c->tss_iobase = (uint16_t)(v->user_mode ? TSS_IOMAP_CLOSED : c->iobase_kernel);
-    if (holds && (c->iomap_domain != d->id || c->iomap_version != version)) {
-        memcpy(c->tss_iomap, d->io_bitmap[0], PAGE_SIZE);
-        memcpy(c->tss_iomap + PAGE_SIZE, d->io_bitmap[1], PAGE_SIZE);
-        c->iomap_domain = d->id;
-        c->iomap_version = version;
-    }
+static __attribute__((noinline)) void bitmap_load(struct cpu *c, const struct domain *d,
+                                                  uint64_t version) {
+    memcpy(c->tss_iomap, d->io_bitmap[0], PAGE_SIZE);
+    memcpy(c->tss_iomap + PAGE_SIZE, d->io_bitmap[1], PAGE_SIZE);
+    c->iomap_version = version;
 }
 
 static void state_save(struct cpu *c, struct vcpu *v) {
@@ -55,16 +46,21 @@ static void state_save(struct cpu *c, struct vcpu *v) {
 /* c->vcpu is written before the root: whoever removes a translation, or makes an event pending, and
  * then finds another vCPU here has done so before this one looks at tables and pending words. */
 void arch_switch(struct cpu *c, struct vcpu *from, struct vcpu *to) {
+    uint64_t ports = load_acquire(&to->domain->io_version);
+    uint32_t user_mode, iobase;
+
     if (from) state_save(c, from);
     /* Another one that has put it back is about to save it; it waits for nobody before it has. */
     while (to->loaded_on != NULL && to->loaded_on != c && load_acquire(&to->loaded_on->vcpu) == to)
         cpu_relax();
     if (c->last != to || to->loaded_on != c) state_load(c, to);
-    c->user_mode = to->user_mode;
-    ports_load(c, to);
+    c->user_mode = user_mode = to->user_mode;
+    c->iobase_kernel = iobase = ports != 0 ? TSS_IOMAP_OPEN : TSS_IOMAP_CLOSED;
+    *c->tss_iobase = (uint16_t)(user_mode ? TSS_IOMAP_CLOSED : iobase);
     *c->tss_rsp0 = (uint64_t)(uintptr_t)(&to->regs + 1);
     __atomic_store_n(&c->vcpu, to, __ATOMIC_RELAXED);
-    epoch_load_root(c, to->user_mode ? to->root_user : to->root_kernel);
+    epoch_load_root(c, user_mode ? to->root_user : to->root_kernel);
+    if (ports != 0 && c->iomap_version != ports) bitmap_load(c, to->domain, ports);
 }
 
 /* Its registers stay what they are: when nobody has it loaded elsewhere meanwhile, they need not be

@@ -33,7 +33,7 @@ bool address_in_kernel_half(uint64_t a) { return a >= HV_KERNEL_START; }
 static void page_init(struct vcpu *v) {
     v->page->masked = 1;
     v->page->clock.mult = clock.mult;
-    v->page->clock.shift = clock.shift;
+    v->page->clock.shift = CLOCK_SHIFT;
     v->page->clock.tsc_base = clock.base;
     v->page->clock.version = 2;
 }
@@ -122,9 +122,8 @@ int vcpu_switch(struct vcpu *v, uint64_t space, uint64_t kernel_stack) {
 }
 
 /* The loaded vCPU leaves user mode for its kernel; its registers are in v->regs. */
-static void enter_kernel_mode(struct vcpu *v, struct hv_save_area *save) {
-    struct cpu *c = v->cpu;
-
+static __attribute__((noinline)) void enter_kernel_mode(struct cpu *c, struct vcpu *v,
+                                                        struct hv_save_area *save) {
     WRITE_ONCE(save->gs_base, rdgsbase());
     wrgsbase(v->entry.kernel_gs_base);
     write_cr3(v->root_kernel);
@@ -135,10 +134,11 @@ static void enter_kernel_mode(struct vcpu *v, struct hv_save_area *save) {
 }
 
 /* Writes the save area from v->regs and points v->regs at the entry point. */
-static void enter(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2) {
+static inline __attribute__((always_inline)) void enter(struct cpu *c, struct vcpu *v,
+                                                        uint32_t masked, uint32_t vector,
+                                                        uint32_t error, uint64_t cr2) {
     struct hv_vcpu_page *page = v->page;
     struct hv_save_area *save = &page->save;
-    uint32_t masked = READ_ONCE(page->masked);
 
     save->rip = v->regs.rip;
     save->rsp = v->regs.rsp;
@@ -149,9 +149,9 @@ static void enter(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2)
     save->cr2 = cr2;
     save->vector = vector;
     save->error = error;
-    if (v->cpu->user_mode) {
+    if (c->user_mode) {
         masked = 0;
-        enter_kernel_mode(v, save);
+        enter_kernel_mode(c, v, save);
     } else {
         v->regs.rip = v->entry.event_kernel;
     }
@@ -173,24 +173,23 @@ void vcpu_inject(struct vcpu *v, uint32_t vector, uint32_t error, uint64_t cr2) 
         domain_kill(v, "double fault");
     } else {
         v->counters.faults++;
-        enter(v, vector, error, cr2);
+        enter(v->cpu, v, READ_ONCE(v->page->masked), vector, error, cr2);
     }
 }
 
 struct vcpu *vcpu_leave(struct cpu *c) {
-    struct vcpu *v;
+    struct vcpu *v = c->vcpu;
 
-    while (__atomic_exchange_n(&c->work, 0, __ATOMIC_RELAXED) & CPU_WORK_RESCHED || !c->vcpu ||
-           c->vcpu->wait) {
-        struct vcpu *next = sched_pick(c);
-
+    /* What another pCPU asks from here on, its kick makes us look at again. */
+    if (__atomic_exchange_n(&c->work, 0, __ATOMIC_RELAXED) & CPU_WORK_RESCHED || v == NULL ||
+        v->wait != 0) {
+        v = sched_pick(c);
         /* What was raised while it was not loaded is looked at below. */
-        if (next != c->vcpu) arch_switch(c, c->vcpu, next);
+        if (v != c->vcpu) arch_switch(c, c->vcpu, v);
     }
-    v = c->vcpu;
     if (v->entries_set && event_upcall_due(v)) {
         v->counters.upcalls++;
-        enter(v, HV_VECTOR_EVENT, 0, 0);
+        enter(c, v, 0, HV_VECTOR_EVENT, 0, 0);
     }
     return v;
 }

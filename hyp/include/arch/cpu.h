@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct cpu_features {
-    uint64_t xcr0;          /* the one fixed set of extended state */
+    uint32_t xcr0;          /* the one fixed set of extended state */
     uint32_t xsave_size;    /* bytes of an XSAVE area with that set, a multiple of 64 */
     uint32_t physical_bits; /* width of a machine address */
     bool umip, steady_tsc;
@@ -16,5 +16,10 @@ struct cpu_features {
 
 /* Constant after boot. */
 extern struct cpu_features cpu_features;
+
+#ifndef HYP_UNIT
+/* To be read alone: no function needs a frame for it. */
+register uintptr_t stack_pointer __asm__("rsp");
+#endif
 
 static inline void cpu_relax(void) { __builtin_ia32_pause(); }

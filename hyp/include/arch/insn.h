@@ -97,9 +97,9 @@ WRITE_INSN(invlpg, "invlpg (%0)")
 
 /* The result in EDX:EAX. */
 #define WIDE_READ_INSN(insn, ...)                                                                  \
-    uint32_t low, high;                                                                            \
+    uint64_t low, high; /* the upper halves are cleared */                                         \
     __asm__ volatile(insn : "=a"(low), "=d"(high) : __VA_ARGS__);                                  \
-    return ((uint64_t)high << 32) | low
+    return high << 32 | low
 
 static inline uint64_t rdmsr(uint32_t msr) { WIDE_READ_INSN("rdmsr", "c"(msr)); }
 
