@@ -24,6 +24,15 @@ static __attribute__((noinline)) int64_t stay(struct vcpu *v, uint32_t why) {
     return 0;
 }
 
+int64_t hc_sched_yield_to(uint64_t vcpu) {
+    struct vcpu *v = this_cpu()->vcpu, *to = domain_vcpu(v->domain, vcpu);
+
+    /* 1. Is it another vCPU of the caller's domain? */
+    if (to == NULL || to == v) return HC_FAIL(-HV_EINVAL, "vCPU");
+    sched_yield_to(v, to);
+    return 0;
+}
+
 int64_t hc_block(void) {
     struct cpu *c = this_cpu();
     struct vcpu *v = c->vcpu;

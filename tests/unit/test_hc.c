@@ -622,6 +622,8 @@ START_TEST(test_block_and_wake)
     ck_assert_uint_eq(v->wait, 0);
     ck_assert(host_cpu0.work & CPU_WORK_UPCALL);
     ck_assert_int_eq(hc_yield(), 0);
+    ck_assert_int_eq(hc_sched_yield_to(v->id), -HV_EINVAL);
+    ck_assert_int_eq(hc_sched_yield_to(HV_MAX_VCPUS), -HV_EINVAL);
     ck_assert_int_eq(hc_set_timer(host_now + 5), 0);
     ck_assert_uint_eq(host_armed <= host_now + 5, 1);
     ck_assert_int_eq(hc_set_timer(0), 0);

@@ -4,6 +4,7 @@
  */
 #include "bounds.h"
 #include "hvlib/clock.h"
+#include "hvlib/vcpu.h"
 #include <hv_io.h>
 
 #define ROUTES   16u
@@ -83,6 +84,29 @@ static void drive_yield(void)
     test_destroy(child);
 }
 BOUND(yield, 1400, drive_yield);
+
+static char second_stack[16384] __attribute__((aligned(4096)));
+static volatile bool second_over;
+
+static void second_yields(void *arg)
+{
+    (void)arg;
+    while (!second_over)
+        hv_sched_yield_to(0);
+}
+
+/* To another vCPU, which yields back at once. */
+static void drive_sched_yield_to(void)
+{
+    NEED(hv_vcpu_start(1, second_yields, NULL, second_stack, sizeof second_stack));
+    for (unsigned i = 0; i < 50; i++)
+        hv_sched_yield_to(1);
+    for (unsigned i = 0; i < 20; i++)
+        CHECK_EQ(TIMED(hv_sched_yield_to(1)), 0);
+    second_over = true;
+    NEED(hv_vcpu_stop(1));
+}
+BOUND(sched_yield_to, 2400, drive_sched_yield_to);
 
 /* An event is pending: the upcall and its handler are in it. */
 static void drive_block(void)
