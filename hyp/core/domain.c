@@ -471,8 +471,8 @@ int domain_destroy_step(struct domain *d) {
     if (d->first_child != NULL) return -HV_EBUSY;
     if (d->teardown == TEARDOWN_DONE) return 0;
     if (d->teardown == TEARDOWN_NONE) mark_dying(d);
-    runs = runs_on(d);
-    if (runs != 0 || d->teardown == TEARDOWN_NONE) {
+    runs = d->teardown == TEARDOWN_NONE ? EPOCH_ALL : runs_on(d);
+    if (runs != 0) {
         epoch_ask(runs);
         d->teardown = d->teardown == TEARDOWN_NONE ? TEARDOWN_PORTS : d->teardown;
         return 1;

@@ -197,11 +197,14 @@ static struct port_table *table_lock(struct domain *d) {
     return t;
 }
 
-/* The timer for the throttled port that is due first; the table is locked. */
+/* The timer for the throttled port that is due first; the table is locked. At the end of a domain
+ * there is none, whose vCPUs and table go. */
 static void token_timer(struct domain *d, uint64_t now) {
     struct port_table *t = d->ports;
-    uint64_t due = t->waiting > 0 ? token_due(heap_port(t, 1)) : 0;
+    uint64_t due;
 
+    if (domain_ended(d)) return;
+    due = t->waiting > 0 ? token_due(heap_port(t, 1)) : 0;
     timer_set(d->vcpu[0], TIMER_TOKEN, t->waiting > 0 && due <= now ? now + 1 : due);
 }
 
@@ -545,14 +548,14 @@ int event_close(struct domain *d, uint64_t port) {
     return 0;
 }
 
-int event_settle(struct domain *d, uint64_t port) {
+int event_settle(struct domain *d, uint64_t port, bool closed) {
     struct port *p = port_record(d, port);
     struct vcpu *v;
 
     spin_lock(&d->ports->lock);
     FOR_EACH_VCPU(v, i, d)
     if (v != p->vcpu && p->state != HV_PORT_FREE && pending_take(p, v)) port_raise(p);
-    if (p->state == PORT_CLOSING) port_forget(d, p);
+    if (closed) port_forget(d, p);
     return (int)unlock_with(&d->ports->lock, 0);
 }
 

@@ -526,7 +526,7 @@ void sched_refill(struct vcpu *v, uint64_t now) {
     uint64_t end = now + POLICY_CAP_PERIOD_NS;
 
     policy_refill(&v->sched, end);
-    if (unlock_with(&q->lock, policy_spent(&v->sched)))
+    if (unlock_with(&q->lock, policy_spent(&v->sched) && (v->wait & VCPU_OFFLINE) == 0))
         timer_set(v, TIMER_CAP, end);
     else
         sched_wake(v, VCPU_CAPPED);

@@ -56,16 +56,16 @@ int64_t hc_event_send(uint64_t port) {
 #define HC_ON_PORT(dom, result) WITH_LOCK(&memory_lock, HC_ON(dom, result))
 
 /* Another pCPU may have found the port as it was, and be about to raise it. */
-static int64_t settle(uint64_t dom, uint64_t port, int64_t result) {
+static int64_t settle(uint64_t dom, uint64_t port, bool closed, int64_t result) {
     if (cpu_count == 1 || result < 0) return result;
     epoch_wait(EPOCH_ALL);
-    (void)HC_ON_PORT(dom, event_settle(d, port)); /* unless the domain ends */
+    (void)HC_ON_PORT(dom, event_settle(d, port, closed)); /* unless the domain ends */
     return result;
 }
 
 int64_t hc_event_close(uint64_t dom, uint64_t port) {
     /* 2. Is the port in use? */
-    return settle(dom, port, HC_ON_PORT(dom, event_close(d, port)));
+    return settle(dom, port, true, HC_ON_PORT(dom, event_close(d, port)));
 }
 
 int64_t hc_event_status(uint64_t dom, uint64_t port, uint64_t gpa) {
@@ -84,7 +84,7 @@ int64_t hc_event_unmask(uint64_t port) {
 
 int64_t hc_event_set_vcpu(uint64_t dom, uint64_t port, uint64_t vcpu) {
     /* 2. Are port and vCPU in use, and may this kind of port move? */
-    return settle(dom, port, HC_ON_PORT(dom, event_set_vcpu(d, port, vcpu)));
+    return settle(dom, port, false, HC_ON_PORT(dom, event_set_vcpu(d, port, vcpu)));
 }
 
 int64_t hc_event_set_priority(uint64_t dom, uint64_t port, uint64_t priority) {

@@ -35,8 +35,9 @@ bool event_destroy_step(
 int64_t event_open(struct domain *d, uint64_t state, uint64_t a, uint64_t b, struct hv_msi *msi);
 int64_t event_send(struct vcpu *v, uint64_t port); /* through a port of v's domain */
 int event_close(struct domain *d, uint64_t port);
-/* The rest of event_close and event_set_vcpu, when no pCPU is inside that was so before. */
-int event_settle(struct domain *d, uint64_t port);
+/* The rest of event_close, `closed`, or event_set_vcpu, when no pCPU is inside that was so before.
+ */
+int event_settle(struct domain *d, uint64_t port, bool closed);
 int event_status(struct domain *d, uint64_t port, struct hv_event_status *s);
 int event_unmask(struct domain *d, uint64_t port);
 int event_set_vcpu(struct domain *d, uint64_t port, uint64_t vcpu);

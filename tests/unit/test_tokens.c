@@ -504,6 +504,51 @@ START_TEST(test_the_table_goes_under_a_send)
 }
 END_TEST
 
+/* A timer's interrupt that came before the domain's end, and goes on after the last of its timers
+ * has been stopped. */
+START_TEST(test_no_timer_at_the_end)
+{
+    struct vcpu *v = NULL;
+
+    start();
+    v = b->vcpu[0];
+    set(0, 1000, 1);
+    exhaust(0, 1);
+    must(v->due[TIMER_TOKEN] != 0);
+    b->state = HV_DOMAIN_DYING;
+    timer_stop(v);
+    event_release(b, host_now);
+    ck_assert_uint_eq(v->due[TIMER_TOKEN], 0);
+    b->state = HV_DOMAIN_RUNNING;
+
+    sched_set_cap(v, 10, 1);
+    v->sched.cap_used = 1000000000;
+    sched_refill(v, host_now);
+    ck_assert_uint_ne(v->due[TIMER_CAP], 0);
+    timer_stop(v);
+    v->wait |= VCPU_OFFLINE;
+    sched_refill(v, host_now);
+    ck_assert_uint_eq(v->due[TIMER_CAP], 0);
+}
+END_TEST
+
+/* One call closes a port while another one, that began before, has moved it. */
+START_TEST(test_who_closes_frees_the_number)
+{
+    uint64_t q = 0;
+
+    start();
+    q = (uint64_t)to[0];
+    cpu_count = 2;
+    must(event_close(b, q) == 0);
+    cpu_count = 1;
+    must(event_settle(b, q, false) == 0);
+    ck_assert_int_ne(host_port(b, a->id), (int64_t)q);
+    must(event_settle(b, q, true) == 0);
+    ck_assert_int_eq(host_port(b, a->id), (int64_t)q);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tokens");
@@ -526,6 +571,8 @@ int main(void)
     tcase_add_test(tc, test_a_port_moves_during_a_poll);
     tcase_add_test(tc, test_what_is_pending_moves_too);
     tcase_add_test(tc, test_the_table_goes_under_a_send);
+    tcase_add_test(tc, test_no_timer_at_the_end);
+    tcase_add_test(tc, test_who_closes_frees_the_number);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
