@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The kernel tries itself: threads that hand over to each other, a mutex under contention, sleeping
- * and deadlines, timers, threads that end, memory that comes back. Role `selftest`.
+ * and deadlines, an idle second, timers, threads that end, memory that comes back. Role `selftest`.
  */
 #include "clock.h"
 #include "guest.h"
@@ -14,6 +14,9 @@
 #define WORKERS 8u
 #define TURNS   200u
 #define THREADS 64u
+
+/* What a second's sleep may cost: of each kind of entry a few, but none that come all the time. */
+#define IDLE_MOST 20u
 
 static unsigned failures;
 
@@ -105,6 +108,22 @@ static void test_time(void)
     expect(!nobody.first, "who gave up waits no more");
 }
 
+/* With nobody to run there is no tick: neither entries nor interrupts but for the sleep itself. */
+static void test_idle(void)
+{
+    const struct arch_counter *c;
+    struct measure start, m;
+
+    thread_sleep_ns(NS_PER_S / 10); /* what was printed is gone */
+    start = measure_now();
+    thread_sleep_ns(NS_PER_S);
+    m = measure_since(&start);
+    for (unsigned i = 0; (c = arch_counter(i)) != NULL; i++) {
+        printk("an idle second: %lu %s\n", (unsigned long)m.usage.count[i], c->text);
+        expect(m.usage.count[i] <= IDLE_MOST, "an idle second has no tick");
+    }
+}
+
 static struct {
     unsigned order[3];
     unsigned count;
@@ -185,6 +204,7 @@ static unsigned role_selftest(void)
     test_mutex();
     test_hand_over();
     test_time();
+    test_idle();
     test_timers();
     test_ends();
     test_memory();
