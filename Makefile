@@ -141,7 +141,7 @@ FLAGS_user = $(COMMON) $(FREESTANDING) -fno-pic -fno-pie $(PVG_INCLUDES)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CHECK_FLAGS = $(shell pkg-config --cflags check)
 CHECK_LIBS = $(shell pkg-config --libs check)
-FLAGS_unit = $(COMMON) -DHYP_UNIT=1 $(SANITIZE) $(UNIT_INCLUDES) $(CHECK_FLAGS)
+FLAGS_unit = $(COMMON) -fno-strict-aliasing -DHYP_UNIT=1 $(SANITIZE) $(UNIT_INCLUDES) $(CHECK_FLAGS)
 
 LDFLAGS := -nostdlib -static --no-dynamic-linker -z noexecstack -z max-page-size=4096 \
     --gc-sections
@@ -575,7 +575,7 @@ EVERY_SOURCE := $(shell find abi hyp libhypercall pvguest tests/unit tests/fuzz 
 build/fuzz/bin/%: tests/fuzz/%.c $(EVERY_SOURCE) Makefile
 	$(say) FUZZER $@
 	$(Q)mkdir -p $(@D)
-	$(Q)clang -std=c17 -g -O1 -w -DHYP_DEBUG=1 -DHYP_UNIT=1 -fsanitize=fuzzer,address,undefined -fno-sanitize=alignment \
+	$(Q)clang -std=c17 -g -O1 -w -fno-strict-aliasing -DHYP_DEBUG=1 -DHYP_UNIT=1 -fsanitize=fuzzer,address,undefined -fno-sanitize=alignment \
 	    -fsanitize-coverage-ignorelist=tests/fuzz/uncounted.list -fno-sanitize-recover=all $(shell sed -n 's/^ \* flags: //p' $<) $(UNIT_INCLUDES) \
 	    $(CHECK_FLAGS) $< $(call FUZZED,$<) $(CHECK_LIBS) -o $@
 endif

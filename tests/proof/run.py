@@ -109,7 +109,7 @@ def compiled(folder, includes, mutant=None):
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
     ours = [os.path.join(folder, n) if n.startswith("hyp/") else n for n in [*includes, *listed("sources")]]
-    done = run(["gcc", "-std=c17", "-g", "-O2", "-w", "-DHYP_DEBUG=1", "-DHYP_UNIT=1", LIFECYCLE, *ours, "-o",
+    done = run(["gcc", "-std=c17", "-g", "-O2", "-w", "-fno-strict-aliasing", "-DHYP_DEBUG=1", "-DHYP_UNIT=1", LIFECYCLE, *ours, "-o",
                 program], TOP)
     if done.returncode:
         raise RuntimeError(done.stderr.strip()[-400:])

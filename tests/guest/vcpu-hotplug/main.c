@@ -3,11 +3,11 @@
  * qemu: smp=4 timeout=180 memory=512
  *
  * vCPUs come and go while everything flies to them. A domain of 64 starts, stops and starts anew
- * its own; each of them, while it is up, sends IPIs to others at random, sets its timer, and waits
- * by block and by poll. Meanwhile its controller takes vCPUs down and brings them up again where
- * they run, moves them between processors, pauses the domain, and at last ends it in the midst of
- * all that. Held here: who is down does not run, and keeps what was raised for it; who is up gets
- * on; no vCPU is in two places; the memory is back.
+ * its own; each of them, while it is up, sends IPIs to others at random, yields to them, sets its
+ * timer, and waits by block and by poll. Meanwhile its controller takes vCPUs down and brings them
+ * up again where they run, moves them between processors, pauses the domain, and at last ends it in
+ * the midst of all that. Held here: who is down does not run, and keeps what was raised for it; who
+ * is up gets on; no vCPU is in two places; the memory is back.
  *
  * ARGUMENTS=rounds=N ends that many domains.
  */
@@ -70,13 +70,22 @@ static void kick_somebody(void)
         CHECK_EQ(hv_event_send(port), 0);
 }
 
+/* Itself, or one that there never was, is refused. */
+static void yield_to_somebody(void)
+{
+    uint64_t n = random_below(VCPUS), self = hv_vcpu_number();
+    int64_t r = hv_sched_yield_to(n);
+
+    CHECK(r == -HV_EINVAL || (r == 0 && n != self));
+}
+
 /* One thing at random; what waits is ended by the timer at the latest. */
 static void work_once(const struct worker *w)
 {
     uint32_t port = (uint32_t)w->timer;
     uint64_t until = hv_now() + random_below(200000);
 
-    switch (random_below(5)) {
+    switch (random_below(6)) {
     case 0:
         kick_somebody();
         break;
@@ -91,6 +100,9 @@ static void work_once(const struct worker *w)
         break;
     case 3:
         CHECK(hv_event_await(&port, 1, until) >= 0);
+        break;
+    case 4:
+        yield_to_somebody();
         break;
     default:
         for (uint64_t n = random_below(1000); n--;)
