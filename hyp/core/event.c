@@ -2,12 +2,11 @@
 /*
  * Event channels.
  *
- * Owns the ports of every domain and the table of bound interrupt lines. 64 ports are one record
- * frame, charged when the first of them is used; frame n holds the ports of pending word n. Port 0
- * is never given out: it means "none".
+ * Owns the ports of every domain. 64 ports are one record frame, charged when the first of them is
+ * used; frame n holds the ports of pending word n. Port 0 is never given out: it means "none".
  *
  * Invariants: two PEER ports always name each other (port.other); a port in another state than PEER
- * has no other end; a line or vector is bound to at most one port, which is alive.
+ * has no other end. Interrupts are event_irq.c's.
  *
  * Locking: port_table.lock guards state changes of a domain's ports, taken in pairs where two
  * domains are concerned. A send takes none, unless it finds no token. It reads its own port's
@@ -24,18 +23,14 @@
 #include "arch/speculation.h"
 #include "clock.h"
 #include "domain.h"
+#include "event_irq.h"
 #include "frame.h"
 #include "heap.h"
-#include "resource.h"
 #include "sched.h"
 #include "trace.h"
 
 #define PORTS_PER_FRAME 64u
 #define PORT_FRAMES     (HV_MAX_PORTS / PORTS_PER_FRAME)
-#define LINES_MAX       256u
-
-/* Interrupt vectors of a child of root's and those below it: the machine has some 170 for all. */
-#define VECTORS_MAX 16u
 
 /* Throttled ports that one timer interrupt raises, and the time that each is charged to the sender
  * for: an interrupt, a place in the heap, a wake-up. */
@@ -58,9 +53,6 @@ struct port_table {
     struct port *frame[PORT_FRAMES];
 };
 STATIC_ASSERT(sizeof(struct port_table) <= HV_PAGE_SIZE);
-
-/* Bound interrupt lines; claimed with compare-and-swap, given up by the port that holds one. */
-static struct port *line_port[LINES_MAX];
 
 int event_init_domain(struct domain *d) {
     d->ports = frame_meta(d);
@@ -280,17 +272,17 @@ int64_t event_send(struct vcpu *v, uint64_t port) {
     return port_raise(other);
 }
 
-static void raise_bound(const struct port *p) {
+void event_raise_port(const struct port *p) {
     if (p != NULL) port_raise(p);
 }
 
 void event_raise(struct domain *d, uint32_t port) {
     /* A domain without a table is past that step of its end. */
-    raise_bound(port != 0 && d->ports != NULL ? event_port(d, port) : NULL);
+    event_raise_port(port != 0 && d->ports != NULL ? event_port(d, port) : NULL);
 }
 
-void event_raise_virq(struct domain *d, uint32_t virq) { raise_bound(d->virq_port[virq]); }
-void event_raise_timer(struct vcpu *v) { raise_bound(v->timer_port); }
+void event_raise_virq(struct domain *d, uint32_t virq) { event_raise_port(d->virq_port[virq]); }
+void event_raise_timer(struct vcpu *v) { event_raise_port(v->timer_port); }
 struct spinlock *event_lock(const struct domain *d) {
     return &d->ports->lock;
 }
@@ -396,68 +388,6 @@ static int connect_ipi(struct domain *d, struct port *p, uint64_t vcpu) {
     return 0;
 }
 
-/* ---- interrupts ---- */
-
-/* A line came in: it stays masked until the domain has served it and says so. Meanwhile the line
- * may be another port's; who binds it after the look here unmasks it later than this masks it. */
-static void line_handler(void *arg) {
-    uint32_t gsi = (uint32_t)((struct port **)arg - line_port);
-    const struct port *p;
-
-    irq_line_mask(gsi);
-    p = load_acquire(&line_port[gsi]);
-    trace(HV_TRACE_line, gsi, p != NULL ? p->vcpu->domain->id : HV_SELF, p != NULL ? p->index : 0);
-    raise_bound(p);
-}
-
-static void msi_handler(void *arg) { port_raise(arg); }
-
-/* A vector for a port; false: none is left, or `d` has enough. */
-static bool vector_get(struct domain *d, struct port *p, irq_handler_t *handler, void *arg) {
-    uint32_t *count = &domain_account(d)->vectors;
-
-    if (__atomic_add_fetch(count, 1, __ATOMIC_RELAXED) <= VECTORS_MAX || d == domain_root)
-        p->vector = (int16_t)irq_vector_alloc(handler, arg);
-    if (p->vector < 0) __atomic_sub_fetch(count, 1, __ATOMIC_RELAXED);
-    return p->vector >= 0;
-}
-
-static void vector_put(struct domain *d, const struct port *p) {
-    irq_vector_free(p->vector);
-    __atomic_sub_fetch(&domain_account(d)->vectors, 1, __ATOMIC_RELAXED);
-}
-
-/* The line starts unmasked. The platform's tables, not the caller, say how it is triggered: flags
- * are a hint that has to be well-formed. */
-static int connect_line(struct domain *d, struct port *p, uint64_t gsi, uint64_t flags) {
-    struct port *none = NULL;
-
-    if (gsi >= LINES_MAX || gsi >= irq_line_count() || (flags & ~(HV_IRQ_LEVEL | HV_IRQ_LOW)))
-        return -HV_EINVAL;
-    if (!resource_holds_irq(d, gsi)) return -HV_EPERM;
-    if (!__atomic_compare_exchange_n(&line_port[gsi], &none, p, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_RELAXED))
-        return -HV_EBUSY;
-    p->source = (uint32_t)gsi;
-    if (vector_get(d, p, line_handler, &line_port[gsi]) &&
-        irq_line_route(p->source, p->vector, 0)) {
-        irq_line_unmask(p->source);
-        return 0;
-    }
-    store_release(&line_port[gsi], NULL);
-    if (p->vector < 0) return -HV_ENOSPC;
-    vector_put(d, p);
-    return -HV_EINVAL;
-}
-
-static int connect_message(struct domain *d, struct port *p, uint64_t device, struct hv_msi *msi) {
-    if (!resource_holds_device(d, device)) return -HV_EPERM;
-    if (!vector_get(d, p, msi_handler, p)) return -HV_ENOSPC;
-    p->source = (uint32_t)device;
-    *msi = irq_msi_message(p->vector, 0);
-    return 0;
-}
-
 /* ---- opening ---- */
 
 /* A bucket, full. */
@@ -471,8 +401,8 @@ static int connect(struct domain *d, struct port *p, struct domain *far, uint64_
                    struct hv_msi *msi) {
     if (p->state == HV_PORT_PEER) return connect_peer(d, p, far, b);
     if (p->state == HV_PORT_VIRQ) return connect_virq(d, p, a, b);
-    if (p->state == HV_PORT_IRQ) return connect_line(d, p, a, b);
-    if (p->state == HV_PORT_MSI) return connect_message(d, p, a, msi);
+    if (p->state == HV_PORT_IRQ) return line_connect(d, p, a, b);
+    if (p->state == HV_PORT_MSI) return message_connect(d, p, a, msi);
     if (p->state == HV_PORT_IPI) return connect_ipi(d, p, a);
     return 0;
 }
@@ -512,11 +442,7 @@ int event_unmask(struct domain *d, uint64_t port) {
 
 /* Nothing comes from the source any more when this returns. */
 static void port_disconnect(struct domain *d, struct port *p) {
-    if (p->state == HV_PORT_IRQ) {
-        irq_line_mask(p->source);
-        store_release(&line_port[p->source], NULL);
-    }
-    if (p->vector >= 0) vector_put(d, p);
+    if (p->vector >= 0) interrupt_disconnect(d, p);
     if (p->state == HV_PORT_VIRQ)
         *virq_slot(d, p->source, p->source == HV_VIRQ_TIMER ? p->vcpu->id : 0) = NULL;
 }

@@ -55,6 +55,7 @@ void event_release(struct domain *d, uint64_t now);
 
 /* Marks a port of `d` pending and wakes its vCPU; no-op for port 0 or a free one. Constant time. */
 void event_raise(struct domain *d, uint32_t port);
+void event_raise_port(const struct port *p); /* or NULL */
 void event_raise_virq(struct domain *d, uint32_t virq);
 /* A vCPU's one-shot timer has expired. */
 void event_raise_timer(struct vcpu *v);

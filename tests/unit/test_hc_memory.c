@@ -8,6 +8,7 @@
  * sources: tests/audit/audit_plant.c
  * sources: hyp/core/console.c hyp/core/counter.c hyp/core/dma.c hyp/core/domain.c hyp/core/epoch.c
  * sources: hyp/core/domain_vcpu.c hyp/core/event.c hyp/core/poll.c
+ * sources: hyp/core/event_irq.c
  * sources: hyp/core/frame.c hyp/core/grant.c hyp/core/guestmem.c
  * sources: hyp/core/ioemul.c hyp/core/p2m.c hyp/core/portdecode.c hyp/core/resource.c
  * sources: hyp/core/sched.c hyp/core/space.c hyp/core/space_table.c
