@@ -73,7 +73,7 @@ static bool line_put(struct domain *d, char c) {
 
 int64_t console_domain_write(struct domain *d, const char *text, size_t bytes) {
     struct bucket *b = &domain_account(d)->console_bucket;
-    uint64_t n, done = 0;
+    uint64_t n, done = 0, now;
     bool printed = false;
 
     if (d == domain_root) {
@@ -81,12 +81,13 @@ int64_t console_domain_write(struct domain *d, const char *text, size_t bytes) {
         return (int64_t)bytes;
     }
     spin_lock(&console_lock);
-    n = bucket_take(b, clock_now_ns(), bytes, CONSOLE_PERIOD_NS, CONSOLE_BURST);
+    now = clock_now_ns();
+    n = bucket_take(b, now, bytes, CONSOLE_PERIOD_NS, CONSOLE_BURST);
     /* A line at most: a UART takes 80 microseconds a character, and nobody else runs meanwhile. */
     while (done < n && !printed) printed = line_put(d, READ_ONCE(text[done++]));
-    b->tokens += n - done;
+    b->full_at -= (n - done) * CONSOLE_PERIOD_NS;
     /* What is printed in front of a line is paid for too. */
-    if (printed) b->tokens -= b->tokens < LINE_COST ? b->tokens : LINE_COST;
+    if (printed) (void)bucket_take(b, now, LINE_COST, CONSOLE_PERIOD_NS, CONSOLE_BURST);
     return unlock_with(&console_lock, done > 0 ? (int64_t)done : -HV_EAGAIN);
 }
 

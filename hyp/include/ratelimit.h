@@ -7,8 +7,7 @@
 #include "types.h"
 
 struct bucket {
-    uint64_t refilled; /* ns: up to when tokens were counted */
-    uint64_t tokens;
+    uint64_t full_at; /* ns: when it has all its tokens, if none is taken */
 };
 
 /*
@@ -17,17 +16,11 @@ struct bucket {
  */
 static inline uint64_t bucket_take(struct bucket *b, uint64_t now, uint64_t want, uint64_t period,
                                    uint64_t burst) {
-    uint64_t come = (now - b->refilled) / period;
-    uint64_t taken;
+    uint64_t full_at = b->full_at > now ? b->full_at : now;
+    uint64_t gone = (full_at - now + period - 1) / period;
+    uint64_t left = gone < burst ? burst - gone : 0; /* another pCPU's clock may be behind */
+    uint64_t taken = want < left ? want : left;
 
-    if (b->refilled == 0 || come >= burst || b->tokens + come >= burst) {
-        b->tokens = burst;
-        b->refilled = now ? now : 1;
-    } else {
-        b->tokens += come;
-        b->refilled += come * period;
-    }
-    taken = want < b->tokens ? want : b->tokens;
-    b->tokens -= taken;
+    b->full_at = full_at + taken * period;
     return taken;
 }
