@@ -30,16 +30,17 @@ static void fill_tops(struct space *s) {
 
 /* Frees a table, when there is one: 0 in a record that was never filled in. A processor may still
  * walk it, hence the stamp. */
-static void free_stamped(struct domain *d, mfn_t m) {
-    if (mfn_is_none(m) || m.n == 0) return;
-    frame_of(m)->epoch = epoch_now;
-    frame_free(d, m);
+static void free_top(struct domain *d, mfn_t *m) {
+    if (mfn_is_none(*m) || m->n == 0) return;
+    frame_of(*m)->epoch = epoch_now;
+    frame_free(d, *m);
+    *m = MFN_NONE;
 }
 
 /* Frees what is there of a space without any lower table. */
 static void free_space(struct domain *d, struct space *s) {
-    free_stamped(d, s->l4_user);
-    free_stamped(d, s->l4_kernel);
+    free_top(d, &s->l4_user);
+    free_top(d, &s->l4_kernel);
     d->spaces[s->id] = NULL;
     frame_free(d, frame_mfn_of(s));
 }
@@ -82,10 +83,6 @@ int64_t space_create(struct domain *d) {
 
 /* ---- find ---- */
 
-struct space *space_find_any(struct domain *d, uint64_t id) {
-    return id < HV_MAX_SPACES ? d->spaces[id] : NULL;
-}
-
 bool space_range_ok(const struct space *s, uint64_t address, uint64_t count) {
     uint64_t page = address >> PAGE_SHIFT;
 
@@ -96,7 +93,8 @@ bool space_range_ok(const struct space *s, uint64_t address, uint64_t count) {
 
 /* ---- load ---- */
 
-void space_unload(struct vcpu *v) {
+/* Takes `v` out of its space, when it goes. */
+static void space_unload(struct vcpu *v) {
     if (v->space != NULL) __atomic_fetch_sub(&v->space->loaded, 1, __ATOMIC_SEQ_CST);
     v->space = NULL;
 }
@@ -136,35 +134,20 @@ int space_destroy_step(struct domain *d, struct space *s) {
                                                   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return -HV_EBUSY;
     s->dying = 1;
-    if (table_clear_step(s, USER_PAGES)) return 1;
+    if (table_clear_step(s, s->id != 0 ? USER_PAGES : PAGE_LIMIT)) return 1;
     free_space(d, s);
     return 0;
 }
 
-static void free_kernel_half(struct domain *d) {
-    for (unsigned int i = 0; i < ARRAY_LEN(d->kernel_l3); i++) {
-        free_stamped(d, d->kernel_l3[i]);
-        d->kernel_l3[i] = MFN_NONE;
-    }
-}
-
+/* Space 0 is the last of them, because the kernel half's tables stay for it. */
 bool space_destroy_domain_step(struct domain *d) {
-    struct space *s = d->spaces[0];
     struct vcpu *v;
 
     FOR_EACH_VCPU(v, i, d) space_unload(v);
-    for (uint32_t id = HV_MAX_SPACES - 1; id != 0; id--) {
-        if (d->spaces[id] != NULL) {
-            space_destroy_step(d, d->spaces[id]);
+    for (uint32_t id = HV_MAX_SPACES; id-- > 0;)
+        if (d->spaces[id] != NULL && (space_destroy_step(d, d->spaces[id]) != 0 || id != 0))
             return true;
-        }
-    }
-    if (s != NULL) {
-        s->dying = 1;
-        if (table_clear_step(s, PAGE_LIMIT)) return true;
-        free_space(d, s);
-    }
-    free_kernel_half(d);
+    for (unsigned int i = 0; i < ARRAY_LEN(d->kernel_l3); i++) free_top(d, &d->kernel_l3[i]);
     return false;
 }
 

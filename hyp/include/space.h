@@ -36,11 +36,15 @@ bool space_destroy_domain_step(struct domain *d);
 
 int64_t space_create(struct domain *d);
 int space_destroy_step(struct domain *d, struct space *s); /* 1 while work is left, 0, -HV_EBUSY */
-struct space *space_find_any(struct domain *d, uint64_t id); /* dying ones too; NULL: none */
 
-static inline struct space *space_find(struct domain *d, uint64_t id) /* not dying, or NULL */
-{
-    struct space *s = id < HV_MAX_SPACES ? d->spaces[id & (HV_MAX_SPACES - 1)] : NULL;
+/* The space with this number, or NULL; dying ones too. */
+static inline struct space *space_find_any(const struct domain *d, uint64_t id) {
+    return id < HV_MAX_SPACES ? d->spaces[id & (HV_MAX_SPACES - 1)] : NULL;
+}
+
+/* The same, but for dying ones. */
+static inline struct space *space_find(const struct domain *d, uint64_t id) {
+    struct space *s = space_find_any(d, id);
 
     return s != NULL && !s->dying ? s : NULL;
 }
@@ -135,8 +139,6 @@ static inline void space_load(struct vcpu *v, struct space *s) {
     (void)space_get(s);
     space_set(v, s);
 }
-/* Takes `v` out of its space, when it goes. */
-void space_unload(struct vcpu *v);
 
 /* Software walk for the emulation module, in the kernel view of v's space: the frame behind a guest
  * virtual address. 0, -HV_EFAULT (not mapped, or no memory), -HV_EPERM (mapped, but not writable).
