@@ -7,17 +7,12 @@
  * caller reflects the fault to the guest instead of emulating something else.
  */
 #include "portdecode.h"
+#include "arch/layout.h"
 #include "string.h"
-
-#define PAGE_BYTES 4096u
 
 /* What the prefixes said. A REX counts only when the opcode follows it directly. */
 struct prefixes {
-    bool lock;
-    bool rep;
-    bool operand16;
-    bool address32;
-    bool rex_w;
+    bool lock, rep, operand16, address32, rex_w;
     enum port_segment segment;
 };
 
@@ -50,31 +45,26 @@ static size_t take_prefixes(struct prefixes *p, const uint8_t *bytes, size_t n) 
     return i;
 }
 
-/*
- * The twelve opcodes: E4-E7 take an immediate, EC-EF take DX, 6C-6F are the string forms. In each
- * group bit 1 says OUT and bit 0 says "operand size", else a byte.
- */
-static bool opcode_is_port(uint8_t opcode) {
-    return (opcode & 0xfc) == 0xe4 || (opcode & 0xfc) == 0xec || (opcode & 0xfc) == 0x6c;
-}
-
 /* No port access is wider than 32 bits: REX.W overrides 66 as everywhere, and then means 32. */
 static uint8_t element_size(const struct prefixes *p, uint8_t opcode) {
     if (!(opcode & 1)) return 1;
     return p->operand16 && !p->rex_w ? 2 : 4;
 }
 
+/*
+ * The twelve opcodes: E4-E7 take an immediate, EC-EF take DX, 6C-6F are the string forms. In each
+ * group bit 1 says OUT and bit 0 says "operand size", else a byte.
+ */
 bool port_decode(const uint8_t *bytes, size_t n, struct port_insn *out) {
     struct prefixes p = { .segment = PORT_SEG_FLAT };
 
     if (n > PORT_INSN_MAX) n = PORT_INSN_MAX;
     size_t at = take_prefixes(&p, bytes, n);
-    if (at == n || p.lock || !opcode_is_port(bytes[at])) return false;
+    if (at == n || p.lock) return false;
 
-    uint8_t opcode = bytes[at++];
-    bool immediate = (opcode & 0xfc) == 0xe4;
-    bool string = (opcode & 0xfc) == 0x6c;
-    if (immediate && at == n) return false;
+    uint8_t opcode = bytes[at++], group = opcode & 0xfc;
+    bool immediate = group == 0xe4, string = group == 0x6c;
+    if ((!immediate && !string && group != 0xec) || (immediate && at == n)) return false;
 
     *out = (struct port_insn){
         .in = !(opcode & 2),
@@ -84,7 +74,7 @@ bool port_decode(const uint8_t *bytes, size_t n, struct port_insn *out) {
         .port_imm = immediate ? bytes[at] : 0,
         .size = element_size(&p, opcode),
         .address_size = p.address32 ? 4 : 8,
-        .length = (uint8_t)(at + (immediate ? 1 : 0)),
+        .length = (uint8_t)(at + immediate),
         .segment = string && (opcode & 2) ? p.segment : PORT_SEG_FLAT,
     };
     return true;
@@ -106,17 +96,11 @@ static uint64_t address_mask(const struct port_insn *insn) {
  */
 static uint64_t elements_in_page(const struct port_insn *insn, uint64_t linear, uint64_t offset,
                                  bool df) {
-    uint64_t in_page = linear % PAGE_BYTES;
-    uint64_t fit, before_wrap;
+    uint64_t first = linear % PAGE_SIZE, behind = PAGE_SIZE - first - insn->size;
+    uint64_t fit = (df ? first : behind) / insn->size + 1;
+    uint64_t before_wrap = (df ? offset : address_mask(insn) - offset) / insn->size + 1;
 
-    if (in_page + insn->size > PAGE_BYTES) return 1;
-    if (df) {
-        fit = in_page / insn->size + 1;
-        before_wrap = offset / insn->size + 1;
-    } else {
-        fit = (PAGE_BYTES - in_page) / insn->size;
-        before_wrap = (address_mask(insn) - offset) / insn->size + 1;
-    }
+    if (first + insn->size > PAGE_SIZE) return 1;
     return insn->address_size == 4 && before_wrap < fit ? before_wrap : fit;
 }
 
@@ -128,13 +112,8 @@ struct port_run port_run_next(const struct port_insn *insn, const struct regs *r
     uint64_t count = elements_in_page(insn, linear, offset, df);
 
     if (count > wanted) count = wanted;
-    struct port_run run = {
-        .lowest = linear,
-        .count = (uint32_t)count,
-        .bytes = (uint32_t)count * insn->size,
-    };
-    if (df && count > 0) run.lowest = linear - (count - 1) * insn->size;
-    return run;
+    if (df && count > 0) linear -= (count - 1) * insn->size;
+    return (struct port_run){ linear, (uint32_t)count, (uint32_t)count * insn->size };
 }
 
 bool port_regs_advance(const struct port_insn *insn, struct regs *regs, bool df, uint32_t done) {
