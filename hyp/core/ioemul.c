@@ -22,8 +22,8 @@
  * Locking: memory_lock around everything here that looks at a P2M or a space.
  */
 #include "ioemul.h"
-#include "arch/page.h"
 #include "arch/segment.h"
+#include "arch/trap.h"
 #include "event.h"
 #include "guestmem.h"
 #include "hv_io.h"
@@ -35,7 +35,6 @@
 
 #define ROUTES_MAX 16u
 #define PORTS      65536u
-#define VECTOR_PF  14u
 #define PF_PRESENT 1u
 #define PF_WRITE   2u
 #define PF_USER    4u
@@ -53,7 +52,7 @@ STATIC_ASSERT(sizeof(struct io_route) * ROUTES_MAX <= HV_PAGE_SIZE);
 struct pending {
     struct port_insn insn;
     struct port_run run; /* of a string; else count is 1 */
-    uint32_t route;
+    struct io_route *route;
     bool df;
 };
 STATIC_ASSERT(sizeof(struct pending) <= sizeof(((struct vcpu *)0)->io_state));
@@ -133,11 +132,13 @@ static void advance(struct vcpu *v, const struct pending *p, uint32_t done) {
 struct operand {
     uint8_t *part[2];
     uint32_t bytes[2];
+    uint32_t error; /* of the page fault that the guest is owed instead of the access; 0: none */
+    uint64_t bad;   /* its address */
 };
 
-/* Looks up every page of an operand. 0, or the walk's error with the address that failed. */
-static int operand_find(struct vcpu *v, const struct port_run *run, bool write, struct operand *o,
-                        uint64_t *bad) {
+/* Looks up every page of an operand; false: one cannot be used so. */
+static bool operand_find(struct vcpu *v, const struct port_run *run, bool write,
+                         struct operand *o) {
     uint32_t room = HV_PAGE_SIZE - (uint32_t)(run->lowest % HV_PAGE_SIZE);
 
     o->bytes[0] = room < run->bytes ? room : run->bytes;
@@ -146,13 +147,16 @@ static int operand_find(struct vcpu *v, const struct port_run *run, bool write, 
         mfn_t m;
         int e;
 
-        *bad = run->lowest + (i != 0 ? room : 0);
-        e = space_walk(v, *bad, write, &m);
-        if (e < 0) return e;
-        o->part[i] = (uint8_t *)frame_va(m) + *bad % HV_PAGE_SIZE;
+        o->bad = run->lowest + (i != 0 ? room : 0);
+        e = space_walk(v, o->bad, write, &m);
+        if (e < 0) {
+            o->error = PF_USER | (write ? PF_WRITE : 0) | (e == -HV_EPERM ? PF_PRESENT : 0);
+            return false;
+        }
+        o->part[i] = (uint8_t *)frame_va(m) + o->bad % HV_PAGE_SIZE;
     }
     if (o->bytes[1] == 0) o->part[1] = o->part[0];
-    return 0;
+    return true;
 }
 
 /* Copies the operand to `data`, or with `in` from there, which has the elements in the order of
@@ -170,22 +174,19 @@ static void operand_copy(const struct operand *o, const struct pending *p, uint8
     }
 }
 
-/* INS: `count` elements of data, or all ones for NULL, into the operand. */
-static int string_in(struct vcpu *v, const struct pending *p, uint8_t *data, uint32_t count) {
+/* INS: `count` elements of data, or all ones for NULL, into the operand; false: it is gone. */
+static bool string_in(struct vcpu *v, const struct pending *p, uint8_t *data, uint32_t count) {
     struct port_run run = p->run;
     struct operand o;
-    uint64_t bad;
-    int e;
 
     run.bytes = count * p->insn.size;
     /* The first element is the highest: of a shorter run, the lowest ones are left out. */
     if (p->df) run.lowest += (uint64_t)(p->run.count - count) * p->insn.size;
-    e = operand_find(v, &run, true, &o, &bad);
-    if (e < 0) return e;
+    if (!operand_find(v, &run, true, &o)) return false;
     for (int i = 0; data == NULL && i < 2; i++) memset(o.part[i], 0xff, o.bytes[i]);
     if (data != NULL) operand_copy(&o, p, data, true);
     v->counters.bytes_copied += run.bytes;
-    return 0;
+    return true;
 }
 
 /*
@@ -197,7 +198,7 @@ static void finish(struct vcpu *v, uint64_t value, uint8_t *data, uint32_t count
 
     v->io_pending = 0;
     if (p->insn.in && p->insn.string) {
-        if (string_in(v, p, data, count) < 0) return;
+        if (!string_in(v, p, data, count)) return;
     } else if (p->insn.in) {
         v->regs.rax = rax_after_in(v->regs.rax, p->insn.size, value);
     }
@@ -209,13 +210,13 @@ static void finish_alone(struct vcpu *v) { finish(v, UINT64_MAX, NULL, pending_o
 
 /* ---- the end of a model or a guest; memory_lock is held ---- */
 
-static void route_orphan(struct domain *guest, uint32_t n) {
+static void route_orphan(struct domain *guest, struct io_route *r) {
     struct vcpu *v;
 
-    pages_release(guest, &guest->routes[n]);
-    guest->routes[n].model = NULL;
+    pages_release(guest, r);
+    r->model = NULL;
     FOR_EACH_VCPU(v, i, guest) {
-        if (v->io_pending && pending_of(v)->route == n) {
+        if (v->io_pending && pending_of(v)->route == r) {
             finish_alone(v);
             sched_wake(v, VCPU_IO_WAIT);
         }
@@ -225,19 +226,16 @@ static void route_orphan(struct domain *guest, uint32_t n) {
 void io_model_gone(struct domain *d) {
     for (struct domain *g = domain_next(NULL); g != NULL; g = domain_next(g)) {
         for (uint32_t i = 0; g->routes != NULL && i < ROUTES_MAX; i++)
-            if (g->routes[i].model == d) route_orphan(g, i);
+            if (g->routes[i].model == d) route_orphan(g, &g->routes[i]);
     }
 }
 
 void io_destroy_routes(struct domain *d) {
-    struct io_route *t = d->routes;
-
     io_model_gone(d);
-    if (t == NULL) return;
+    if (d->routes == NULL) return;
     for (uint32_t i = 0; i < ROUTES_MAX; i++)
-        if (t[i].model != NULL) pages_release(d, &t[i]);
-    d->routes = NULL;
-    frame_free(d, frame_mfn_of(t));
+        if (d->routes[i].model != NULL) pages_release(d, &d->routes[i]);
+    frame_drop(d, d->routes);
 }
 
 /* ---- the trap ---- */
@@ -259,11 +257,11 @@ static bool fetch_and_decode(struct vcpu *v, struct port_insn *insn) {
     return port_decode(bytes, sizeof(bytes), insn);
 }
 
-/* The route that holds the whole access, or -1. */
-static int route_of(const struct io_route *t, uint32_t port, uint32_t size) {
+/* The route that holds the whole access, or NULL. */
+static struct io_route *route_of(struct io_route *t, uint32_t port, uint32_t size) {
     for (uint32_t i = 0; i < ROUTES_MAX; i++)
-        if (port >= t[i].first && port + size <= t[i].first + t[i].count) return (int)i;
-    return -1;
+        if (port >= t[i].first && port + size <= t[i].first + t[i].count) return &t[i];
+    return NULL;
 }
 
 static uint64_t segment_base(const struct port_insn *insn) {
@@ -273,7 +271,7 @@ static uint64_t segment_base(const struct port_insn *insn) {
 
 /* Hands the request to the model: all fields, then the state, then the port. */
 static void request_write(struct vcpu *v, const struct pending *p, const struct operand *o) {
-    const struct io_route *r = &v->domain->routes[p->route];
+    const struct io_route *r = p->route;
     struct hv_io_request *page = frame_va(p2m_ram(r->model, (gfn_t){ r->gfn }));
     struct hv_io_request *q = &page[v->id];
 
@@ -298,58 +296,47 @@ static void request_write(struct vcpu *v, const struct pending *p, const struct 
     event_raise(r->model, r->port);
 }
 
-/* A page fault that the guest is owed instead of the access; error 0: none. */
-struct fault {
-    uint32_t error;
-    uint64_t address;
-};
-
 /* Finds the operand of a string, in the kernel's view and rights. False: not an access for us. */
-static bool string_prepare(struct vcpu *v, struct pending *p, struct operand *o, struct fault *f) {
-    int e;
-
+static bool string_prepare(struct vcpu *v, struct pending *p, struct operand *o) {
     p->run = port_run_next(&p->insn, &v->regs, segment_base(&p->insn), p->df);
     if (p->run.count == 0) return true;
     if (!address_is_guests(p->run.lowest) || !address_is_guests(p->run.lowest + p->run.bytes - 1))
         return false;
-    e = operand_find(v, &p->run, p->insn.in, o, &f->address);
-    if (e < 0) f->error = PF_USER | (p->insn.in ? PF_WRITE : 0) | (e == -HV_EPERM ? PF_PRESENT : 0);
+    (void)operand_find(v, &p->run, p->insn.in, o);
     return true;
 }
 
-static bool trap(struct vcpu *v, struct fault *f) {
+/* o->error, in the end: what the guest is owed instead. */
+static bool trap(struct vcpu *v, struct operand *o) {
     struct io_route *t = v->domain->routes;
     struct pending *p = pending_of(v);
-    struct operand o;
-    int n;
 
     if (t == NULL || !fetch_and_decode(v, &p->insn)) return false;
-    n = route_of(t, port_number(&p->insn, v->regs.rdx), p->insn.size);
-    if (n < 0) return false;
-    p->route = (uint32_t)n;
+    p->route = route_of(t, port_number(&p->insn, v->regs.rdx), p->insn.size);
+    if (p->route == NULL) return false;
     p->df = (v->regs.rflags & FLAG_DF) != 0;
     p->run.count = 1;
-    if (p->insn.string && !string_prepare(v, p, &o, f)) return false;
-    if (f->error != 0) return true;
+    if (p->insn.string && !string_prepare(v, p, o)) return false;
+    if (o->error != 0) return true;
     if (p->run.count == 0) {
         advance(v, p, 0); /* REP with RCX = 0 */
         return true;
     }
     v->counters.port_traps++;
-    if (t[n].model == NULL)
+    if (p->route->model == NULL)
         finish_alone(v);
     else
-        request_write(v, p, &o);
+        request_write(v, p, o);
     return true;
 }
 
 bool io_trap(struct vcpu *v) {
-    struct fault f = { .error = 0 };
+    struct operand o = { .error = 0 };
     bool ours;
 
     if (v->cpu->user_mode) return false;
-    ours = WITH_LOCK(&memory_lock, trap(v, &f));
-    if (f.error != 0) vcpu_inject(v, VECTOR_PF, f.error, f.address);
+    ours = WITH_LOCK(&memory_lock, trap(v, &o));
+    if (o.error != 0) vcpu_inject(v, VECTOR_PF, o.error, o.bad);
     return ours;
 }
 
@@ -366,8 +353,8 @@ int io_complete(struct domain *caller, struct domain *d, uint64_t vcpu, uint64_t
 
     if (v == NULL || !v->io_pending) return -HV_EINVAL;
     p = pending_of(v);
+    r = p->route;
     count = p->run.count;
-    r = &v->domain->routes[p->route];
     if (r->model != caller) return -HV_EINVAL;
     if (p->insn.string && p->insn.in) {
         if (value == 0 || value > p->run.count) return -HV_EINVAL;

@@ -74,9 +74,8 @@ struct vcpu {
 
     /* ioemul.c */
     uint64_t io_seq;
-    uint32_t io_pending; /* a request is with the model */
-    uint32_t rsvd;
-    uint8_t io_state[64]; /* the decoded instruction, see ioemul.c */
+    uint32_t io_pending;  /* a request is with the model */
+    uint64_t io_state[8]; /* the decoded instruction, see ioemul.c */
     mfn_t page_mfn;
 
     /* hc_trace.c: the ring of its calls, and how far it was written and read */
