@@ -86,9 +86,9 @@ static int assign_ports(struct domain *from, struct domain *to, uint64_t first, 
     return 0;
 }
 
-/* ---- MMIO ---- */
+/* ---- MMIO and devices ---- */
 
-/* The difference wraps below the range. */
+/* Differences wrap below a range. */
 static bool overlaps(uint64_t first, uint64_t count, paddr_t page) {
     return (page >> PAGE_SHIFT) - first < count;
 }
@@ -102,66 +102,61 @@ static bool mmio_holdable(uint64_t first, uint64_t count) {
     return !overlaps(first, count, platform.lapic);
 }
 
-static bool holds_range(const struct domain *d, uint64_t first, uint64_t count) {
-    const struct resources *r = d->resources;
+/* Is all of it in one range of the list? */
+static bool listed(const struct resource_list *l, uint64_t first, uint64_t count) {
+    for (uint32_t i = 0; i < l->used; i++) {
+        uint64_t before = first - l->range[i].first;
 
-    for (uint32_t i = 0; r != NULL && i < r->nr_mmio; i++)
-        if (first >= r->mmio[i].first && first - r->mmio[i].first < r->mmio[i].count &&
-            count <= r->mmio[i].count - (first - r->mmio[i].first))
-            return true;
+        if (before < l->range[i].count && count <= l->range[i].count - before) return true;
+    }
     return false;
 }
 
-bool resource_holds_mmio(const struct domain *d, uint64_t mfn) {
-    return holds_range(d, mfn, 1) && mmio_holdable(mfn, 1);
-}
-
-static int assign_mmio(struct domain *from, struct domain *to, uint64_t gfn, uint64_t count) {
-    struct resources *r = to->resources;
-    uint64_t first = gfn - HV_GFN_MMIO;
-
-    if (gfn < HV_GFN_MMIO || count == 0 || first + count < first) return -HV_EINVAL;
-    if (!holds_range(from, first, count) || !mmio_holdable(first, count)) return -HV_EPERM;
-    if (holds_range(to, first, count)) return 0;
-    if (r->nr_mmio == RESOURCE_RANGES) return -HV_ENOSPC;
-    r->mmio[r->nr_mmio++] = (struct resource_range){ first, count };
+static int pass_on(const struct resource_list *from, struct resource_list *to, uint64_t first,
+                   uint64_t count) {
+    if (!listed(from, first, count)) return -HV_EPERM;
+    if (listed(to, first, count)) return 0;
+    if (to->used == RESOURCE_RANGES) return -HV_ENOSPC;
+    to->range[to->used].first = first;
+    to->range[to->used++].count = count;
     return 0;
 }
 
-/* ---- interrupt lines and devices ---- */
+bool resource_holds_mmio(const struct domain *d, uint64_t mfn) {
+    return d->resources != NULL && listed(&d->resources->mmio, mfn, 1) && mmio_holdable(mfn, 1);
+}
+
+static int assign_mmio(struct domain *from, struct domain *to, uint64_t gfn, uint64_t count) {
+    uint64_t first = gfn - HV_GFN_MMIO;
+
+    if (gfn < HV_GFN_MMIO || count == 0 || first + count < first) return -HV_EINVAL;
+    if (!mmio_holdable(first, count)) return -HV_EPERM;
+    return pass_on(&from->resources->mmio, &to->resources->mmio, first, count);
+}
+
+bool resource_holds_device(const struct domain *d, uint64_t device) {
+    return d->resources != NULL && listed(&d->resources->devices, device, 1);
+}
+
+static int assign_device(struct domain *from, struct domain *to, uint64_t device) {
+    if (device > UINT16_MAX) return -HV_EINVAL;
+    return pass_on(&from->resources->devices, &to->resources->devices, device, 1);
+}
+
+/* ---- interrupt lines ---- */
 
 bool resource_holds_irq(const struct domain *d, uint64_t gsi) {
     const struct resources *r = d->resources;
 
     /* The console's own line stays hyp's. */
     if (r == NULL || gsi >= RESOURCE_IRQS || gsi == irq_line_of_isa(UART_COM1_IRQ)) return false;
-    return r->all_irqs || (r->irqs[gsi / 64] >> gsi % 64 & 1) != 0;
+    return (r->irqs[gsi / 64] >> gsi % 64 & 1) != 0;
 }
 
 static int assign_irq(struct domain *from, struct domain *to, uint64_t gsi) {
     if (gsi >= RESOURCE_IRQS) return -HV_EINVAL;
     if (!resource_holds_irq(from, gsi)) return -HV_EPERM;
     to->resources->irqs[gsi / 64] |= (uint64_t)1 << gsi % 64;
-    return 0;
-}
-
-bool resource_holds_device(const struct domain *d, uint64_t device) {
-    const struct resources *r = d->resources;
-
-    if (r == NULL || device > UINT16_MAX) return false;
-    for (uint32_t i = 0; i < r->nr_devices; i++)
-        if (r->device[i] == device) return true;
-    return r->all_devices;
-}
-
-static int assign_device(struct domain *from, struct domain *to, uint64_t device) {
-    struct resources *r = to->resources;
-
-    if (device > UINT16_MAX) return -HV_EINVAL;
-    if (!resource_holds_device(from, device)) return -HV_EPERM;
-    if (resource_holds_device(to, device)) return 0;
-    if (r->nr_devices == RESOURCE_DEVICES) return -HV_ENOSPC;
-    r->device[r->nr_devices++] = (uint16_t)device;
     return 0;
 }
 
@@ -185,7 +180,8 @@ int resource_give_all(struct domain *root) {
         for (uint32_t p = hyp_ports[i].first; p <= hyp_ports[i].last; p++)
             *port_word(root, p) |= (uint64_t)1 << p % 64;
     root->io_version = ++io_versions;
-    r->mmio[r->nr_mmio++].count = (uint64_t)1 << (cpu_features.physical_bits - PAGE_SHIFT);
-    r->all_irqs = r->all_devices = true;
+    r->mmio.range[r->mmio.used++].count = (uint64_t)1 << (cpu_features.physical_bits - PAGE_SHIFT);
+    r->devices.range[r->devices.used++].count = UINT16_MAX + 1;
+    memset(r->irqs, 0xff, sizeof(r->irqs));
     return 0;
 }

@@ -11,22 +11,21 @@
 
 struct window;
 
-#define RESOURCE_RANGES  32u
-#define RESOURCE_DEVICES 32u
-#define RESOURCE_IRQS    256u
+#define RESOURCE_RANGES 32u
+#define RESOURCE_IRQS   256u
 
-struct resource_range { /* of machine frames */
-    uint64_t first, count;
+struct resource_list {
+    uint32_t used;
+    struct {
+        uint64_t first, count;
+    } range[RESOURCE_RANGES];
 };
 
 /* A frame of the domain's own (domain.resources); the port bitmap is domain.io_bitmap. */
 struct resources {
-    struct dma_table *dma; /* NULL until the first dma_map */
-    uint32_t nr_mmio, nr_devices;
-    struct resource_range mmio[RESOURCE_RANGES];
+    struct dma_table *dma;              /* NULL until the first dma_map */
+    struct resource_list mmio, devices; /* machine frames; bus << 8 | devfn */
     uint64_t irqs[RESOURCE_IRQS / 64];
-    uint16_t device[RESOURCE_DEVICES]; /* bus << 8 | devfn */
-    bool all_devices, all_irqs;        /* root */
 };
 
 int resource_give_all(struct domain *root); /* root holds everything that may be held */

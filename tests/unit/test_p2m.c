@@ -252,7 +252,7 @@ START_TEST(test_assign)
     must(resource_assign(root, a, HV_ASSIGN_DEVICE, 0x10000, 0) == -HV_EINVAL);
     must(resource_assign(root, a, HV_ASSIGN_DEVICE, 0x18, 1) == -HV_EINVAL);
     must(resource_assign(root, a, HV_ASSIGN_DEVICE, 0x18, 0) == 0); /* has it */
-    for (uint64_t i = 1; i < RESOURCE_DEVICES; i++) {
+    for (uint64_t i = 1; i < RESOURCE_RANGES; i++) {
         must(resource_assign(root, a, HV_ASSIGN_DEVICE, 0x100 + i, 0) == 0);
     }
     must(resource_assign(root, a, HV_ASSIGN_DEVICE, 0x200, 0) == -HV_ENOSPC);
