@@ -49,8 +49,8 @@ int domain_vcpu_create(struct domain *d, uint64_t n) {
     return domain_vcpu(d, n) != NULL ? -HV_EBUSY : vcpu_make(d, (uint32_t)n);
 }
 
-/* Put back, it is saved a little later. */
-bool vcpu_loaded(const struct vcpu *v) {
+/* Does it run, or are its registers still a processor's? Put back, it is saved a little later. */
+static bool vcpu_loaded(const struct vcpu *v) {
     const struct cpu *c = READ_ONCE(v->loaded_on);
 
     return !sched_stopped(v) || (c != NULL && load_acquire(&c->vcpu) == v);

@@ -37,7 +37,7 @@ struct spinlock memory_lock = SPINLOCK_INIT(LOCK_MEMORY);
 
 static struct domain *charged[HV_MAX_DOMAINS + 1]; /* by frame.owner; [0] is the hypervisor: NULL */
 static uint32_t limbo_first, limbo_last;
-static uint64_t free_frames, limbo_frames, total_frames, table_frames, superframes;
+static uint64_t free_frames, limbo_frames, table_frames, superframes;
 
 /* ---- free lists ---- */
 
@@ -113,7 +113,7 @@ static uint64_t table_bytes(void) {
     uint64_t bytes =
         frame_table_count * sizeof(struct frame) + superframes * sizeof(struct superframe);
 
-    if (AUDIT) bytes += frame_table_count * sizeof(struct audit_count);
+    if (HYP_DEBUG) bytes += frame_table_count * sizeof(struct audit_count);
     return (bytes + PAGE_MASK) & ~PAGE_MASK;
 }
 
@@ -173,7 +173,6 @@ void frame_init(const struct boot_info *boot) {
             if (n != 0) frame_table[n].state = FRAME_FREE;
     }
     fill_list();
-    total_frames = free_frames;
     epoch_flush();
 }
 
@@ -264,17 +263,11 @@ static void reclaim(uint64_t limit) {
         leave_limbo();
 }
 
-/* Is nothing in limbo that was freed up to this stamp? */
-static bool limbo_behind(uint32_t stamp) {
+bool frame_reclaimed(uint32_t stamp) {
     return limbo_first == NO_FRAME || (int32_t)(frame_table[limbo_first].epoch - stamp) > 0;
 }
 
 void frame_reclaim(void) { reclaim(UINT64_MAX); }
-
-bool frame_reclaimed(uint32_t stamp) {
-    frame_reclaim();
-    return limbo_behind(stamp);
-}
 
 void frame_reclaim_all(void) {
     if (cpu_count == 1 && limbo_first != NO_FRAME) epoch_flush();
@@ -294,7 +287,7 @@ bool frame_force(void) {
     if (!WITH_LOCK(&memory_lock, limbo_frames != 0)) return false;
     stamp = epoch_wait(EPOCH_ALL);
     spin_lock(&memory_lock);
-    while (!limbo_behind(stamp)) leave_limbo();
+    while (!frame_reclaimed(stamp)) leave_limbo();
     return unlock_with(&memory_lock, true);
 }
 
@@ -428,5 +421,3 @@ void slots_shrink(struct domain *d, struct slots *s, size_t size) {
 uint64_t frame_free_count(void) { return free_frames; }
 
 uint64_t frame_limbo_count(void) { return limbo_frames; }
-
-uint64_t frame_total_count(void) { return total_frames; }

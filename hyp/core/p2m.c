@@ -179,7 +179,7 @@ int64_t p2m_give_back(struct domain *d, gfn_t g, uint64_t count) {
 static int last_of(void *const *pointers) {
     int i = 511;
 
-    while (i >= 0 && pointers[i] == NULL) i--;
+    while (i >= 0 && (pointers[i] == NULL || pointers[i] == p2m_no_ram)) i--;
     return i;
 }
 
@@ -205,10 +205,9 @@ static void free_ram(struct domain *d, uint64_t *leaf) {
 static bool destroy_ram_step(struct domain *d) {
     for (unsigned int t = ARRAY_LEN(d->p2m_ram); t-- > 0;) {
         uint64_t **middle = d->p2m_ram[t];
-        int i = 511;
+        int i = middle != NULL ? last_of((void *const *)middle) : -1;
 
         if (middle == NULL) continue;
-        while (i >= 0 && (middle[i] == NULL || middle[i] == p2m_no_ram)) i--;
         if (i >= 0) {
             free_ram(d, middle[i]);
             middle[i] = NULL;

@@ -15,6 +15,7 @@
 #include "root.h"
 #include "clock.h"
 #include "frame.h"
+#include "guestmem.h"
 #include "hv_start.h"
 #include "loader.h"
 #include "machine.h"
@@ -128,18 +129,13 @@ static void adopt_modules(struct domain *d, const struct plan *p) {
 }
 
 /* Copies to guest physical memory, which is populated, page by page. */
-static void copy_in(const struct domain *d, uint64_t gpa, const void *from, uint64_t bytes) {
-    const uint8_t *at = from;
+static void copy_in(const struct domain *d, gpa_t to, const uint8_t *from, uint64_t bytes) {
+    for (uint64_t done = 0, n; done < bytes; done += n) {
+        gpa_t at = { to.a + done };
 
-    while (bytes > 0) {
-        uint64_t offset = gpa % HV_PAGE_SIZE;
-        uint64_t n = HV_PAGE_SIZE - offset < bytes ? HV_PAGE_SIZE - offset : bytes;
-        uint8_t *page = frame_va(p2m_ram(d, (gfn_t){ gpa / HV_PAGE_SIZE }));
-
-        memcpy(page + offset, at, n);
-        gpa += n;
-        at += n;
-        bytes -= n;
+        n = HV_PAGE_SIZE - at.a % HV_PAGE_SIZE;
+        if (n > bytes - done) n = bytes - done;
+        memcpy(guest_ram(d, at), from + done, n);
     }
 }
 
@@ -153,7 +149,7 @@ static void load_image(struct domain *d, const struct plan *p) {
     for (uint32_t i = 0; i < p->image.count; i++) {
         const struct loader_segment *s = &p->image.segment[i];
 
-        copy_in(d, s->gfn * HV_PAGE_SIZE + s->lead, p->file + s->offset, s->bytes);
+        copy_in(d, (gpa_t){ s->gfn * HV_PAGE_SIZE + s->lead }, p->file + s->offset, s->bytes);
         map(d, s->address, s->gfn, s->pages, s->rights);
     }
     map(d, image_address(p->start_gfn), p->start_gfn, 2, HV_MAP_READ);

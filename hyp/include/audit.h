@@ -25,12 +25,10 @@ struct boot_info;
  * errors. panic_test: fails in the way the boot option panic-test=KIND asks for. paging_check: W^X,
  * asked of hyp's tables themselves. */
 #if HYP_DEBUG
-#define AUDIT 1
 int audit_run(void);
 void panic_test(const struct boot_info *boot);
 void paging_check(void);
 #else
-#define AUDIT 0
 static inline int audit_run(void) { return 0; }
 static inline void panic_test(const struct boot_info *boot) { (void)boot; }
 static inline void paging_check(void) {}

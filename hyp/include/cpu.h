@@ -17,8 +17,7 @@
 #define CPU_WORK_RESCHED 1u /* choose again who runs */
 #define CPU_WORK_UPCALL  2u /* the current vCPU may have an event to be told of */
 
-#define CPU_MAX        64u
-#define CPU_STACK_SIZE STACK_SIZE
+#define CPU_MAX 64u
 
 struct cpu {
     struct vcpu *vcpu; /* whose registers are loaded; idle: NULL. Others read it */
@@ -69,7 +68,7 @@ extern uint32_t cpu_count;
 struct cpu *this_cpu(void); /* on a host's stack there is none: tests bring their own */
 #else
 static inline struct cpu *this_cpu(void) {
-    return *(struct cpu **)((stack_pointer | (CPU_STACK_SIZE - 1)) - 7);
+    return *(struct cpu **)((stack_pointer | (STACK_SIZE - 1)) - 7);
 }
 #endif
 

@@ -207,8 +207,6 @@ int domain_pause(struct domain *d);
 int domain_unpause(struct domain *d);
 /* domain_vcpu.c: vCPU `n`, which does not exist yet; 0 or -HV_ENOMEM. */
 int vcpu_make(struct domain *d, uint32_t n);
-/* Does it run, or are its registers still a processor's? */
-bool vcpu_loaded(const struct vcpu *v);
 /* Lets one run that is down. */
 void vcpu_bring_up(struct domain *d, struct vcpu *v);
 /* Divides its weight and cap among those that are up. */

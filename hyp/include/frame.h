@@ -131,7 +131,7 @@ bool frame_quota_left(const struct domain *d, uint64_t frames);
 /* Frees every limbo frame whose epoch has passed. With one pCPU frame_reclaim_all forces the epoch
  * first, so that nothing is left in limbo. Limbo is bounded. */
 void frame_reclaim(void);
-/* Does that, and tells whether nothing that was freed up to this stamp is left in limbo. */
+/* Is nothing left in limbo that was freed up to this stamp? */
 bool frame_reclaimed(uint32_t stamp);
 void frame_reclaim_all(void);
 
@@ -153,8 +153,6 @@ static inline int64_t memory_unlock(int64_t result) {
 
 uint64_t frame_free_count(void);
 uint64_t frame_limbo_count(void);
-/* Frames that were ever on the free list. */
-uint64_t frame_total_count(void);
 
 /* Cannot wrap: frame_alloc never gives out so many tables that they could have 2^31 leaves. */
 static inline void frame_map_get(struct frame *f) { f->maps++; }

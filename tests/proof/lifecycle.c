@@ -799,7 +799,7 @@ static void replay(uint32_t n)
 /* Ends everything: what was had is there again. */
 static void end_all(void)
 {
-    uint64_t spare = frame_total_count() - root->used;
+    uint64_t spare = machine_frames - root->used;
 
     search->op = OPS;
     if (model.alive_a) {

@@ -29,6 +29,7 @@
 #define DOMAINS_MAX 64u
 
 unsigned int machine_flushes, machine_page_flushes, machine_raises;
+uint64_t machine_frames;
 struct domain *machine_raised, *domain_root;
 uint32_t machine_raised_port;
 char machine_plant[32], machine_log[4096];
@@ -160,6 +161,7 @@ void machine_start(uint64_t frames)
     }
     frame_direct = arena;
     frame_init(&boot);
+    machine_frames = frame_free_count();
 }
 
 const uint64_t *hyp_root_table(void)

@@ -33,6 +33,9 @@ bool machine_tlb_has(mfn_t m);
 /* How often it was flushed, whole and by page. */
 extern unsigned int machine_flushes, machine_page_flushes;
 
+/* Frames that were free at the start. */
+extern uint64_t machine_frames;
+
 /* What core raised last, and how often. */
 extern struct domain *machine_raised;
 extern uint32_t machine_raised_port;

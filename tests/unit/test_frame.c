@@ -39,8 +39,8 @@ START_TEST(test_all_frames_are_had_once_and_zeroed)
 
     memset(seen, 0, sizeof(seen));
     machine_start(FRAMES);
-    must(frame_free_count() == frame_total_count());
-    must(frame_total_count() > FRAMES - 64 && frame_total_count() < FRAMES);
+    must(frame_free_count() == machine_frames);
+    must(machine_frames > FRAMES - 64 && machine_frames < FRAMES);
     while (m = frame_alloc(NULL, FRAME_META), !mfn_is_none(m)) {
         must(m.n != 0 && m.n < FRAMES && !seen[m.n]);
         must(!(m.n >= FRAMES / 4 && m.n < FRAMES / 4 + 3)); /* the hole */
@@ -52,13 +52,13 @@ START_TEST(test_all_frames_are_had_once_and_zeroed)
         seen[m.n] = true;
         taken++;
     }
-    must(taken == frame_total_count() && frame_free_count() == 0);
+    must(taken == machine_frames && frame_free_count() == 0);
     for (uint64_t n = 0; n < FRAMES; n++) {
         if (seen[n]) {
             frame_free(NULL, (mfn_t){ n });
         }
     }
-    must(frame_free_count() == frame_total_count());
+    must(frame_free_count() == machine_frames);
     m = frame_alloc(NULL, FRAME_META);
     must(all_bytes(m, 0)); /* although it was written to */
 }
@@ -267,7 +267,7 @@ START_TEST(test_clearing)
     while (frame_clear_step()) {
         frames++;
     }
-    must(frames == frame_total_count() - 6);
+    must(frames == machine_frames - 6);
     for (unsigned int i = 0; i < 3; i++) {
         taken[i] = frame_alloc(NULL, FRAME_META);
         must(all_bytes(taken[i], 0) && frame_of(taken[i])->clean == 0);
@@ -332,7 +332,7 @@ START_TEST(test_clearing_aside)
     while (frame_clear_step()) {
         frames++;
     }
-    must(frames == frame_total_count());
+    must(frames == machine_frames);
     must(frame_free_count() == frames && frame_limbo_count() == 0);
     while (m = frame_alloc(NULL, FRAME_META), !mfn_is_none(m)) {
         must(all_bytes(m, 0));
@@ -446,7 +446,7 @@ START_TEST(test_random)
             frame_free(d[who], m);
             have[who][i] = have[who][--*n];
         }
-        must(d[0]->used + d[1]->used + frame_free_count() == frame_total_count());
+        must(d[0]->used + d[1]->used + frame_free_count() == machine_frames);
         must(d[0]->used + d[1]->used ==
              base[0] + base[1] + count[0] + count[1] + frame_limbo_count());
     }
