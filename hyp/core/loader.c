@@ -107,7 +107,6 @@ static const char *add(struct loader_image *image, const struct elf_segment *s, 
 
     if (image->count == LOADER_SEGMENTS) return "too many segments";
     *to = (struct loader_segment){
-        .address = s->vaddr - lead,
         .gfn = (s->vaddr - lead - HV_KERNEL_IMAGE) / HV_PAGE_SIZE,
         .pages = (lead + s->memsz + HV_PAGE_SIZE - 1) / HV_PAGE_SIZE,
         .offset = s->offset,
@@ -119,7 +118,7 @@ static const char *add(struct loader_image *image, const struct elf_segment *s, 
     if (to->gfn < image->end_gfn) return "segments are out of order or share a page";
     image->end_gfn = to->gfn + to->pages;
     image->count++;
-    if ((to->rights & HV_MAP_EXEC) && entry - to->address < to->pages * HV_PAGE_SIZE)
+    if ((to->rights & HV_MAP_EXEC) && entry - (s->vaddr - lead) < to->pages * HV_PAGE_SIZE)
         image->entry = entry;
     return NULL;
 }

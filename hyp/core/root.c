@@ -41,7 +41,7 @@ struct plan {
     const uint8_t *file;
     uint64_t ram_pages; /* populated, modules not counted */
     uint64_t module_pages;
-    uint64_t start_gfn, devices_gfn, shared_gfn;
+    uint64_t start_gfn, devices_gfn, shared_gfn; /* behind each other */
 };
 
 static _Noreturn void give_up(const char *why) {
@@ -150,7 +150,7 @@ static void load_image(struct domain *d, const struct plan *p) {
         const struct loader_segment *s = &p->image.segment[i];
 
         copy_in(d, (gpa_t){ s->gfn * HV_PAGE_SIZE + s->lead }, p->file + s->offset, s->bytes);
-        map(d, s->address, s->gfn, s->pages, s->rights);
+        map(d, image_address(s->gfn), s->gfn, s->pages, s->rights);
     }
     map(d, image_address(p->start_gfn), p->start_gfn, 2, HV_MAP_READ);
     map(d, image_address(p->shared_gfn), HV_GFN_SHARED, 1, HV_MAP_READ | HV_MAP_WRITE);

@@ -8,11 +8,9 @@
 
 #define LOADER_SEGMENTS 8u
 
-/* A PT_LOAD segment, checked: page-aligned in memory, inside the kernel image's area, and its bytes
- * inside the file. */
+/* A PT_LOAD segment, checked: inside the kernel image's area, and its bytes inside the file. */
 struct loader_segment {
-    uint64_t address; /* virtual, page aligned */
-    uint64_t gfn;     /* address - HV_KERNEL_IMAGE, in pages */
+    uint64_t gfn; /* behind HV_KERNEL_IMAGE, in pages: where it is, in memory and by address */
     uint64_t pages;
     uint64_t offset; /* of its bytes in the file */
     uint64_t bytes;  /* of the file; the rest of the pages is zero */

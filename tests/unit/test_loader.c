@@ -89,8 +89,7 @@ static void check_image(uint64_t size)
     for (uint32_t i = 0; i < image.count; i++) {
         const struct loader_segment *s = &image.segment[i];
 
-        if (s->gfn < behind || s->address != HV_KERNEL_IMAGE + s->gfn * 4096 || s->lead >= 4096 ||
-            s->bytes > size || s->offset > size - s->bytes ||
+        if (s->gfn < behind || s->lead >= 4096 || s->bytes > size || s->offset > size - s->bytes ||
             s->lead + s->bytes > s->pages * 4096 || s->pages == 0 || s->pages > 1 << 18 ||
             (s->rights & 6) == 6) {
             ck_abort_msg("segment %u is not what root.c expects", i);
