@@ -329,8 +329,8 @@ bool grant_destroy_step(struct domain *d) {
     bool live = false;
 
     if (t == NULL) return false;
-    for (unsigned int i = 0; i < 64 && t->ever != 0 && !live;
-         i++) { /* a live one: up to 512 pages */
+    /* A live one alone: it has up to 512 pages. */
+    for (unsigned int i = 0; i < 64 && t->ever != 0 && !live; i++) {
         struct grant *g = grant_at(d, t->ever - 1);
 
         live = g->count != 0;

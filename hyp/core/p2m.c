@@ -28,11 +28,9 @@ static bool create_ram(struct domain *d, uint64_t pages) {
 }
 
 static bool create_windows(struct domain *d, uint64_t pages) {
-    struct window ***top = NULL;
-
-    if (pages != 0 && (d->windows = top = frame_meta(d)) == NULL) return false;
+    if (pages != 0 && (d->windows = frame_meta(d)) == NULL) return false;
     for (uint64_t n = 0; n < pages; n += 64) {
-        struct window ***middle = &top[n >> 15];
+        struct window ***middle = &d->windows[n >> 15];
 
         if (*middle == NULL && (*middle = frame_meta(d)) == NULL) return false;
         if (((*middle)[(n >> 6) & 511] = frame_meta(d)) == NULL) return false;
@@ -221,15 +219,14 @@ static bool destroy_ram_step(struct domain *d) {
 
 /* The same for windows, whose leaves hold nothing any more: up to 64 of them. */
 static bool destroy_windows_step(struct domain *d) {
-    struct window ***top = d->windows;
-    int t = top != NULL ? last_of((void *const *)top) : -1;
-    int i = t >= 0 ? last_of((void *const *)top[t]) : -1;
+    int t = d->windows != NULL ? last_of((void *const *)d->windows) : -1;
+    int i = t >= 0 ? last_of((void *const *)d->windows[t]) : -1;
 
     /* One search for all: they were made without a gap. */
-    for (int done = 0; i >= 0 && done < 64; done++, i--) frame_drop(d, top[t][i]);
+    for (int done = 0; i >= 0 && done < 64; done++, i--) frame_drop(d, d->windows[t][i]);
     if (t >= 0 && i < 0)
-        frame_drop(d, top[t]);
-    else if (t < 0 && top != NULL)
+        frame_drop(d, d->windows[t]);
+    else if (t < 0 && d->windows != NULL)
         frame_drop(d, d->windows);
     return d->windows != NULL;
 }

@@ -31,12 +31,12 @@
 #define VCPU_CAPPED  HV_WAIT_CAP
 
 struct vcpu {
-    /* What the hot paths in entry.S use, by generated offset. */
-    struct regs regs
-        __attribute__((aligned(16))); /* while the vCPU is not in guest mode, and RSP0's target */
-    struct cpu *cpu;                  /* where it runs, or ran last */
-    struct hv_vcpu_page *page;        /* its shared page, in the direct map */
-    uint64_t root_kernel, root_user;  /* CR3 of the views of its space */
+    /* What the hot paths in entry.S use, by generated offset. The registers, while the vCPU is not
+     * in guest mode, are RSP0's target. */
+    struct regs regs __attribute__((aligned(16)));
+    struct cpu *cpu;                 /* where it runs, or ran last */
+    struct hv_vcpu_page *page;       /* its shared page, in the direct map */
+    uint64_t root_kernel, root_user; /* CR3 of the views of its space */
     struct hv_entry entry;
     struct hv_counters counters;
     void (*const *calls)(void); /* the table of hypercalls that it goes through */
@@ -125,7 +125,7 @@ struct domain {
     uint64_t quota, used, quarantined, granted_quota;
     uint64_t ram_pages, window_pages, populated; /* the last: frames in p2m_ram */
     uint64_t **p2m_ram[32];             /* [gfn >> 18][(gfn >> 9) & 511][gfn & 511], see p2m.h */
-    void *windows;                      /* p2m.c's array of window pages */
+    struct window ***windows;           /* p2m.c's array of window pages */
     struct window *window_frame;        /* those records that were used last, of a frame */
     uint64_t window_first, window_near; /* the first one's index, their number; 0: none */
     struct space *spaces[HV_MAX_SPACES];

@@ -10,8 +10,8 @@
 /* For all but io_trap memory_lock is held. */
 int io_route(struct domain *d, struct domain *model, uint64_t first, uint64_t count, uint64_t port,
              gfn_t gfn);
-void io_destroy_routes(
-    struct domain *d); /* d as guest and d as model: pending vCPUs read all ones and go on */
+/* d as guest and d as model: pending vCPUs read all ones and go on. */
+void io_destroy_routes(struct domain *d);
 /* `d` has ended: who waits for it as a model reads all ones, now and from now on. */
 void io_model_gone(struct domain *d);
 /* A #GP of v's kernel: true when it was a routed port access and v now waits (or has been

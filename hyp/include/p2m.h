@@ -70,9 +70,7 @@ int p2m_set_ram(struct domain *d, gfn_t g, mfn_t m);
 
 /* Window record n of d, which must be in range. */
 static inline struct window *p2m_window_at(const struct domain *d, uint64_t n) {
-    struct window ***top = d->windows;
-
-    return &top[(n >> 15) & 511][(n >> 6) & 511][n & 63];
+    return &d->windows[(n >> 15) & 511][(n >> 6) & 511][n & 63];
 }
 
 /* For p2m_window: looks up, and remembers the frame. */
