@@ -3,10 +3,8 @@
  * main.c: core's entry, once the architecture has brought the machine up: the frames, the
  * scheduler, root; then guests for ever.
  */
-#include "clock.h"
 #include "frame.h"
 #include "machine.h"
-#include "printk.h"
 #include "root.h"
 #include "sched.h"
 #include "uart.h"
@@ -18,7 +16,6 @@ _Noreturn void hyp_main(const struct boot_info *boot) {
     timer_init();
     uart_start_input();
     root_build(boot);
-    printk("boot: root starts at TSC %lu; zeroing its memory %lu", arch_counter(), root_zeroing);
     smp_run();
     arch_run(this_cpu());
 }

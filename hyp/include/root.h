@@ -8,6 +8,3 @@
 
 /* Leaves root runnable. Without an image that can be loaded it says why and ends the machine. */
 void root_build(const struct boot_info *boot);
-
-/* What the boot spent in clearing root's memory, in counts of arch_counter(). */
-extern uint64_t root_zeroing;
