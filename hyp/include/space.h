@@ -99,19 +99,15 @@ void space_flush_others(const struct space *s);
  * vCPU of the domain when memory_unlock has returned. One page is flushed without asking whether
  * the TLB can have it: that costs less than the question. With several pCPUs the epoch is not
  * passed here: the call may still hold pointers to frames. */
-static inline void space_flush_local(struct space *s) {
+static inline void space_flush(struct space *s) {
     uint32_t stale = s->stale;
 
+    if (__builtin_expect(cpu_count > 1, 0) && stale != 0) space_flush_others(s);
     s->stale = s->splits = 0;
     if (stale == 1)
         tlb_flush_page(s->stale_at);
     else if (stale != 0 && space_in_tlb(s, this_cpu()->vcpu))
         epoch_flush_inside();
-}
-
-static inline void space_flush(struct space *s) {
-    if (__builtin_expect(cpu_count > 1, 0) && s->stale != 0) space_flush_others(s);
-    space_flush_local(s);
 }
 
 /* Copies the leaves of RAM of `count` pages at `address`; with `protect` both sides lose the right
