@@ -7,8 +7,9 @@
 #include "cpu.h"
 #include "domain.h"
 
-#define VALUE(name, value)         __asm__ volatile("\n.ascii \"->" #name " %0\"" : : "i"(value))
-#define OFFSET(name, type, member) VALUE(name, offsetof(type, member));
+#define VALUE(name, value)         __asm__ volatile("\n.ascii \"->" name " %0\"" : : "i"(value));
+#define OFFSET(name, type, member) VALUE(#name, offsetof(type, member))
+#define CONSTANT(name)             VALUE(#name, name)
 
 /* The fields that assembly uses, by the name that it gives them. */
 /* clang-format off */
@@ -24,12 +25,17 @@
     X(ENTRY_SYSCALL, entry.syscall) X(ENTRY_EVENT_USER, entry.event_user) \
     X(ENTRY_EVENT_KERNEL, entry.event_kernel) X(KERNEL_GS_BASE, entry.kernel_gs_base) \
     X(KERNEL_STACK, entry.kernel_stack) X(GS_BASE, gs_base) X(HYPERCALLS, counters.hypercalls) \
-    X(CALLS, calls) \
-    X(RETURN_FAST, return_fast) X(SYSCALLS, counters.syscalls) X(INTERRUPTS, counters.interrupts) X(FAULTS, counters.faults) X(UPCALLS, counters.upcalls)
+    X(CALLS, calls) X(RETURN_FAST, return_fast) X(SYSCALLS, counters.syscalls) \
+    X(INTERRUPTS, counters.interrupts) X(FAULTS, counters.faults) X(UPCALLS, counters.upcalls)
 #define PAGE(X) X(MASKED, masked) X(BUSY, busy) X(PENDING_SEL, pending_sel)
 #define SAVE(X) \
     X(rip) X(rsp) X(rflags) X(rax) X(rcx) X(r11) X(gs_base) X(cr2) X(vector) X(error) \
     X(prev_masked)
+/* What it knows by the same name. */
+#define CONSTANTS(X) \
+    X(SEL_HYP_CODE) X(SEL_HYP_DATA) X(SEL_GUEST_CODE) X(SEL_GUEST_DATA) X(RFLAGS_FIXED) \
+    X(RFLAGS_USER_MASK) X(VECTOR_TIMER) X(TSS_IOMAP_CLOSED) X(CPU_WORK_UPCALL) X(HV_NR_LIMIT) \
+    X(HV_EINVAL) X(HV_VECTOR_EVENT) X(HV_VECTOR_SYSCALL)
 /* clang-format on */
 
 #define CPU_FIELD(name, member)  OFFSET(CPU_##name, struct cpu, member)
@@ -46,19 +52,7 @@ void asm_offsets(void) {
     VCPU(VCPU_FIELD)
     PAGE(PAGE_FIELD)
     SAVE(SAVE_FIELD)
-    VALUE(SIZEOF_CPU, sizeof(struct cpu));
-    VALUE(ASM_SEL_HYP_CODE, SEL_HYP_CODE);
-    VALUE(ASM_SEL_HYP_DATA, SEL_HYP_DATA);
-    VALUE(ASM_SEL_GUEST_CODE, SEL_GUEST_CODE);
-    VALUE(ASM_SEL_GUEST_DATA, SEL_GUEST_DATA);
-    VALUE(HV_NR_RETURN_TO_USER, HV_NR_return_to_user);
-    VALUE(HV_NR_LIMIT, HV_NR_LIMIT);
-    VALUE(HV_EINVAL, HV_EINVAL);
-    VALUE(HV_VECTOR_EVENT, HV_VECTOR_EVENT);
-    VALUE(HV_VECTOR_SYSCALL, HV_VECTOR_SYSCALL);
-    VALUE(RFLAGS_FIXED, RFLAGS_FIXED);
-    VALUE(RFLAGS_USER_MASK, RFLAGS_USER_MASK);
-    VALUE(CPU_WORK_UPCALL, CPU_WORK_UPCALL);
-    VALUE(VECTOR_TIMER, VECTOR_TIMER);
-    VALUE(TSS_IOMAP_CLOSED, TSS_IOMAP_CLOSED);
+    CONSTANTS(CONSTANT)
+    VALUE("SIZEOF_CPU", sizeof(struct cpu))
+    VALUE("HV_NR_RETURN_TO_USER", HV_NR_return_to_user)
 }

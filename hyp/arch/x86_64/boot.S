@@ -6,6 +6,7 @@
  * the low 4 GiB, seen at address 0, at HYP_IMAGE_BASE and at HYP_DIRECT_BASE, all writable and
  * executable. init.c replaces them before any guest exists. Interrupts stay off throughout.
  */
+#include "arch/asm.h"
 #include "arch/layout.h"
 #include "asm-offsets.h"
 
@@ -14,6 +15,20 @@
 #define MB1_MAGIC 0x1badb002
 #define MB1_FLAGS 0x00010003 /* page-aligned modules, memory map, address fields */
 #define MB2_MAGIC 0xe85250d6
+
+    /* From 16- or 32-bit code on to paging by the boot tables; a far jump has to follow. */
+    .macro LONG_MODE efer
+    movl $0x20, %eax /* PAE */
+    movl %eax, %cr4
+    movl $PHYS(boot_pml4), %eax
+    movl %eax, %cr3
+    movl $0xc0000080, %ecx
+    rdmsr
+    orl $\efer, %eax
+    wrmsr
+    movl $0x80010011, %eax /* PG, WP, ET, PE */
+    movl %eax, %cr0
+    .endm
 
     .section .boot.header, "ax"
     .balign 4
@@ -36,8 +51,7 @@ mb2_end:
     .section .boot, "ax"
     .code32
     /* EAX: the protocol's magic, EBX: its information block. Nothing else is promised. */
-    .globl boot_entry32
-boot_entry32:
+FUNCTION(boot_entry32):
     cli
     cld
     movl %eax, %ebp
@@ -81,19 +95,9 @@ boot_entry32:
     movl %eax, (%edi)
     movl %eax, 8 * HYP_SLOT_IMAGE(%edi)
     movl %eax, 8 * HYP_SLOT_DIRECT(%edi)
-    movl %edi, %cr3
-
-    movl $0x20, %eax /* PAE */
-    movl %eax, %cr4
-    movl $0xc0000080, %ecx
-    rdmsr
-    orl $0x100, %eax /* EFER.LME */
-    wrmsr
-    movl $0x80010011, %eax /* PG, WP, ET, PE */
-    movl %eax, %cr0
-
+    LONG_MODE 0x100 /* EFER.LME */
     lgdt boot_gdtr
-    ljmp $ASM_SEL_HYP_CODE, $boot_entry64
+    ljmp $SEL_HYP_CODE, $boot_entry64
 
 no_long_mode:
     movl $no_long_mode_text, %esi
@@ -126,19 +130,15 @@ boot_gdtr:
     .short . - boot_gdt - 1
     .long boot_gdt
 
+    /* Data selectors mean nothing until desc_load, but for SS: the return from an NMI loads it again. */
     .code64
 boot_entry64:
-    movl $ASM_SEL_HYP_DATA, %eax
-    movl %eax, %ds
-    movl %eax, %es
+    movl $SEL_HYP_DATA, %eax
     movl %eax, %ss
-    xorl %eax, %eax
-    movl %eax, %fs
-    movl %eax, %gs
     movabsq $boot_high, %rax
     jmp *%rax
 
-    /* Another processor, on the boot tables, from the trampoline. Its data selectors mean nothing until desc_load. */
+    /* Another processor, on the boot tables, from the trampoline. Its SS is null since INIT, which will do. */
 ap_entry64:
     movabsq $ap_high, %rax
     jmp *%rax
@@ -148,8 +148,7 @@ ap_entry64:
      * It takes the stack that is laid out for it, by its APIC number in the word's top byte. One that comes too late, when
      * the word is gone or meant for another one, stops here, and nobody hears of it again.
      */
-    .type ap_high, @function
-ap_high:
+FUNCTION(ap_high):
     movl $1, %eax
     cpuid
     shrl $24, %ebx
@@ -178,8 +177,7 @@ ap_stop:
     jmp ap_stop
     .size ap_high, . - ap_high
 
-    .type boot_high, @function
-boot_high:
+FUNCTION(boot_high):
     leaq boot_stack_end - SIZEOF_CPU(%rip), %rsp
     movq %rsp, CPU_SELF(%rsp) /* what this_cpu() reads */
     movl %ebp, %edi
@@ -202,17 +200,8 @@ ap_trampoline:
     movw %cs, %ax
     movw %ax, %ds
     lgdtl ap_gdtr - ap_trampoline
-    movl $0x20, %eax /* PAE */
-    movl %eax, %cr4
-    movl $PHYS(boot_pml4), %eax
-    movl %eax, %cr3
-    movl $0xc0000080, %ecx
-    movl $0x900, %eax /* EFER.LME, NXE */
-    xorl %edx, %edx
-    wrmsr
-    movl $0x80010011, %eax /* PG, WP, ET, PE */
-    movl %eax, %cr0
-    ljmpl $ASM_SEL_HYP_CODE, $ap_entry64
+    LONG_MODE 0x900 /* EFER.LME, NXE */
+    ljmpl $SEL_HYP_CODE, $ap_entry64
     .balign 4
 ap_gdtr:
     .short 3 * 8 - 1
@@ -233,5 +222,3 @@ boot_pdpt:
     .skip 4096
 boot_pd:
     .skip 4 * 4096
-
-    .section .note.GNU-stack, "", @progbits

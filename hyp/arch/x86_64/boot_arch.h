@@ -80,7 +80,6 @@ void rtc_read(struct boot_info *boot);
 /* trap_stubs.S */
 extern char trap_stubs[];
 void regs_capture(struct regs *regs);
-_Noreturn void stack_switch_call(uintptr_t top, void (*function)(void));
 
 /* What the interrupt files share. */
 void apic_eoi(void);

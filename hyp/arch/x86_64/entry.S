@@ -9,6 +9,7 @@
  * Words of the shared page are the guest's: each is read once, and what is written there is never read back.
  * SFMASK has cleared AC, DF, TF and IF at SYSCALL; trap_stubs.S clears AC and DF for the gates.
  */
+#include "arch/asm.h"
 #include "asm-offsets.h"
 
 /* Bytes below struct cpu that a hypercall's handler finds: ten saved registers and, inside it, the return address. */
@@ -39,14 +40,22 @@
 /* And back; or into the save area that RAX points to, by way of RCX. */
 #define LOAD(reg) movq REGS_##reg(%r11), %reg;
 #define COPY(reg) movq REGS_##reg(%r11), %rcx; movq %rcx, SAVE_##reg(%rax);
+/* Into the guest's kernel, at the address in RCX. */
+#define KERNEL_RUN movl $RFLAGS_FIXED, %r11d; sysretq
 
     .text
 
-    /* A guest may use its ports in kernel mode alone. \cpu: struct cpu, \a and \b are clobbered. */
-    .macro PORTS_OPEN cpu, a, b, b16
-    movq CPU_TSS_IOBASE(\cpu), \a
-    movzwl CPU_IOBASE_KERNEL(\cpu), \b
-    movw \b16, (\a)
+    /* From here on the pCPU is not in user mode: the save area, RAX, says so, and the guest's ports, which its kernel alone may use,
+     * are open. \cpu: struct cpu; RAX and RCX are clobbered. */
+    .macro USER_LEAVE cpu
+    movl $0, CPU_USER_MODE(\cpu)
+    rdgsbase %rcx
+    movq %rcx, SAVE_gs_base(%rax)
+    movq $0, SAVE_prev_masked(%rax)
+    movl $1, PAGE_MASKED(%rax)
+    movq CPU_TSS_IOBASE(\cpu), %rcx
+    movzwl CPU_IOBASE_KERNEL(\cpu), %eax
+    movw %ax, (%rcx)
     .endm
 
     /* What an upcall's save area says beside the registers, and that it is in use. R11: the vCPU. */
@@ -75,8 +84,7 @@
     movq %rcx, %cr3
     movq \base + \entry(%rsp), %rcx
     movq \base + VCPU_KERNEL_STACK(%rsp), %rsp
-    movl $RFLAGS_FIXED, %r11d
-    sysretq
+    KERNEL_RUN
     .endm
 
     /* A word of the save area, RAX, that has to be a canonical address, into the vCPU, R11. */
@@ -89,10 +97,8 @@
     jne return_to_user_bad
     .endm
 
-    .globl syscall_entry
-    .type syscall_entry, @function
     .balign 64
-syscall_entry:
+FUNCTION(syscall_entry):
     swapgs
     movq %rsp, %gs:CPU_SCRATCH
     movq %gs:CPU_SELF, %rsp
@@ -144,8 +150,7 @@ hypercall_work:
     popq %rsp
     movq %rsp, SAVE_rsp(%rcx)
     movq VCPU_ENTRY_EVENT_KERNEL(%r11), %rcx
-    movl $RFLAGS_FIXED, %r11d
-    sysretq
+    KERNEL_RUN
 
     /* All registers into the vCPU, then C. RCX and R11 are lost by the ABI: they get what SYSCALL put there. */
 hypercall_leave:
@@ -160,8 +165,8 @@ hypercall_leave:
     movq %rax, REGS_rip(%r11)
     movq %rax, REGS_rcx(%r11)
     popq REGS_rsp(%r11)
-    movq $ASM_SEL_GUEST_CODE, REGS_cs(%r11)
-    movq $ASM_SEL_GUEST_DATA, REGS_ss(%r11)
+    movq $SEL_GUEST_CODE, REGS_cs(%r11)
+    movq $SEL_GUEST_DATA, REGS_ss(%r11)
     jmp leave
 
     /*
@@ -170,20 +175,15 @@ hypercall_leave:
     .balign 64
 syscall_user:
     movq %rax, CPU_SCRATCH2(%rsp)
-    movl $0, CPU_USER_MODE(%rsp)
     movq CPU_VCPU(%rsp), %rax
     movq VCPU_PAGE(%rax), %rax
     movq %rcx, SAVE_rip(%rax)
     movq %r11, SAVE_rflags(%rax)
     SAVE(CPU_SCRATCH(%rsp), rsp)
     SAVE(CPU_SCRATCH2(%rsp), rax)
-    rdgsbase %rcx
-    movq %rcx, SAVE_gs_base(%rax)
     movq $HV_VECTOR_SYSCALL, SAVE_vector(%rax)
-    movq $0, SAVE_prev_masked(%rax)
-    movl $1, PAGE_MASKED(%rax)
     movl $1, PAGE_BUSY(%rax)
-    PORTS_OPEN %rsp, %rcx, %eax, %ax
+    USER_LEAVE %rsp
     movq CPU_VCPU(%rsp), %rsp
     incq VCPU_SYSCALLS(%rsp)
     KERNEL_ENTER 0, VCPU_ENTRY_SYSCALL
@@ -192,10 +192,8 @@ syscall_user:
      * A trap from ring 3: RSP = &vcpu.regs.vector, all registers are the guest's. Page faults go straight to the
      * guest's kernel, unless it cannot take one.
      */
-    .globl entry_from_guest
-    .type entry_from_guest, @function
     .balign 64
-entry_from_guest:
+FUNCTION(entry_from_guest):
     .set BASE, -REGS_vector /* from RSP to the vCPU */
     cmpl $14, (%rsp)
     jne trap_slow
@@ -227,23 +225,16 @@ entry_from_guest:
     xorl %eax, %eax /* nothing of ours in a guest's registers */
     movq BASE + VCPU_ENTRY_EVENT_KERNEL(%rsp), %rcx
     movq BASE + REGS_rsp(%rsp), %rsp
-    movl $RFLAGS_FIXED, %r11d
-    sysretq
+    KERNEL_RUN
 
 page_fault_user:
-    movl $0, CPU_USER_MODE(%r11)
-    rdgsbase %rcx
-    movq %rcx, SAVE_gs_base(%rax)
-    movq $0, SAVE_prev_masked(%rax)
-    movl $1, PAGE_MASKED(%rax)
-    PORTS_OPEN %r11, %rcx, %eax, %ax
+    USER_LEAVE %r11
     KERNEL_ENTER BASE, VCPU_ENTRY_EVENT_USER
     .size entry_from_guest, . - entry_from_guest
 
 trap_slow_rax:
     movq BASE + REGS_rax(%rsp), %rax
-    .type trap_slow, @function
-trap_slow:
+FUNCTION(trap_slow):
     .irp reg, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
     pushq %\reg
     .endr
@@ -258,8 +249,7 @@ leave:
     call vcpu_leave
     movq %rax, %rsp
     /* RSP = struct regs: all of it is loaded. */
-    .globl regs_load
-regs_load:
+FUNCTION(regs_load):
     .irp reg, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
     popq %\reg
     .endr
@@ -271,9 +261,8 @@ regs_load:
      * The timer's interrupt of a guest: RSP = &vcpu.regs.r11, the registers up to there are saved. What follows as a rule,
      * an upcall to the very kernel that ran, stays here; the others get the registers that C has kept saved as well.
      */
-    .globl timer_from_guest
     .balign 64
-timer_from_guest:
+FUNCTION(timer_from_guest):
     movq VCPU_CPU - REGS_r11(%rsp), %rsp
     call irq_timer
     movq CPU_VCPU(%rsp), %r11
@@ -289,17 +278,14 @@ timer_from_guest:
     movq %rcx, %rax /* nothing of ours in a guest's registers */
     LOAD(r10) LOAD(r9) LOAD(r8) LOAD(rdx) LOAD(rsi) LOAD(rdi) LOAD(rsp)
     movq VCPU_ENTRY_EVENT_KERNEL(%r11), %rcx
-    movl $RFLAGS_FIXED, %r11d
-    sysretq
+    KERNEL_RUN
 
 timer_leave:
     STORE(r15) STORE(r14) STORE(r13) STORE(r12) STORE(rbp) STORE(rbx)
     jmp leave
 
     /* _Noreturn void arch_run(struct cpu *c): forget this stack, run guests. */
-    .globl arch_run
-    .type arch_run, @function
-arch_run:
+FUNCTION(arch_run):
     movq %rdi, %rsp
     jmp leave
     .size arch_run, . - arch_run
@@ -346,8 +332,8 @@ return_to_user_checked:
     sysretq
 
 return_to_user_iret:
-    movq $ASM_SEL_GUEST_CODE, REGS_cs(%r11)
-    movq $ASM_SEL_GUEST_DATA, REGS_ss(%r11)
+    movq $SEL_GUEST_CODE, REGS_cs(%r11)
+    movq $SEL_GUEST_DATA, REGS_ss(%r11)
     leaq REGS_rip(%r11), %rsp
     movq SAVE_rcx(%rax), %rcx
     movq SAVE_r11(%rax), %r11
@@ -369,8 +355,7 @@ return_to_user_event:
     xorl %eax, %eax
     movq VCPU_ENTRY_EVENT_USER(%r11), %rcx
     movq VCPU_KERNEL_STACK(%r11), %rsp
-    movl $RFLAGS_FIXED, %r11d
-    sysretq
+    KERNEL_RUN
 
     /* No entry points are set, or the caller is traced: then its own number as the result means that it waits. */
 return_to_user_slow:
@@ -397,5 +382,3 @@ return_to_user_bad:
     movq CPU_SCRATCH3(%rsp), %r11
     movq CPU_SCRATCH(%rsp), %rsp
     sysretq
-
-    .section .note.GNU-stack, "", @progbits

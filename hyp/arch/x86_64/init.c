@@ -71,7 +71,8 @@ void boot_start(uint32_t magic, uint32_t info) {
     cpu = cpu_area_create(0);
     write_cr3(hyp_root);
     desc_load(cpu);
-    stack_switch_call((uintptr_t)cpu, boot_finish);
+    __asm__ volatile("mov %0, %%rsp; xor %%ebp, %%ebp; call *%1" : : "D"(cpu), "S"(boot_finish));
+    __builtin_unreachable();
 }
 
 bool boot_option(const struct boot_info *info, const char *name, char *value, size_t size) {

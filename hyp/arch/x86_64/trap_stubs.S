@@ -9,6 +9,7 @@
  * previous ring is judged by the saved CS alone, never by a GS base. Gates clear IF; AC and DF are
  * cleared here.
  */
+#include "arch/asm.h"
 #include "arch/layout.h"
 #include "asm-offsets.h"
 
@@ -31,9 +32,7 @@ trap_stub_\vector:
     .endif
     .endm
 
-    .globl trap_stubs
-    .type trap_stubs, @function
-trap_stubs:
+FUNCTION(trap_stubs):
     .altmacro
     .set vector_number, 0
     .rept 256
@@ -45,13 +44,11 @@ trap_stubs:
 
     /* 24(%rsp) is the saved CS. */
     .balign 16
-    .globl trap_entry
-    .type trap_entry, @function
-trap_entry:
+FUNCTION(trap_entry):
     cld
+    clac
     testb $3, 24(%rsp)
     jz trap_hyp_entry
-    clac
     jmp entry_from_guest
     .size trap_entry, . - trap_entry
 
@@ -76,12 +73,11 @@ timer_entry:
      * On an IST stack. A guest's trap moves to where RSP0 points, which holds nothing of use then:
      * ring 3 ran, so its registers are live.
      */
-    .type trap_ist_entry, @function
-trap_ist_entry:
+FUNCTION(trap_ist_entry):
     cld
+    clac
     testb $3, 24(%rsp)
     jz trap_hyp_entry
-    clac
     pushq %rax
     pushq %rbx
     movq %rsp, %rbx
@@ -89,12 +85,10 @@ trap_ist_entry:
     movq -7(%rbx), %rbx
     movq CPU_TSS_RSP0(%rbx), %rbx
     movq (%rbx), %rbx
-    .irp offset, 64, 56, 48, 40, 32, 24, 16
+    .irp offset, 64, 56, 48, 40, 32, 24, 16, 8
     movq \offset(%rsp), %rax
     movq %rax, \offset - 72(%rbx)
     .endr
-    movq 8(%rsp), %rax
-    movq %rax, 8 - 72(%rbx)
     movq (%rsp), %rax
     leaq 8 - 72(%rbx), %rsp
     movq %rax, %rbx
@@ -102,9 +96,7 @@ trap_ist_entry:
     jmp entry_from_guest
     .size trap_ist_entry, . - trap_ist_entry
 
-    .type trap_hyp_entry, @function
-trap_hyp_entry:
-    clac
+FUNCTION(trap_hyp_entry):
     .irp reg, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
     pushq %\reg
     .endr
@@ -116,15 +108,11 @@ trap_hyp_entry:
     jmp regs_load
     .size trap_hyp_entry, . - trap_hyp_entry
 
-    /* void regs_capture(struct regs *): the registers as the caller has them after the call. */
-    .globl regs_capture
-    .type regs_capture, @function
-regs_capture:
+    /* void regs_capture(struct regs *): the registers as the caller has them after the call; there is no vector. */
+FUNCTION(regs_capture):
 #define STORE(reg) movq %reg, REGS_##reg(%rdi);
     STORE(r15) STORE(r14) STORE(r13) STORE(r12) STORE(rbp) STORE(rbx) STORE(r11) STORE(r10)
     STORE(r9) STORE(r8) STORE(rax) STORE(rcx) STORE(rdx) STORE(rsi) STORE(rdi)
-    movq $0, REGS_vector(%rdi)
-    movq $0, REGS_error(%rdi)
     movq (%rsp), %rax
     movq %rax, REGS_rip(%rdi)
     leaq 8(%rsp), %rax
@@ -137,15 +125,3 @@ regs_capture:
     movq %rax, REGS_ss(%rdi)
     ret
     .size regs_capture, . - regs_capture
-
-    /* _Noreturn void stack_switch_call(void *top, void (*function)(void)) */
-    .globl stack_switch_call
-    .type stack_switch_call, @function
-stack_switch_call:
-    movq %rdi, %rsp
-    xorl %ebp, %ebp
-    call *%rsi
-    ud2
-    .size stack_switch_call, . - stack_switch_call
-
-    .section .note.GNU-stack, "", @progbits
