@@ -13,7 +13,7 @@
 
 #define PM_HZ 3579545u
 
-static uint64_t lapic_started, lapic_hz;
+static uint64_t lapic_started, timer_hz;
 
 static uint32_t fake_inl(uint16_t port)
 {
@@ -49,12 +49,7 @@ void apic_timer_start(uint32_t count)
 
 void apic_timer_set_hz(uint64_t hz)
 {
-    lapic_hz = hz;
-}
-
-uint64_t apic_timer_hz(void)
-{
-    return lapic_hz;
+    timer_hz = hz;
 }
 
 void printk(const char *format, ...)
@@ -73,14 +68,14 @@ static void calibrated(void)
 
     clock_init(&boot);
     ck_assert_int_le(llabs((int64_t)(clock.hz - TSC_MHZ * UINT64_C(1000000))), TSC_MHZ * 10000);
-    ck_assert_int_le(llabs((int64_t)(lapic_hz - LAPIC_MHZ * UINT64_C(1000000))), LAPIC_MHZ * 15000);
+    ck_assert_int_le(llabs((int64_t)(timer_hz - LAPIC_MHZ * UINT64_C(1000000))), LAPIC_MHZ * 15000);
 }
 
 START_TEST(test_calibration)
 {
     away_from(NEVER, 0, 0, calibrated);
     ck_assert_uint_eq(clock.hz, TSC_MHZ * UINT64_C(1000000));
-    ck_assert_uint_eq(lapic_hz, LAPIC_MHZ * UINT64_C(1000000));
+    ck_assert_uint_eq(timer_hz, LAPIC_MHZ * UINT64_C(1000000));
     away_everywhere(calibrated);
 }
 END_TEST

@@ -54,7 +54,6 @@ enum {
 static volatile uint32_t *lapic;
 
 static struct {
-    uint64_t hz;
     uint64_t mult;    /* counts = ns * mult >> TIMER_SHIFT */
     uint64_t max_ns;  /* what the counter can hold */
     uint64_t per_tsc; /* counts = TSC ticks * per_tsc >> 32 */
@@ -125,10 +124,7 @@ uint32_t apic_timer_read(void) { return lapic_read(LAPIC_TIMER_CURRENT); }
 
 void apic_timer_start(uint32_t count) { lapic_write(LAPIC_TIMER_INITIAL, count); }
 
-uint64_t apic_timer_hz(void) { return timer.hz; }
-
 void apic_timer_set_hz(uint64_t hz) {
-    timer.hz = hz;
     timer.mult = (hz << TIMER_SHIFT) / 1000000000;
     BUG_ON(timer.mult == 0);
     timer.max_ns = (uint64_t)(((unsigned __int128)TIMER_MAX << TIMER_SHIFT) / timer.mult) - 1;

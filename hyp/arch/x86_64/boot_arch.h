@@ -72,7 +72,6 @@ void ioapic_init(void);
 uint32_t apic_timer_read(void);
 void apic_timer_start(uint32_t count);
 void apic_timer_set_hz(uint64_t hz);
-uint64_t apic_timer_hz(void);
 
 void clock_init(struct boot_info *boot);
 void rtc_read(struct boot_info *boot);

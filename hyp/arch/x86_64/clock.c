@@ -25,6 +25,7 @@
 #define GOOD_PPM       10000u /* doubt, of both counters together, that ends the tries */
 
 struct clock clock;
+static uint64_t lapic_hz; /* of its timer */
 
 /* A counter of known frequency. */
 struct reference {
@@ -129,8 +130,8 @@ static uint64_t calibrate(const struct reference *ref, uint64_t best) {
     if (ppm >= best) return best;
     clock.hz = frequency(end.after - start.after, ref->hz, (end.value - start.value) & ref->mask,
                          &start, &end);
-    apic_timer_set_hz(
-        frequency(first.value - last.value, clock.hz, last.after - first.after, &first, &last));
+    lapic_hz =
+        frequency(first.value - last.value, clock.hz, last.after - first.after, &first, &last);
     return ppm;
 }
 
@@ -143,10 +144,11 @@ void clock_init(struct boot_info *boot) {
     look_at_lapic(false);
     for (uint32_t i = 0; i < TRIES && ppm > GOOD_PPM; i++) ppm = calibrate(&ref, ppm);
     if (clock.hz == 0) panic("the %s cannot be looked at: no clock", ref.name);
+    apic_timer_set_hz(lapic_hz);
     clock.mult = (UINT64_C(1000000000) << CLOCK_SHIFT) / clock.hz;
     clock.base = boot->tsc_first_line;
     boot->tsc_calibration = rdtsc() - begin;
     printk("clock: TSC %lu.%06lu MHz%s, LAPIC timer %lu.%06lu MHz, by the %s", clock.hz / 1000000,
            clock.hz % 1000000, cpu_features.steady_tsc ? "" : " (not said to be invariant)",
-           apic_timer_hz() / 1000000, apic_timer_hz() % 1000000, ref.name);
+           lapic_hz / 1000000, lapic_hz % 1000000, ref.name);
 }
