@@ -28,7 +28,6 @@ struct boot_range {
 struct boot_mem {
     paddr_t start, end;
     uint32_t type; /**< enum boot_mem_type */
-    uint32_t rsvd;
 };
 
 /** A boot module; its bytes are RAM that is in no free range. */

@@ -25,7 +25,6 @@ struct cpu {
     uint32_t user_mode;          /* the loaded vCPU is in user mode */
     uint64_t scratch;            /* the guest's RSP in the first instructions of SYSCALL */
     uint64_t scratch2, scratch3; /* entry.S: registers, while interrupts cannot come */
-    uint64_t stack_top;          /* = address of this struct */
     uint32_t id, apic_id;        /* id is dense, 0: the boot CPU */
     uint64_t *tss_rsp0; /* the TSS word RSP0, the end of the loaded vCPU's registers; not aligned */
     uint8_t *tss_iomap; /* the TSS port bitmap, 8,192 bytes */
@@ -39,8 +38,7 @@ struct cpu {
     uint64_t lock_ranks;      /* bit r: a lock of rank r is held (debug builds) */
     struct trace_ring *trace; /* NULL: not recording */
     uint32_t panicking;
-    uint32_t iobase_kernel; /* what *tss_iobase is in kernel mode of the loaded vCPU */
-    uint64_t rsvd;
+    uint32_t iobase_kernel;    /* what *tss_iobase is in kernel mode of the loaded vCPU */
     uint64_t iomap_version;    /* domain.io_version of the bitmap that is in the TSS */
     struct timers *timers;     /* timer.c */
     uint64_t timer_armed;      /* what the hardware will fire for, ns; all ones: for nothing */

@@ -24,6 +24,9 @@
 #define GATE_USER  0xee
 #define IOMAP_SIZE 8192
 
+/* In the order of their cells; 0 in a gate: none of them. */
+enum { IST_NMI = 1, IST_DB, IST_DF, IST_MC, IST_COUNT };
+
 struct tss {
     uint32_t rsvd0;
     uint64_t rsp[3];
@@ -143,7 +146,6 @@ void desc_load(struct cpu *cpu) {
 
     cpu->id = id;
     cpu->self = cpu;
-    cpu->stack_top = (uintptr_t)cpu;
     cpu->tss_rsp0 = (uint64_t *)(void *)((char *)&arch->tss + offsetof(struct tss, rsp));
     cpu->tss_iomap = arch->tss.iomap;
     cpu->tss_iobase = (uint16_t *)(void *)((char *)&arch->tss + offsetof(struct tss, iomap_base));

@@ -5,7 +5,6 @@
  * A vector's handler changes only while nothing can raise it: its line is masked, its MSI off. So
  * irq_dispatch() reads the table without the lock, which guards allocation alone.
  */
-#include "arch/insn.h"
 #include "arch/trap.h"
 #include "boot_arch.h"
 #include "bug.h"

@@ -42,7 +42,7 @@ static void add_memory(struct boot_info *boot, const struct mmap_entry *e) {
     if (e->length == 0 || e->base + e->length < e->base) return;
     if (boot->mem_count == BOOT_MEM_MAX)
         panic("the memory map has more than %u entries", BOOT_MEM_MAX);
-    boot->mem[boot->mem_count++] = (struct boot_mem){ e->base, e->base + e->length, e->type, 0 };
+    boot->mem[boot->mem_count++] = (struct boot_mem){ e->base, e->base + e->length, e->type };
 }
 
 static void add_module(struct boot_info *boot, uint64_t start, uint64_t end, const char *string) {

@@ -7,7 +7,6 @@
  * leaves with its sections' rights, the direct map is NX and leaves .text and .rodata out. All
  * leaves are global; a page below each stack is left unmapped.
  */
-#include "arch/insn.h"
 #include "arch/pte.h"
 #include "boot_arch.h"
 #include "bug.h"

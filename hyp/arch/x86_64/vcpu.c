@@ -16,8 +16,8 @@
 #include "string.h"
 
 STATIC_ASSERT(sizeof(struct vcpu) <= HV_PAGE_SIZE);
-STATIC_ASSERT(offsetof(struct vcpu, regs) ==
-              0); /* entry.S: a vCPU's address is that of its registers */
+/* entry.S: a vCPU's address is that of its registers. */
+STATIC_ASSERT(offsetof(struct vcpu, regs) == 0);
 
 /* The canonical addresses below the hypervisor's range, and those above it. */
 bool address_is_guests(uint64_t a) {

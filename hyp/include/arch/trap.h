@@ -26,15 +26,6 @@
 #define VECTOR_ERROR    0xfeu
 #define VECTOR_SPURIOUS 0xffu
 
-enum ist {
-    IST_NONE,
-    IST_NMI,
-    IST_DB,
-    IST_DF,
-    IST_MC,
-    IST_COUNT,
-};
-
 /* A trap, exception or interrupt, that found the pCPU in ring 0. */
 void trap_from_hyp(struct regs *regs);
 
