@@ -109,8 +109,8 @@ def latency():
 
 def aims():
     targets = bench("targets")
-    ratios = [(f"``{targets.PV_READ}``, as part of ``{name}`` in ``{mode}``", "pv", f"{most:.2f}", "")
-              for mode, name, most in targets.RATIOS]
+    ratios = [(f"``{row}``, as part of ``{name}`` in ``{other}``", mode, f"{most:.2f}", "")
+              for (row, mode), (name, other), most in targets.RATIOS]
     return list_table(("row", "mode", "at most", "Xen"),
                       [(f"``{name}``", mode, number(most), number(targets.XEN.get(name)))
                        for (name, mode), most in targets.AT_MOST.items()] + ratios)

@@ -2,7 +2,7 @@
 """Tables of results: for the terminal, and as Markdown.
 
 Operations of the interface have a target and what Xen takes; requests have what each layer spends and
-what was counted; the targets of the block path are ratios. Wall clock has a table of its own.
+what was counted; the targets of the block path, and of one that grows, are ratios. Wall clock has a table of its own.
 """
 
 import targets
@@ -64,7 +64,7 @@ def wall(rows):
 def ratios(rows):
     lines = [[what, f"{share:.3f}", f"{most:.3f}", "met" if share <= most else "MISSED"]
              for what, share, most in targets.ratios(rows)]
-    return ("The split driver beside the other paths", ["", "ratio", "at most", ""], lines)
+    return ("One row beside another", ["", "ratio", "at most", ""], lines)
 
 
 def tables(rows):
