@@ -167,7 +167,8 @@ def measure(s, build, out):
         raise Failed(f"{s.name}: no figures; last line: {machine.last_line()}")
     if s.layers:
         add_layers(s, rows, out)
-    rows += boot_rows(s, machine.text)
+    if "boot" in s.families:
+        rows += boot_rows(s, machine.text)
     for r in rows:
         del r["_divisor"]
     return rows

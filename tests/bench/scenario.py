@@ -27,7 +27,7 @@ class Scenario:
     boot: Callable            # (scenario, build, log, extra) -> qemu.Machine
     layers: Optional[dict]    # layer: its image, for the plugin; None: without
     repeatable: bool = True
-    waits: bool = False       # for a device that works outside the count: waiting is not counted
+    waits: bool = False       # for a device outside the count, or another processor: that is not counted
     medium: Optional[str] = None
     options: dict = field(default_factory=dict)
 
@@ -86,11 +86,12 @@ def plugin(build, out, layers, more):
 
 # --- boots --------------------------------------------------------------------------------------
 
-def micro(_, build, log, extra):
-    """The hypervisor's own operations: a guest that is root itself."""
+def micro(s, build, log, extra):
+    """The hypervisor's own operations: a guest that is root itself, and measures what can be with so many
+    processors."""
     image = "tests/bench/micro.elf"
     return qemu.Machine(build, log, initrd=qemu.modules(f"{image} root", f"{image} second"),
-                        icount=True, timeout=120 * qemu.PATIENCE, extra=extra)
+                        cpus=s.options.get("cpus", 1), icount=True, timeout=120 * qemu.PATIENCE, extra=extra)
 
 
 def bounds(_, build, log, extra):
@@ -201,6 +202,9 @@ def none(patterns):
 
 
 MICRO = tuple("hypercall event trap memory grant time sched boot".split())
-SCENARIOS = [Scenario("micro", MICRO, micro, {"guest": "tests/bench/micro.elf", "hyp": "hyp.elf"}),
+MICRO_LAYERS = {"guest": "tests/bench/micro.elf", "hyp": "hyp.elf"}
+SCENARIOS = [Scenario("micro", MICRO, micro, MICRO_LAYERS),
+             Scenario("cross_2", ("event",), micro, MICRO_LAYERS, waits=True, options={"cpus": 2}),
+             Scenario("cross_4", ("memory",), micro, MICRO_LAYERS, waits=True, options={"cpus": 4}),
              Scenario("bounds", ("bound",), bounds, {"guest": "tests/guest/bounds.elf", "hyp": "hyp.elf"}),
              *block_scenarios(), *queue_scenarios(), *console_scenarios()]

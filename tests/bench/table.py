@@ -32,9 +32,9 @@ def operations(rows):
         layers = r.get("layers", {})
         lines.append([r["name"], number(r["value"]), number(r["min"]), number(r["max"]), str(r["runs"]),
                       number(layers.get("guest")), number(layers.get("hyp")), number(most), verdict,
-                      number(targets.XEN.get(r["name"]))])
+                      number(targets.XEN.get(r["name"])), number(r.get("wall_ns"))])
     return ("Operations of the interface, in instructions",
-            ["row", "value", "min", "max", "runs", "guest", "hyp", "at most", "", "Xen"], lines)
+            ["row", "value", "min", "max", "runs", "guest", "hyp", "at most", "", "Xen", "wall ns"], lines)
 
 
 def requests(rows):

@@ -18,6 +18,7 @@ struct bench_family {
     const char *name;
     void (*run)(void);
     void (*peer)(void); /**< what test_spawn(name, …) runs; may be NULL */
+    uint32_t cpus;      /**< the processors of the machine that it measures; 0: one */
 } __attribute__((aligned(32)));
 
 #define BENCH_FAMILY(name_, ...)                                                                   \

@@ -62,6 +62,7 @@ static void measure_empty(void)
 void test_main(void)
 {
     const struct bench_family *f;
+    uint32_t cpus;
 
     if (!test_is("root")) {
         for (f = __start_families; f < __stop_families; f++) {
@@ -73,7 +74,10 @@ void test_main(void)
     }
     hv_printf("bench: guest's first line at TSC %lu\n", hv_tsc());
     measure_empty();
+    cpus = test_cpus();
     for (f = __start_families; f < __stop_families; f++) {
-        f->run();
+        if (cpus == (f->cpus ? f->cpus : 1)) {
+            f->run();
+        }
     }
 }

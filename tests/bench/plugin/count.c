@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A plugin of QEMU that counts what a machine of one processor does between two marker
- * instructions, by layer: whose code it was is told by its address, since the images lie apart.
+ * A plugin of QEMU that counts what a machine does between two marker instructions, by layer: whose
+ * code it was is told by its address, since the images lie apart.
  *
  *     -plugin count.so,out=FILE,guest=LO-HI,root=LO-HI,hyp=LO-HI,stubs=ADDRESS,copier=LO-HI
  *
@@ -17,7 +17,11 @@
  * and neither is it counted here. It was the last one of whoever ran since the last return from the
  * hypervisor.
  *
- * Owns the counters; they are added to by inlined code, for one processor alone. The interface is
+ * With several processors who waits for another one is not counted: of a loop with a PAUSE in it
+ * the first turn up to there counts and what follows the last, as if it had looked twice.
+ *
+ * Owns the counters. With one processor they are added to by inlined code, else by calls. Several
+ * take turns in one thread, as they do under -icount: nothing here is locked. The interface is
  * QEMU's of version 1, declared here since Debian packages no header for it.
  */
 #include <stdbool.h>
@@ -111,6 +115,49 @@ static void fail(const char *why)
 {
     fprintf(stderr, "plugin: %s\n", why);
     exit(1);
+}
+
+/* ---- several processors ---- */
+
+#define CPUS      8
+#define TURN_MOST 32
+
+static bool several;
+
+/*
+ * Of each processor: what it has done since its last PAUSE, if nothing has interrupted it there. A
+ * loop that waits comes back to its PAUSE within TURN_MOST instructions: no work between two waits
+ * at one place is so short. The longest turn of the hypervisor's is that of epoch_wait.
+ */
+static struct turn {
+    void *pause; /* its address; NULL: none */
+    uint64_t done[LAYERS];
+    unsigned layer, before; /* of the last instruction, and of the one before that */
+} turn[CPUS];
+
+static void on_instruction(unsigned cpu, void *layer_of_it)
+{
+    struct turn *t = &turn[cpu];
+
+    t->before = t->layer;
+    t->layer = (unsigned)(uintptr_t)layer_of_it;
+    t->done[t->layer]++;
+    now.instructions[t->layer]++;
+}
+
+/* A PAUSE, and the same one again after a few instructions: they were a turn of who waits. */
+static void on_pause(unsigned cpu, void *address)
+{
+    struct turn *t = &turn[cpu];
+    uint64_t sum = 0;
+
+    for (unsigned l = 0; l < LAYERS; l++) {
+        sum += t->done[l];
+    }
+    for (unsigned l = 0; l < LAYERS && t->pause == address && sum <= TURN_MOST; l++) {
+        now.instructions[l] -= t->done[l];
+    }
+    *t = (struct turn){ .pause = address, .layer = t->layer };
 }
 
 /* ---- the profile: how often each instruction was done, of the samples of a row ---- */
@@ -246,12 +293,22 @@ static void on_fault(unsigned cpu, void *hyp)
 {
     unsigned l = 0;
 
-    (void)cpu;
+    now.faults++;
+    if (several) {
+        now.instructions[turn[cpu].before]--;
+        return;
+    }
     while (l < LAYERS - 1 && (&layer[l] == hyp || now.instructions[l] == returned[l])) {
         l++;
     }
     now.instructions[l]--;
-    now.faults++;
+}
+
+/* At the entry for whatever vector. */
+static void on_entry(unsigned cpu, void *data)
+{
+    (void)data;
+    turn[cpu].pause = NULL;
 }
 
 static void print_layers(const char *name, const uint64_t *of)
@@ -450,7 +507,14 @@ static void instrument(struct qemu_plugin_insn *insn)
         on_exec(insn, on_mark[mark - BEGIN], NULL);
         return;
     }
-    add(insn, &now.instructions[l]);
+    if (several) {
+        on_exec(insn, on_instruction, (void *)(uintptr_t)l);
+    } else {
+        add(insn, &now.instructions[l]);
+    }
+    if (several && size == 2 && code[0] == 0xf3 && code[1] == 0x90) {
+        on_exec(insn, on_pause, (void *)(uintptr_t)address);
+    }
     if (profiling) {
         add(insn, hits_of(address));
     }
@@ -459,6 +523,9 @@ static void instrument(struct qemu_plugin_insn *insn)
     }
     count_special(insn, code, size, l);
     if (stubs && address - stubs < 4096 && address % 16 == 0) {
+        if (several) {
+            on_exec(insn, on_entry, NULL);
+        }
         if (address - stubs < 32 * 16) {
             on_exec(insn, on_fault, &layer[l]);
         } else {
@@ -524,9 +591,10 @@ static void argument(char *text)
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int argc,
                                char **argv)
 {
-    if (!info->system_emulation || info->system.smp_vcpus != 1) {
-        fail("only for a machine of one processor");
+    if (!info->system_emulation || info->system.smp_vcpus > CPUS) {
+        fail("only for a machine of up to 8 processors");
     }
+    several = info->system.smp_vcpus > 1;
     for (int i = 0; i < argc; i++) {
         argument(argv[i]);
     }
