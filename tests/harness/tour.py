@@ -24,7 +24,7 @@ IMAGES = {"hyp": "hyp.elf", "guest": "pvguest.elf", "root": "root.elf"}
 # Who runs what, with the registers that are worth being shown. Only functions that are called from
 # another file or by a pointer: no compiler melts them into their callers.
 FUNCTIONS = {
-    "hyp": {"hc_event_send": "port=rdi", "hc_block": "", "sched_wait": "", "sched_wake": "",
+    "hyp": {"hc_event_send": "port=rdi", "hc_block": "", "sched_wake": "",
             "sched_pick": "", "irq_dispatch": "vector=rdi", "msi_handler": "", "io_trap": "",
             "port_decode": "", "event_send": "", "event_raise": "", "hc_io_complete": "domain=rdi", "hc_domain_copy": "",
             "io_complete": ""},
