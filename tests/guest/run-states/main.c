@@ -200,7 +200,9 @@ static void check_steal(uint64_t dom)
     fresh(dom);
     for (uint32_t s = 0; s < 4; s++)
         before[s] = time_of(dom, LOOPS, s);
-    load_sleep(LOAD_S);
+    /* A record ends with the last change of state: a turn of the others ago, far less than 0.1 s.
+     */
+    load_sleep(LOAD_S + 100 * LOAD_MS);
     fresh(dom);
     for (uint32_t s = 0; s < 4; s++)
         after[s] = time_of(dom, LOOPS, s);
