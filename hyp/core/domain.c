@@ -386,6 +386,7 @@ void domain_kill(struct vcpu *v, const char *why) {
 /* Ends what runs of it and hides it: from here on domain_find and all that uses it fail. */
 static void mark_dying(struct domain *d) {
     d->state = HV_DOMAIN_DYING;
+    d->waits_for = epoch_now;
     d->windows_at = 0; /* a reset of its devices may have left off anywhere */
     sleep_all(d, VCPU_OFFLINE);
     io_destroy_routes(d);
@@ -471,8 +472,12 @@ int domain_destroy_step(struct domain *d) {
     if (d->first_child != NULL) return -HV_EBUSY;
     if (d->teardown == TEARDOWN_DONE) return 0;
     if (d->teardown == TEARDOWN_NONE) mark_dying(d);
-    runs = d->teardown == TEARDOWN_NONE ? EPOCH_ALL : runs_on(d);
-    if (runs != 0) {
+    runs = runs_on(d);
+    /* Who was inside when it ended may still set its timers, and others may go on here meanwhile.
+     */
+    if (d->teardown <= TEARDOWN_PORTS && cpu_count > 1 && !epoch_passed(d->waits_for))
+        runs = EPOCH_ALL;
+    if (runs != 0 || d->teardown == TEARDOWN_NONE) {
         epoch_ask(runs);
         d->teardown = d->teardown == TEARDOWN_NONE ? TEARDOWN_PORTS : d->teardown;
         return 1;

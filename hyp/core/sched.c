@@ -194,7 +194,7 @@ void sched_set_cap(struct vcpu *v, uint32_t percent, uint32_t parts) {
 
 void sched_level(struct vcpu *v, uint64_t ahead) {
     struct run_queue *q = queue_lock(v);
-    uint64_t most = q->s.least + policy_virtual(&v->sched, v->sched.slice);
+    uint64_t most = policy_ahead(&q->s, &v->sched);
 
     if (ahead > most) ahead = most;
     if (v->sched.node.key < ahead) v->sched.node.key = ahead;
@@ -407,7 +407,10 @@ void sched_yield_to(struct vcpu *v, struct vcpu *to) {
         uint64_t now = clock_now_ns();
 
         (void)policy_charge(&q->s, q->s.waiting.first, now);
-        if (far != q && to->sched.affinity >> q->cpu->id & 1) migrate(far, q, &to->sched, now);
+        /* Who is further ahead than it could be here would come with less than it has run. */
+        if (far != q && to->sched.affinity >> q->cpu->id & 1 &&
+            to->sched.node.key <= policy_ahead(&q->s, &to->sched))
+            migrate(far, q, &to->sched, now);
         if (to->cpu == q->cpu) policy_give(&q->s, &to->sched);
     }
     spin_unlock_pair(&q->lock, &far->lock);

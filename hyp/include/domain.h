@@ -140,7 +140,7 @@ struct domain {
     struct port *virq_port[4];   /* bound to it; NULL: none */
 
     enum domain_teardown teardown;
-    uint32_t waits, waits_for; /* its last frames are in limbo, with this stamp */
+    uint32_t waits, waits_for; /* for this stamp: at its end; its last frames, in limbo */
     uint64_t windows_at;       /* grant.c: the window page that its next step of destroy looks at */
     struct bucket console_bucket;
     uint32_t console_line;     /* bytes gathered in console_buf */

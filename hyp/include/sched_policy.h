@@ -141,8 +141,12 @@ static inline uint64_t policy_base(const struct sched_queue *q, uint64_t behind,
  * pCPU) queues drift apart, without bound; so it comes back no further behind than what the rule
  * above leaves between two queues that do not, and no further ahead than a slice of its own.
  */
+static inline uint64_t policy_ahead(const struct sched_queue *to, const struct sched_entity *e) {
+    return to->least + policy_virtual(e, e->slice);
+}
+
 static inline void policy_move(const struct sched_queue *to, struct sched_entity *e) {
-    uint64_t ahead = to->least + policy_virtual(e, e->slice);
+    uint64_t ahead = policy_ahead(to, e);
 
     if (e->node.key + POLICY_MOVE_LAG_NS < to->least) e->node.key = to->least - POLICY_MOVE_LAG_NS;
     if ((to->current != NULL || to->waiting.first != NULL) && e->node.key > ahead)

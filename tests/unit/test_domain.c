@@ -735,6 +735,31 @@ START_TEST(test_no_end_of_what_is_loaded)
 }
 END_TEST
 
+/* Nor goes another caller on while a pCPU is inside that was so when the end began: it may be about
+ * to set a timer of a vCPU. */
+START_TEST(test_no_end_beside_who_was_inside)
+{
+    struct domain *d;
+
+    start_two(pass);
+    d = loaded_there();
+    other.vcpu = NULL;
+    spin_lock(&tree_lock);
+    spin_lock(&memory_lock);
+    must(domain_destroy_step(d) == 1);
+    for (int i = 0; i < 300; i++) {
+        must(domain_destroy_step(d) == 1);
+        must(d->teardown == TEARDOWN_PORTS);
+    }
+    spin_unlock(&memory_lock);
+    spin_unlock(&tree_lock);
+    must(host_destroy(d) == 0);
+    must(kicks > 0);
+    other.outside = 1;
+    check_all_back();
+}
+END_TEST
+
 START_TEST(test_pause_waits_for_what_is_loaded)
 {
     struct domain *d;
@@ -906,6 +931,7 @@ int main(void)
     tcase_add_test(tc, test_console_is_throttled);
     tcase_add_test(tc, test_random_ends);
     tcase_add_test(tc, test_no_end_of_what_is_loaded);
+    tcase_add_test(tc, test_no_end_beside_who_was_inside);
     tcase_add_test(tc, test_pause_waits_for_what_is_loaded);
     tcase_add_test(tc, test_no_context_of_what_is_loaded);
     tcase_add_test(tc, test_calls_wait_for_other_tlbs);

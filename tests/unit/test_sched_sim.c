@@ -332,6 +332,24 @@ START_TEST(test_yield_to)
 }
 END_TEST
 
+/* Nor does one that it takes over from a queue that is far ahead of its own come with less than it
+ * has run, and then, put back, go before others there. */
+START_TEST(test_yield_between_drifted_queues)
+{
+    struct sim_vcpu *caller;
+
+    sim_start(2, 0);
+    must(sched_set_affinity(&sim_add(10000, 0, 0)->v, 1) == 0);
+    must(sched_set_affinity(&sim_add(256, 0, 0)->v, 2) == 0);
+    caller = sim_add(256, SIM_MS / 10, 0);
+    must(sched_set_affinity(&caller->v, 1) == 0);
+    caller->yields = sim_add(256, 0, 0);
+    sim_run(SIM_S / 5);
+    measure(4 * (uint64_t)SIM_S);
+    must(near(used[1], 2 * (uint64_t)SIM_S, 5));
+}
+END_TEST
+
 /* Nor who gives its turns to one that computes. */
 START_TEST(test_yield_for_another)
 {
@@ -532,6 +550,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, test_lightest);
     tcase_add_test(tc, test_affinity);
     tcase_add_test(tc, test_yield_to);
+    tcase_add_test(tc, test_yield_between_drifted_queues);
     tcase_add_test(tc, test_yield_for_another);
     tcase_add_test(tc, test_joins_from_far_behind);
     tcase_add_test(tc, test_no_tick);
