@@ -51,7 +51,7 @@ static struct vcpu *vcpu_of(struct sched_entity *e) {
 void sched_init(void) {
     for (uint32_t i = 0; i < cpu_count; i++) {
         queues[i] = (struct run_queue){ .cpu = cpus[i], .s.least = POLICY_LAG_NS };
-        queues[i].s.waiting.random = arch_counter() + i;
+        tree_init(&queues[i].s.waiting, arch_counter() + i);
         spin_lock_init(&queues[i].lock, LOCK_SCHED);
         cpus[i]->queue = &queues[i];
         cpus[i]->slice_end = &queues[i].s.slice_end;
@@ -437,11 +437,11 @@ static __attribute__((noinline)) void special_done(struct vcpu *v) {
 }
 
 /* Lets somebody run, if there is anybody: `was` ran up to now, `stays` is that one if it may go on.
- * `root` is the treap's. */
+ * `more`: those that wait are more than one. */
 static inline __attribute__((always_inline)) struct sched_entity *
-let_run(struct run_queue *q, const struct tree_node *root, struct sched_entity *was,
-        struct sched_entity *stays, uint64_t now) {
-    struct sched_entity *next = policy_pick(&q->s, root, stays, now);
+let_run(struct run_queue *q, bool more, struct sched_entity *was, struct sched_entity *stays,
+        uint64_t now) {
+    struct sched_entity *next = policy_pick(&q->s, more, stays, now);
 
     if (next != was) {
         if (was != NULL)
@@ -463,7 +463,7 @@ static __attribute__((noinline)) struct sched_entity *take_any(struct cpu *c, st
         if (was->flags & POLICY_PASSES) policy_pass(&q->s, was);
         if (was->flags != 0 && special(q, vcpu_of(was))) stays = NULL, is_special = true;
     }
-    next = let_run(q, q->s.waiting.root, was, stays, now);
+    next = let_run(q, q->s.waiting.count > 1, was, stays, now);
     if (next != was && trace_on(HV_TRACE_state)) trace_switch(was, next);
     spin_unlock(&q->lock);
     slice_arm(c, &q->s);
@@ -525,26 +525,37 @@ static __attribute__((noinline)) struct vcpu *pick_any(struct cpu *c, struct run
     return picked(c, next);
 }
 
-/* The usual case calls nothing: one of two gives way to the other. */
-struct vcpu *sched_pick(struct cpu *c) {
-    struct run_queue *q = c->queue;
+/* On the only pCPU, with somebody waiting, nothing special about the one that ran, and no trace. */
+static inline __attribute__((always_inline)) struct vcpu *
+pick_usual(struct cpu *c, struct run_queue *q, bool more) {
     struct sched_queue *s = &q->s;
-    struct sched_entity *was;
+    struct sched_entity *was = s->current;
+    uint64_t now = clock_now_ns();
     struct vcpu *v;
-    uint64_t now;
 
-    spin_lock(&q->lock);
-    was = s->current;
-    if (was == NULL || s->waiting.first == NULL || s->waiting.root != NULL || cpu_count > 1 ||
-        (was->flags & ~POLICY_PASSES) != 0 || trace_on(HV_TRACE_state))
-        return pick_any(c, q);
-    now = clock_now_ns();
     (void)policy_ran(was, now);
     if (was->flags != 0) policy_pass(s, was);
-    was = let_run(q, NULL, was, vcpu_of(was)->wait != 0 ? NULL : was, now);
+    was = let_run(q, more, was, vcpu_of(was)->wait != 0 ? NULL : was, now);
     spin_unlock(&q->lock);
     v = picked(c, was);
     return s->slice_end - 1 < c->timer_armed - 1 ? arm_for(c, v) : v;
+}
+
+static __attribute__((noinline)) struct vcpu *pick_of_many(struct cpu *c, struct run_queue *q) {
+    return pick_usual(c, q, true);
+}
+
+/* The usual case calls nothing: one of two gives way to the other. */
+struct vcpu *sched_pick(struct cpu *c) {
+    struct run_queue *q = c->queue;
+    const struct sched_queue *s = &q->s;
+
+    spin_lock(&q->lock);
+    if (s->current == NULL || cpu_count > 1 || (s->current->flags & ~POLICY_PASSES) != 0 ||
+        trace_on(HV_TRACE_state))
+        return pick_any(c, q);
+    if (s->waiting.count != 1) return s->waiting.count > 1 ? pick_of_many(c, q) : pick_any(c, q);
+    return pick_usual(c, q, false);
 }
 
 void sched_tick(struct cpu *c) {

@@ -48,7 +48,7 @@ static inline void place(struct timers *t, struct vcpu *v) {
     for (uint32_t i = TIMER_POLL; !guest_alone(v) && i < TIMER_KINDS; i++)
         if (v->due[i] - 1 < before) before = v->due[i] - 1;
     if (tree_has(&v->timer)) {
-        if (before != NEVER && t->tree.root == NULL) {
+        if (before != NEVER && t->tree.count == 1) {
             v->timer.key = before + 1;
             return;
         }
@@ -116,7 +116,7 @@ void timer_stop(struct vcpu *v) {
 static inline uint32_t take(struct timers *t, struct vcpu *v, uint64_t now) {
     uint32_t due = 0;
 
-    if (t->tree.root == NULL && guest_alone(v)) {
+    if (t->tree.count == 1 && guest_alone(v)) {
         /* The only one there is. */
         v->due[TIMER_GUEST] = 0;
         t->tree.first = NULL;
@@ -181,7 +181,7 @@ void timer_slice(struct cpu *c) {
 
 void timer_init(void) {
     for (uint32_t i = 0; i < cpu_count; i++) {
-        all_timers[i].tree = (struct tree){ .random = arch_counter() + i };
+        tree_init(&all_timers[i].tree, arch_counter() + i);
         cpus[i]->timers = &all_timers[i];
         cpus[i]->timer_armed = NEVER;
         spin_lock_init(&all_timers[i].lock, LOCK_SCHED);

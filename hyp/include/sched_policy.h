@@ -224,16 +224,16 @@ static inline void policy_pass(const struct sched_queue *q, struct sched_entity 
 }
 
 /* Chooses among `e`, which may go on, is charged up to now and may be NULL, and those that wait,
- * and lets it run; `root` is the treap's. */
-static inline struct sched_entity *policy_pick(struct sched_queue *q, const struct tree_node *root,
+ * and lets it run; `more`: those that wait are more than one. */
+static inline struct sched_entity *policy_pick(struct sched_queue *q, bool more,
                                                struct sched_entity *e, uint64_t now) {
     struct tree_node *first = q->waiting.first;
 
     q->limit = q->slice_end = 0;
     if (first != NULL && e == NULL)
-        e = policy_entity(tree_take(&q->waiting, root));
+        e = policy_entity(tree_take(&q->waiting, more));
     else if (first != NULL && first->key <= e->node.key)
-        e = policy_entity(tree_exchange(&q->waiting, root, &e->node));
+        e = policy_entity(tree_exchange(&q->waiting, more, &e->node));
     q->current = e;
     if (e == NULL) return NULL;
     if (e->node.key > q->least) q->least = e->node.key;

@@ -19,49 +19,87 @@ struct tree_node {
 
 struct tree {
     struct tree_node *first; /* the least key, and not in the treap; NULL: empty */
-    struct tree_node *root;  /* NULL: there is no other */
+    struct tree_node *root;  /* of the others */
+    struct tree_node *next;  /* the least of them; NULL: there is none */
     uint64_t random;         /* state of the generator */
     uint64_t count;
 };
+
+/* What hangs where nothing does, so that a search needs no look for its end. Never written. */
+static struct tree_node treap_leaf;
+
+static inline void tree_init(struct tree *t, uint64_t seed) {
+    *t = (struct tree){ .root = &treap_leaf, .random = seed };
+}
 
 static inline bool tree_has(const struct tree_node *n) { return n->order != 0; }
 
 static inline void treap_link(struct tree_node **at, struct tree_node *n, struct tree_node *up) {
     *at = n;
-    if (n != NULL) n->up = up;
+    if (n->order != 0) n->up = up;
 }
 
 /* Puts what `rest` holds to both sides of `n`, which stands above it now. */
 static inline void treap_split(struct tree_node *n, struct tree_node *rest) {
     struct tree_node **left = &n->left, **right = &n->right, *below = n, *above = n;
 
-    while (rest != NULL) {
+    while (rest->order != 0) {
         if (rest->key <= n->key) {
-            treap_link(left, rest, below);
+            *left = rest;
+            rest->up = below;
             below = rest;
             left = &rest->right;
             rest = *left;
         } else {
-            treap_link(right, rest, above);
+            *right = rest;
+            rest->up = above;
             above = rest;
             right = &rest->left;
             rest = *right;
         }
     }
-    *left = *right = NULL;
+    *left = *right = rest;
 }
 
 static __attribute__((noinline, unused)) void treap_insert(struct tree *t, struct tree_node *n) {
-    struct tree_node **at = &t->root, *up = NULL;
+    struct tree_node *at = t->root, *up = NULL;
 
     t->random = t->random * 6364136223846793005u + 1442695040888963407u;
     n->order = t->random | 1;
-    while (*at != NULL && (*at)->order > n->order) {
-        up = *at;
-        at = n->key < up->key ? &up->left : &up->right;
+    while (at->order > n->order) {
+        up = at;
+        at = n->key < at->key ? at->left : at->right;
     }
-    treap_split(n, *at);
-    treap_link(at, n, up);
+    treap_split(n, at);
+    n->up = up;
+    if (up == NULL) {
+        t->root = n;
+        if (n->left->order == 0) t->next = n;
+    } else if (n->key < up->key) {
+        up->left = n;
+        if (n->key < t->next->key) t->next = n;
+    } else {
+        up->right = n;
+    }
+}
+
+/* The least of what is not empty. */
+static inline struct tree_node *treap_least(struct tree_node *n) {
+    while (n->left->order != 0) n = n->left;
+    return n;
+}
+
+/* Removes the least. */
+static inline struct tree_node *treap_take(struct tree *t) {
+    struct tree_node *n = t->next, *up = n->up, *right = n->right;
+
+    *(up == NULL ? &t->root : &up->left) = right;
+    if (right->order != 0) {
+        right->up = up;
+        up = treap_least(right);
+    }
+    t->next = up;
+    return n;
 }
 
 /* What hung on a node becomes one tree again, in its place. */
@@ -69,7 +107,11 @@ static inline void treap_remove(struct tree *t, struct tree_node *n) {
     struct tree_node *up = n->up, *a = n->left, *b = n->right;
     struct tree_node **at = up == NULL ? &t->root : up->left == n ? &up->left : &up->right;
 
-    while (a != NULL && b != NULL) {
+    if (n == t->next) {
+        (void)treap_take(t);
+        return;
+    }
+    while (a->order != 0 && b->order != 0) {
         bool left = a->order > b->order;
 
         treap_link(at, left ? a : b, up);
@@ -80,33 +122,26 @@ static inline void treap_remove(struct tree *t, struct tree_node *n) {
         else
             b = *at;
     }
-    treap_link(at, a != NULL ? a : b, up);
-}
-
-/* The least of a treap that is not empty. */
-static inline struct tree_node *treap_least(struct tree_node *n) {
-    while (n->left != NULL) n = n->left;
-    return n;
+    treap_link(at, a->order != 0 ? a : b, up);
 }
 
 /* The least of a treap that is not empty, out of it and as the first. */
 static __attribute__((noinline, unused)) void tree_advance(struct tree *t) {
-    struct tree_node *n = treap_least(t->root);
+    struct tree_node *n = treap_take(t);
 
-    treap_link(n->up == NULL ? &t->root : &n->up->left, n->right, n->up);
     n->order = 1;
     t->first = n;
 }
 
-/* Removes the first; `root` is the treap's. Here and below it, and the first, are as the caller has
- * just found them: code that is for one or two members alone then calls nothing. */
-static inline struct tree_node *tree_take(struct tree *t, const struct tree_node *root) {
+/* Removes the first; `more`: the treap is not empty. Here and below it, and the first, are as the
+ * caller has just found them: code that is for one or two members alone then calls nothing. */
+static inline struct tree_node *tree_take(struct tree *t, bool more) {
     struct tree_node *first = t->first;
 
     first->order = 0;
     t->count--;
     t->first = NULL;
-    if (root != NULL) tree_advance(t);
+    if (more) tree_advance(t);
     return first;
 }
 
@@ -127,7 +162,7 @@ static inline void tree_insert(struct tree *t, struct tree_node *n) {
 
 static inline void tree_remove(struct tree *t, struct tree_node *n) {
     if (t->first == n) {
-        (void)tree_take(t, t->root);
+        (void)tree_take(t, t->count > 1);
         return;
     }
     treap_remove(t, n);
@@ -136,27 +171,26 @@ static inline void tree_remove(struct tree *t, struct tree_node *n) {
 }
 
 /* Inserts one whose key is not below the first's, and removes the first. */
-static inline struct tree_node *tree_exchange(struct tree *t, const struct tree_node *root,
-                                              struct tree_node *n) {
+static inline struct tree_node *tree_exchange(struct tree *t, bool more, struct tree_node *n) {
     struct tree_node *first = t->first;
 
     first->order = 0;
-    if (root == NULL) {
-        t->first = n;
-        n->order = 1;
-    } else {
+    if (more) {
         treap_insert(t, n);
         tree_advance(t);
+    } else {
+        t->first = n;
+        n->order = 1;
     }
     return first;
 }
 
 /* The next one by key, or NULL. */
 static inline struct tree_node *tree_next(const struct tree *t, const struct tree_node *n) {
-    struct tree_node *next = n == t->first ? t->root : n->right;
+    struct tree_node *next = n->right;
 
-    if (next != NULL) return treap_least(next);
-    if (n == t->first) return NULL;
+    if (n == t->first) return t->next;
+    if (next->order != 0) return treap_least(next);
     for (next = n->up; next != NULL && next->right == n; next = next->up) n = next;
     return next;
 }
