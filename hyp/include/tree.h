@@ -5,7 +5,8 @@
  * The keys of the treap are sorted from left to right, and each node's `order`, a random number
  * that it gets with its place, is not below those of its children; so its shape is that of a tree
  * built in random order, whoever chooses the keys: inserting and taking the first are an expected
- * O(log n). With one or two members nothing is ever searched.
+ * O(log n). Where nothing hangs there is a leaf of order 0. With one or two members nothing is ever
+ * searched.
  */
 #pragma once
 

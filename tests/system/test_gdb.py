@@ -46,7 +46,7 @@ def test_commands(system):
     "each command of the debugger says what the prompt says, and what is so"
     socket = system.path("gdb.sock")
     text = conf.domain("a", "idle", memory="8M") + conf.COUNTER
-    with system.boot_demo(text, talk=True, timeout=58.0,
+    with system.boot_demo(text, talk=True, cpus=1, timeout=58.0,
                           extra=["-gdb", f"unix:{socket},server=on,wait=off"]) as machine:
         machine.expect(PROMPT)
         machine.expect(r"\[b\] counter: ")

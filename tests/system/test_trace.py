@@ -33,7 +33,7 @@ def entries(text):
 def test_trace(system):
     "trace shows the last events, of all or one domain, decoded; on and off choose which come"
     text = conf.domain("a", "idle", memory="8M") + conf.COUNTER
-    with system.boot_demo(text, talk=True, timeout=40.0) as machine:
+    with system.boot_demo(text, talk=True, cpus=1, timeout=40.0) as machine:
         machine.expect(r"\[b\] counter: \d+")
         lines = entries(section(machine, "trace 200"))
         system.check(30 < len(lines) <= 200, f"as many as there are, not {len(lines)}")
