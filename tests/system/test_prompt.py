@@ -194,7 +194,8 @@ def test_log(system):
 def test_bad_neighbour(system):
     "nothing that a guest prints reaches the terminal but as text behind its name, by log neither"
     text = conf.domain("a", "shout lines=300", memory="8M")
-    with system.boot_demo(text, talk=True, timeout=50.0) as machine:
+    # On one processor it does not write faster than root reads: nothing is lost.
+    with system.boot_demo(text, talk=True, cpus=1, timeout=50.0) as machine:
         # What is beyond its rate root may show after it has told the end.
         start = machine.seen
         machine.expect(r"\[a\] shout 300: the quick")

@@ -129,7 +129,13 @@ static void sink_write(struct console_sink *s, const char *text, size_t bytes)
     char note[48];
 
     (void)s;
-    if (console.dropped > 0 && console.head - console.tail < BACKLOG / 2) {
+    if (console.dropped > 0 && console.head - console.tail >= BACKLOG / 2) {
+        /* Nothing goes before the note, so that it stands where something is missing. */
+        console.dropped += (uint32_t)bytes;
+        flush();
+        return;
+    }
+    if (console.dropped > 0) {
         int n = format_text(note, sizeof(note), "[%u bytes lost]\n", console.dropped);
 
         console.dropped = 0;
