@@ -95,7 +95,10 @@ void test_main(void)
         CHECK_EQ(pending(port[1]), stage > 4);
         CHECK(hv_now() - start >= 290000);
         CHECK_TIME(hv_now() - start < 1000000000);
-        hv_event_poll();
+        /* poll ends as soon as the port's bit is set; what finds it here is set behind that. */
+        do
+            hv_event_poll();
+        while (pending(port[0]) || pending(port[1]));
     }
     check_every_number(gpa);
     hv_unmask();
