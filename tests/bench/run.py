@@ -102,18 +102,21 @@ def total(counted, key, divisor):
 
 
 def check(s, r, counted):
-    """The sum of the layers is what the virtual clock says, to the instruction; the longest sample
-    to a thousandth. A row's first sample, in which QEMU translates code, has been 271 of 1.2 million
-    longer by QEMU's clock than by its own count of instructions, with no halt and no fault in it."""
+    """The sum of the layers is what the virtual clock says, to the instruction, but in one sample of a
+    row: now and then one (often the first, in which QEMU translates code) is longer by QEMU's clock
+    than by its own count of instructions, with no halt and no more faults than in others; 271 of 1.2
+    million have been seen. So the median may be that of a neighbour, and the figure is the plugin's."""
     where = f"{s.name}: {r['name']} ({r['mode']})"
     if counted["samples"] != r["runs"]:
         raise Failed(f"{where}: {r['runs']} runs, but the plugin has seen {counted['samples']}")
     if counted["instructions.other"]:
         raise Failed(f"{where}: {counted['instructions.other']} instructions are of no layer")
-    for key, of, off in (("total", "value", 0), ("min", "min", 0), ("max", "max", r["max"] / 1000)):
-        if abs(scaled(counted[key], r["_divisor"]) - r[of]) > off:
+    for of, low, high in (("value", counted["below"], counted["above"]), ("min", counted["min"], counted["second"]),
+                          ("max", counted["max"], counted["max"] + counted["max"] // 1000)):
+        if not scaled(low, r["_divisor"]) <= r[of] <= scaled(high, r["_divisor"]):
             raise Failed(f"{where}: {of} is {r[of]} by the clock, but by layer "
-                         f"{scaled(counted[key], r['_divisor'])}: {counted}")
+                         f"{scaled(low, r['_divisor'])} to {scaled(high, r['_divisor'])}: {counted}")
+    r["value"], r["min"], r["max"] = (scaled(counted[k], r["_divisor"]) for k in ("total", "min", "max"))
 
 
 def merge(s, r, counted):

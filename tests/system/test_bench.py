@@ -67,7 +67,8 @@ def test_figures_have_to_agree(system):
     import run
     import scenario
     s = scenario.Scenario("s", ("a",), None, {"guest": "g", "hyp": "h"})
-    counted = {"samples": 9, "wall": 1, "total": 30, "min": 30, "max": 31, "faults": 1, "interrupts": 0, "roots": 2}
+    counted = {"samples": 9, "wall": 1, "total": 30, "min": 30, "max": 31, "faults": 1, "interrupts": 0, "roots": 2,
+               "below": 30, "above": 30, "second": 30}
     for key in ("instructions", "moved", "copying", "syscalls", "ports"):
         counted |= {f"{key}.{layer}": 0 for layer in ("guest", "hyp", "user", "other")}
     counted |= {"instructions.guest": 10, "instructions.hyp": 20, "syscalls.guest": 1}
@@ -81,7 +82,9 @@ def test_figures_have_to_agree(system):
         return None
     line = "[a] BENCH x.y pv instructions 30 30 31 9 1\n[a] COUNT x.y pv events 9 9\n"
     system.check(refused(line, {}) is None, "figures that agree are taken")
-    system.check("value is 30 by the clock" in refused(line, {"total": 29}), "another sum is refused")
+    system.check(refused(line, {"below": 29, "total": 29, "min": 29}) is None, "one sample's difference is taken")
+    system.check("value is 30 by the clock" in refused(line, {"below": 28, "above": 29}), "another sum is refused")
+    system.check("min is 30 by the clock" in refused(line, {"min": 28, "second": 29}), "another minimum is refused")
     system.check("max is 31" in refused(line, {"max": 30}), "another maximum is refused")
     system.check("8" in refused(line, {"samples": 8}), "a run that the plugin has not seen is refused")
     system.check("no layer" in refused(line, {"instructions.other": 1}), "nobody's instructions are refused")

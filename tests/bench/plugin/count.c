@@ -331,6 +331,10 @@ static void on_row(unsigned cpu, void *data)
     qsort(sample, samples, sizeof(*sample), by_wall);
     fprintf(out, "ROW samples=%u wall=%llu", samples, (unsigned long long)s->wall);
     qsort(sample, samples, sizeof(*sample), by_total);
+    fprintf(out, " below=%llu above=%llu second=%llu",
+            (unsigned long long)sample[samples < 3 ? 0 : samples / 2 - 1].total,
+            (unsigned long long)sample[samples / 2 + (samples > samples / 2 + 1)].total,
+            (unsigned long long)sample[samples > 1].total);
     fprintf(out, " total=%llu min=%llu max=%llu faults=%llu interrupts=%llu roots=%llu",
             (unsigned long long)s->total, (unsigned long long)sample[0].total,
             (unsigned long long)sample[samples - 1].total, (unsigned long long)c->faults,
