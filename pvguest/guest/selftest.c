@@ -143,6 +143,7 @@ static void test_timers(void)
 {
     static struct timer timers[4];
     static unsigned name[4] = { 0, 1, 2, 3 };
+    uint64_t flags = irq_save(); /* whatever time this takes, none expires before all are set */
     uint64_t now = clock_ns();
 
     timer_set(&timers[2], now + 3 * NS_PER_MS, expiry, &name[2]);
@@ -151,6 +152,7 @@ static void test_timers(void)
     timer_set(&timers[1], now + 9 * NS_PER_S, expiry, &name[1]);
     timer_set(&timers[1], now + 2 * NS_PER_MS, expiry, &name[1]);
     timer_cancel(&timers[3]);
+    irq_restore(flags);
     wait_event(&expired.waiters, expired.count == 3);
     for (unsigned i = 0; i < 3; i++) {
         expect(expired.order[i] == i, "timers run in the order of their deadlines");
