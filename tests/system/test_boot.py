@@ -16,7 +16,7 @@ def test_says_what_it_found(system):
         machine.expect(r"^hyp: speculation: .*none is mitigated")
         memory = machine.expect(r"^hyp: memory: (\d+) MiB, (\d+) KiB free")
         boot = machine.expect(r"^hyp: boot: first line at TSC (\d+), now (\d+); "
-                              r"zeroing (\d+), calibration (\d+)")
+                              r"zeroing (\d+), calibration (\d+)\s")
     system.check(clock.groups() == ("1000.000000", "1000.000000"),
                  f"1 GHz under -icount shift=0, not {clock.groups()}")
     system.check(295 <= int(memory[1]) <= 300 and int(memory[2]) > 290 * 1024,
