@@ -194,8 +194,7 @@ def test_log(system):
 def test_bad_neighbour(system):
     "nothing that a guest prints reaches the terminal but as text behind its name, by log neither"
     text = conf.domain("a", "shout lines=300", memory="8M")
-    # On one processor it does not write faster than root reads: nothing is lost.
-    with system.boot_demo(text, talk=True, cpus=1, timeout=50.0) as machine:
+    with system.boot_demo(text, talk=True, timeout=50.0) as machine:
         # What is beyond its rate root may show after it has told the end.
         start = machine.seen
         machine.expect(r"\[a\] shout 300: the quick")
@@ -206,10 +205,14 @@ def test_bad_neighbour(system):
         lost = re.fullmatch(r"a: (\d+) older lines are lost", lines[0])
         shouts = [line for line in lines[1:] if not line.startswith("root: ")]
         system.check(lost is not None and shouts[-1].startswith("[a] shout 300: "), "the end is there")
-        numbers = [int(re.match(r"\[a\] shout (\d+): the quick", line)[1]) for line in shouts]
-        system.check(numbers == list(range(numbers[0], 301)), "in order, without a gap")
-        # What it began with came before them: six lines and the long one.
-        system.check(int(lost[1]) == numbers[0] - 1 + 7, f"{lines[0]}, and the first is {shouts[0]}")
+        found = [re.match(r"\[a\] shout (\d+): the quick", line) for line in shouts]
+        numbers = [int(one[1]) for one in found if one]
+        system.check(numbers == sorted(set(numbers)), "in order")
+        # It may write faster than root reads; then it says so.
+        if "bytes lost]" not in machine.text:
+            system.check(all(found) and numbers == list(range(numbers[0], 301)), "without a gap")
+            # What it began with came before them: six lines and the long one.
+            system.check(int(lost[1]) == numbers[0] - 1 + 7, f"{lines[0]}, and the first is {shouts[0]}")
         command(machine, "list", r"1 +a +shutdown")
         machine.send("quit\r")
         end = machine.wait()
