@@ -208,6 +208,7 @@ void test_main(void)
     CHECK_EQ(shared[CALLS], calls + 1);
     /* Paused while it waits. */
     CHECK_EQ(hv_domain_pause(child), 0);
+    test_wait_off(child, 0);
     uint64_t ran = test_info(child).cpu_ns;
 
     for (unsigned i = 0; i < 2000; i++) /* beyond its burst: the timer must not wake it either */
@@ -221,6 +222,7 @@ void test_main(void)
     test_wait(child, NULL); /* it is told, and ends */
     CHECK_EQ(shared[CALLS], calls + 2);
     /* Over: sends go nowhere, and wake nobody. */
+    test_wait_off(child, 0);
     ran = test_info(child).cpu_ns;
     for (unsigned i = 0; i < 2000; i++)
         CHECK_EQ(hv_event_send(port), 0);

@@ -128,6 +128,7 @@ static void check_life(void)
     CHECK_EQ(hv_domain_start(dom), -HV_EINVAL);
     CHECK_EQ(hv_domain_pause(dom), -HV_EINVAL);
     check_numbers(dom, -HV_EINVAL, -HV_EINVAL);
+    test_wait_off(dom, 0);
     uint64_t ran = test_info(dom).cpu_ns;
 
     run_a_while();

@@ -92,6 +92,7 @@ static void check_child_time(void)
     uint64_t ran = run_beyond(child, 1000000, 40000000);
 
     NEED(hv_domain_pause(child));
+    test_wait_off(child, 0);
     uint64_t at_pause = test_info(child).cpu_ns;
 
     CHECK(at_pause >= ran);

@@ -189,6 +189,22 @@ void test_settle(void)
     test_check_eq(__FILE__, __LINE__, "hv_domain_create", hv_domain_create(hv_gpa(&c)), -HV_ENOMEM);
 }
 
+void test_wait_off(uint64_t child, uint64_t vcpu)
+{
+    HV_BUFFER(128) struct hv_vcpu_info info = { 0 };
+    uint64_t end = hv_now() + TEST_PATIENCE_NS;
+
+    for (;;) {
+        NEED(hv_vcpu_info(child, vcpu, hv_gpa(&info)));
+        if (info.wait != 0 && info.state != HV_RUN_RUNNING)
+            return;
+        if (hv_now() > end)
+            test_failure("vCPU %lu of domain %lu is in state %u, waits for 0x%x", vcpu, child,
+                         info.state, info.wait);
+        hv_yield();
+    }
+}
+
 static bool ended(uint32_t state)
 {
     return state == HV_DOMAIN_SHUTDOWN || state == HV_DOMAIN_KILLED;

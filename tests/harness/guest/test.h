@@ -150,6 +150,11 @@ uint64_t test_spawn(const char *role, uint64_t pages);
 /** Wait until a child has ended (shut down, killed); that it does not is a FAILURE.
  * *info (may be NULL) tells how. */
 void test_wait(uint64_t child, struct hv_domain_info *info);
+/** Wait until vCPU `vcpu` of a child that was paused or has ended has left its processor: nothing
+ * is added to its CPU time after that. The call that paused it, or the news of its end, may come
+ * before.
+ */
+void test_wait_off(uint64_t child, uint64_t vcpu);
 /** How many processors the machine has; in root. With more than one, time is the host's. */
 uint32_t test_cpus(void);
 /** Let vCPU `vcpu` run on processor `n` modulo their number alone; in root. */
