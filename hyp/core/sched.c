@@ -140,7 +140,7 @@ queue_ready(struct run_queue *q, bool alone, struct tree_node *first, struct vcp
 
     v->wakeups++;
     if (!alone && cpu_count > 1) base = policy_base(s, base, least_of_all(base));
-    if (v->sched.node.key + POLICY_LAG_NS < base) v->sched.node.key = base - POLICY_LAG_NS;
+    if (v->sched.node.key + POLICY_LAG_NS < base) policy_slept(&v->sched, base - POLICY_LAG_NS);
     tree_insert_at(&s->waiting, first, &v->sched.node);
     run_state_change(v, alone ? HV_RUN_BLOCKED : v->run_state, HV_RUN_RUNNABLE, now);
     if (!alone && trace_on(HV_TRACE_state)) trace_state(v);
@@ -168,13 +168,20 @@ void sched_add(struct vcpu *v) {
     timer_add(v);
 }
 
+/* What its domain has had most of, for those that come up later. */
+static void note_ahead(const struct vcpu *v) {
+    uint64_t total = policy_total(&v->sched);
+
+    if (total > v->domain->ahead) v->domain->ahead = total;
+}
+
 void sched_set_weight(struct vcpu *v, uint32_t weight) {
     struct run_queue *q = queue_lock(v);
 
     /* What it ran so far it ran at the old weight. */
     if (q->s.current == &v->sched) (void)policy_ran(&v->sched, clock_now_ns());
     policy_set_weight(&v->sched, weight);
-    if (v->sched.node.key > v->domain->ahead) v->domain->ahead = v->sched.node.key;
+    note_ahead(v);
     share_show(v);
     spin_unlock(&q->lock);
 }
@@ -194,10 +201,8 @@ void sched_set_cap(struct vcpu *v, uint32_t percent, uint32_t parts) {
 
 void sched_level(struct vcpu *v, uint64_t ahead) {
     struct run_queue *q = queue_lock(v);
-    uint64_t most = policy_ahead(&q->s, &v->sched);
 
-    if (ahead > most) ahead = most;
-    if (v->sched.node.key < ahead) v->sched.node.key = ahead;
+    policy_level(&q->s, &v->sched, ahead);
     spin_unlock(&q->lock);
 }
 
@@ -214,7 +219,7 @@ void sched_remove(struct vcpu *v) {
     sched_sleep(v, VCPU_OFFLINE);
     timer_stop(v);
     BUG_ON(!sched_stopped(v));
-    if (v->sched.node.key > d->ahead) d->ahead = v->sched.node.key;
+    note_ahead(v);
     if (d->ahead > d->parent->ahead) d->parent->ahead = d->ahead;
 }
 
@@ -257,15 +262,15 @@ static __attribute__((noinline)) bool move_ready(struct run_queue **q, struct vc
     spin_unlock(&(*q)->lock);
     least = least_of_all(0);
     *q = queue_lock(v);
+    if (!tree_has(&v->sched.node) && (*q)->s.current != &v->sched)
+        policy_join(&(*q)->s, &v->sched, least, clock_now_ns());
     if (!is_ready(*q, v)) {
         /* It was claimed for nothing, and says that it is idle again only when it wakes up. */
         cpu_kick(to);
         return false;
     }
-    if ((v->sched.affinity >> to->id & 1) == 0) return move_ready(q, v); /* it changed meanwhile */
-    policy_resume(&(*q)->s, least);
-    policy_move(&(*q)->s, &v->sched);
-    return true;
+    /* It may have changed meanwhile. */
+    return (v->sched.affinity >> (*q)->cpu->id & 1) != 0 || move_ready(q, v);
 }
 
 /* Queues a vCPU in all cases, if it is ready; else shows what it waits for. Unlocks `q`. */
@@ -407,10 +412,7 @@ void sched_yield_to(struct vcpu *v, struct vcpu *to) {
         uint64_t now = clock_now_ns();
 
         (void)policy_charge(&q->s, q->s.waiting.first, now);
-        /* Who is further ahead than it could be here would come with less than it has run. */
-        if (far != q && to->sched.affinity >> q->cpu->id & 1 &&
-            to->sched.node.key <= policy_ahead(&q->s, &to->sched))
-            migrate(far, q, &to->sched, now);
+        if (far != q && to->sched.affinity >> q->cpu->id & 1) migrate(far, q, &to->sched, now);
         if (to->cpu == q->cpu) policy_give(&q->s, &to->sched);
     }
     spin_unlock_pair(&q->lock, &far->lock);

@@ -48,6 +48,7 @@
 
 struct sched_entity {
     struct tree_node node; /* in a queue while it waits for the CPU; the key is its virtual time */
+    uint64_t owed;         /* virtual time, see policy_move */
     uint64_t started;      /* charged up to here, while it runs */
     uint64_t scale;        /* virtual time of 2^32 ns */
     uint64_t slice;        /* ns */
@@ -139,23 +140,54 @@ static inline uint64_t policy_base(const struct sched_queue *q, uint64_t behind,
 /*
  * One comes from another queue. Where the weights cannot be had (one that is due more than a whole
  * pCPU) queues drift apart, without bound; so it comes back no further behind than what the rule
- * above leaves between two queues that do not, and no further ahead than a slice of its own.
+ * above leaves between two queues that do not, and no further ahead than a slice of its own. What
+ * it is further ahead than that it owes: it counts again when it moves on to one where others are,
+ * so that nobody is let off what it has run by going to a queue that is behind and back. Only what
+ * the others get ahead while it sleeps counts against it.
  */
 static inline uint64_t policy_ahead(const struct sched_queue *to, const struct sched_entity *e) {
     return to->least + policy_virtual(e, e->slice);
 }
 
-static inline void policy_move(const struct sched_queue *to, struct sched_entity *e) {
-    uint64_t ahead = policy_ahead(to, e);
+static inline uint64_t policy_total(const struct sched_entity *e) { return e->node.key + e->owed; }
 
+static inline void policy_owe(struct sched_entity *e, uint64_t total, uint64_t most) {
+    e->node.key = total < most ? total : most;
+    e->owed = total - e->node.key;
+}
+
+static inline void policy_move(const struct sched_queue *to, struct sched_entity *e) {
+    if (to->current != NULL || to->waiting.first != NULL)
+        policy_owe(e, policy_total(e), policy_ahead(to, e));
     if (e->node.key + POLICY_MOVE_LAG_NS < to->least) e->node.key = to->least - POLICY_MOVE_LAG_NS;
-    if ((to->current != NULL || to->waiting.first != NULL) && e->node.key > ahead)
-        e->node.key = ahead;
+}
+
+/* Who slept long is brought to `key`, which is further ahead. */
+static inline void policy_slept(struct sched_entity *e, uint64_t key) {
+    uint64_t total = policy_total(e);
+
+    policy_owe(e, total < key ? key : total, key);
+}
+
+/* One that has come back in the place of another, which stood at `total`: it goes on from there. */
+static inline void policy_level(const struct sched_queue *q, struct sched_entity *e,
+                                uint64_t total) {
+    uint64_t most = policy_ahead(q, e);
+
+    if (policy_total(e) < total) policy_owe(e, total, most < e->node.key ? e->node.key : most);
 }
 
 /* A queue where nothing ran has stood still: it goes on from where another one stands. */
 static inline void policy_resume(struct sched_queue *q, uint64_t least) {
     if (q->current == NULL && q->waiting.first == NULL && q->least < least) q->least = least;
+}
+
+/* One that neither waits nor runs comes to a queue; the others stand at `least`. */
+static inline void policy_join(struct sched_queue *to, struct sched_entity *e, uint64_t least,
+                               uint64_t now) {
+    policy_resume(to, least);
+    (void)policy_charge(to, to->waiting.first, now);
+    policy_move(to, e);
 }
 
 /*

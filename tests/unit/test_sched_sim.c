@@ -350,6 +350,64 @@ START_TEST(test_yield_between_drifted_queues)
 }
 END_TEST
 
+/* Nor is one let off what it has run by being sent to a queue that is far behind, and back: by its
+ * affinity, or by the balance once it may go anywhere. */
+START_TEST(test_back_and_forth_between_drifted_queues)
+{
+    for (uint64_t back = 2; back <= 3; back++) {
+        for (uint64_t away = 0; away <= 10; away += 5) {
+            struct sim_vcpu *goes;
+
+            sim_start(2, 0);
+            must(sched_set_affinity(&sim_add(10000, 0, 0)->v, 1) == 0);
+            must(sched_set_affinity(&sim_add(256, 0, 0)->v, 2) == 0);
+            goes = sim_add(256, 0, 0);
+            sim_run(SIM_S / 5);
+            const uint64_t had = sim_cpu_ns(&sim_vcpu[1]);
+
+            for (uint64_t end = sim_now + 4 * (uint64_t)SIM_S; sim_now < end;) {
+                must(sched_set_affinity(&goes->v, 1) == 0);
+                sim_run(away * SIM_MS / 10);
+                must(sched_set_affinity(&goes->v, back) == 0);
+                sim_run((back == 2 ? 10 : 40) * SIM_MS);
+            }
+            must(sim_cpu_ns(&sim_vcpu[1]) - had >= 2 * (uint64_t)SIM_S * 98 / 100);
+        }
+    }
+}
+END_TEST
+
+/* What one owes it pays by sleeping. Two pCPUs, of which the first is behind and has overtaken the
+ * second one when it wakes there. */
+START_TEST(test_sleep_pays_debts)
+{
+    struct sim_vcpu *first, *goes;
+
+    sim_start(2, 0);
+    first = sim_add(10000, 0, 0);
+    must(sched_set_affinity(&first->v, 1) == 0);
+    must(sched_set_affinity(&sim_add(256, 0, 0)->v, 2) == 0);
+    goes = sim_add(256, 0, 0);
+    must(sched_set_affinity(&goes->v, 2) == 0);
+    sim_run(4 * (uint64_t)SIM_S);
+    must(sched_set_affinity(&goes->v, 1) == 0);
+    sim_run(10 * SIM_MS);
+    sched_sleep(&goes->v, VCPU_PAUSED);
+    sched_set_weight(&first->v, 64 * SCHED_WEIGHT_SCALE);
+    sim_run(SIM_S);
+    sched_wake(&goes->v, VCPU_PAUSED);
+    sched_sleep(&goes->v, VCPU_PAUSED);
+    sched_set_weight(&first->v, 10000 * SCHED_WEIGHT_SCALE);
+    sim_run(2 * (uint64_t)SIM_S);
+    sched_wake(&goes->v, VCPU_PAUSED);
+    const uint64_t had = sim_cpu_ns(goes);
+
+    must(sched_set_affinity(&goes->v, 2) == 0);
+    sim_run(4 * SIM_MS);
+    must(sim_cpu_ns(goes) - had >= 3 * SIM_MS);
+}
+END_TEST
+
 /* Nor who gives its turns to one that computes. */
 START_TEST(test_yield_for_another)
 {
@@ -551,6 +609,8 @@ int main(int argc, char **argv)
     tcase_add_test(tc, test_affinity);
     tcase_add_test(tc, test_yield_to);
     tcase_add_test(tc, test_yield_between_drifted_queues);
+    tcase_add_test(tc, test_back_and_forth_between_drifted_queues);
+    tcase_add_test(tc, test_sleep_pays_debts);
     tcase_add_test(tc, test_yield_for_another);
     tcase_add_test(tc, test_joins_from_far_behind);
     tcase_add_test(tc, test_no_tick);
