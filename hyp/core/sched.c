@@ -90,14 +90,13 @@ static bool idle_claim(uint32_t n) {
 /* Somebody waits here, maybe while another pCPU has nothing to do: that may come and take it. The
  * barrier: whoever becomes idle and has not seen what was queued is seen here. */
 static __attribute__((noinline)) void call_idle(struct run_queue *q) {
+    uint64_t may;
+
     full_barrier();
-    for (uint32_t i = 0; READ_ONCE(idle_mask) != 0 && i < cpu_count; i++) {
-        if ((READ_ONCE(idle_mask) >> i & 1) == 0) continue;
-        if (WITH_LOCK(&q->lock, policy_steal(&q->s, i) != NULL) && idle_claim(i)) {
-            cpu_kick(cpus[i]);
-            return;
-        }
-    }
+    if (READ_ONCE(idle_mask) == 0) return;
+    may = (uint64_t)WITH_LOCK(&q->lock, (int64_t)policy_may(&q->s));
+    for (uint32_t i = 0; (READ_ONCE(idle_mask) & may) != 0 && i < cpu_count; i++)
+        if ((may >> i & 1) && idle_claim(i)) return cpu_kick(cpus[i]);
 }
 
 /* Arms the timer of this pCPU for the end of the slice, unless it fires before that anyway. */
@@ -362,7 +361,8 @@ static void migrate(struct run_queue *from, struct run_queue *to, struct sched_e
     policy_slice(&to->s, now);
 }
 
-/* An idle pCPU looks for one that waits elsewhere. */
+/* An idle pCPU looks for one that waits elsewhere; not where nobody runs: that pCPU is on its way
+ * to take it, for which nobody else need come. */
 static __attribute__((noinline)) bool steal(struct run_queue *q) {
     uint64_t least = least_of_all(0);
     bool found = false;
@@ -371,7 +371,8 @@ static __attribute__((noinline)) bool steal(struct run_queue *q) {
         struct run_queue *from = &queues[(q->cpu->id + i) % cpu_count];
         struct sched_entity *e;
 
-        if (READ_ONCE(from->s.waiting.first) == NULL) continue;
+        if (READ_ONCE(from->s.waiting.first) == NULL || READ_ONCE(from->s.current) == NULL)
+            continue;
         spin_lock_pair(&q->lock, &from->lock);
         policy_resume(&q->s, least);
         e = policy_steal(&from->s, q->cpu->id);
@@ -485,6 +486,13 @@ void sched_refill(struct vcpu *v, uint64_t now) {
         sched_wake(v, VCPU_CAPPED);
 }
 
+/* It was called. If it has found work of its own meanwhile, those that called call another. */
+static void call_others(const struct run_queue *q) {
+    if (READ_ONCE(q->s.waiting.first) == NULL) return;
+    for (uint32_t i = 0; READ_ONCE(idle_mask) != 0 && i < cpu_count; i++)
+        if (&queues[i] != q && READ_ONCE(queues[i].s.waiting.first) != NULL) call_idle(&queues[i]);
+}
+
 /* Nobody to run: interrupts alone, and other pCPUs by them, can bring somebody. Until then frames
  * are cleared, by pieces, on nobody's account. */
 static __attribute__((noinline)) void idle(struct cpu *c, struct run_queue *q) {
@@ -499,7 +507,7 @@ static __attribute__((noinline)) void idle(struct cpu *c, struct run_queue *q) {
     }
     while (q->s.waiting.first == NULL && frame_clear_step()) arch_poll();
     if (READ_ONCE(q->s.waiting.first) == NULL) epoch_idle(c);
-    if (cpu_count > 1) (void)idle_claim(c->id);
+    if (cpu_count > 1 && !idle_claim(c->id)) call_others(q);
     __atomic_fetch_and(&c->work, ~CPU_WORK_RESCHED, __ATOMIC_RELAXED);
 }
 

@@ -307,6 +307,16 @@ static inline struct sched_entity *policy_steal(const struct sched_queue *q, uin
     return NULL;
 }
 
+/* The pCPUs for which policy_steal finds somebody. */
+static inline uint64_t policy_may(const struct sched_queue *q) {
+    struct tree_node *at = q->waiting.first;
+    uint64_t may = 0;
+
+    for (uint32_t i = 0; i < POLICY_LOOK && at != NULL; i++, at = tree_next(&q->waiting, at))
+        may |= policy_entity(at)->affinity;
+    return may;
+}
+
 /* Whom a queue gives to that of pCPU `n`, both charged up to now; NULL: nobody. */
 static inline struct sched_entity *policy_balance(const struct sched_queue *from,
                                                   const struct sched_queue *to, uint32_t n) {

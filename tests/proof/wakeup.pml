@@ -346,11 +346,11 @@ pick: /* take_next, with policy_pick */
 
     /* idle, steal */
 #ifdef DEFECT_LOOK_BEFORE_IDLE
-    found = first[1 - me];
+    found = first[1 - me] && current[1 - me] != NONE; /* who is idle comes for its own */
 #endif
     atomic { fence -> idle_mask = idle_mask | bit(me) };
 #ifndef DEFECT_LOOK_BEFORE_IDLE
-    found = first[1 - me];
+    found = first[1 - me] && current[1 - me] != NONE; /* who is idle comes for its own */
 #endif
     if
     :: found ->
