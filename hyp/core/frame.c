@@ -274,11 +274,6 @@ void frame_reclaim_all(void) {
     frame_reclaim();
 }
 
-/* Must whoever has just freed frames wait for the epoch, so that they do not pile up? */
-static bool limbo_full(void) {
-    return limbo_frames >= LIMBO_MAX && !epoch_passed(frame_table[limbo_first].epoch);
-}
-
 /* What was in it before is freed even if a pCPU that was outside has come in since, as which it has
  * not passed. */
 bool frame_force(void) {
@@ -388,7 +383,9 @@ void frame_free(struct domain *d, mfn_t m) {
         reclaim(2);
         enter_limbo(f);
         /* Nor does the number of those that have to wait grow without end. */
-        if (cpu_count == 1 && limbo_full()) epoch_flush();
+        if (cpu_count == 1 && limbo_frames >= LIMBO_MAX &&
+            !epoch_passed(frame_table[limbo_first].epoch))
+            epoch_flush();
     }
 }
 

@@ -45,15 +45,10 @@ static size_t take_prefixes(struct prefixes *p, const uint8_t *bytes, size_t n) 
     return i;
 }
 
-/* No port access is wider than 32 bits: REX.W overrides 66 as everywhere, and then means 32. */
-static uint8_t element_size(const struct prefixes *p, uint8_t opcode) {
-    if (!(opcode & 1)) return 1;
-    return p->operand16 && !p->rex_w ? 2 : 4;
-}
-
 /*
  * The twelve opcodes: E4-E7 take an immediate, EC-EF take DX, 6C-6F are the string forms. In each
- * group bit 1 says OUT and bit 0 says "operand size", else a byte.
+ * group bit 1 says OUT and bit 0 says "operand size", else a byte. No port access is wider than 32
+ * bits: REX.W overrides 66 as everywhere, and then means 32.
  */
 bool port_decode(const uint8_t *bytes, size_t n, struct port_insn *out) {
     struct prefixes p = { .segment = PORT_SEG_FLAT };
@@ -72,7 +67,9 @@ bool port_decode(const uint8_t *bytes, size_t n, struct port_insn *out) {
         .rep = string && p.rep,
         .port_dx = !immediate,
         .port_imm = immediate ? bytes[at] : 0,
-        .size = element_size(&p, opcode),
+        .size = !(opcode & 1)             ? 1
+                : p.operand16 && !p.rex_w ? 2
+                                          : 4,
         .address_size = p.address32 ? 4 : 8,
         .length = (uint8_t)(at + immediate),
         .segment = string && (opcode & 2) ? p.segment : PORT_SEG_FLAT,

@@ -138,11 +138,6 @@ bool resource_holds_device(const struct domain *d, uint64_t device) {
     return d->resources != NULL && listed(&d->resources->devices, device, 1);
 }
 
-static int assign_device(struct domain *from, struct domain *to, uint64_t device) {
-    if (device > UINT16_MAX) return -HV_EINVAL;
-    return pass_on(&from->resources->devices, &to->resources->devices, device, 1);
-}
-
 /* ---- interrupt lines ---- */
 
 bool resource_holds_irq(const struct domain *d, uint64_t gsi) {
@@ -166,7 +161,8 @@ int resource_assign(struct domain *from, struct domain *to, uint64_t kind, uint6
     if (kind == HV_ASSIGN_PORTS) return assign_ports(from, to, a, b);
     if (kind == HV_ASSIGN_MMIO) return assign_mmio(from, to, a, b);
     if (kind == HV_ASSIGN_IRQ && b == 0) return assign_irq(from, to, a);
-    if (kind == HV_ASSIGN_DEVICE && b == 0) return assign_device(from, to, a);
+    if (kind == HV_ASSIGN_DEVICE && b == 0 && a <= UINT16_MAX)
+        return pass_on(&from->resources->devices, &to->resources->devices, a, 1);
     return -HV_EINVAL;
 }
 

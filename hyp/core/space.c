@@ -93,12 +93,6 @@ bool space_range_ok(const struct space *s, uint64_t address, uint64_t count) {
 
 /* ---- load ---- */
 
-/* Takes `v` out of its space, when it goes. */
-static void space_unload(struct vcpu *v) {
-    if (v->space != NULL) __atomic_fetch_sub(&v->space->loaded, 1, __ATOMIC_SEQ_CST);
-    v->space = NULL;
-}
-
 /* v->space is written before the root is loaded, as space_flush_others wants it. */
 void space_set(struct vcpu *v, struct space *s) {
     uint64_t root = root_of(s->l4_kernel);
@@ -143,7 +137,10 @@ int space_destroy_step(struct domain *d, struct space *s) {
 bool space_destroy_domain_step(struct domain *d) {
     struct vcpu *v;
 
-    FOR_EACH_VCPU(v, i, d) space_unload(v);
+    FOR_EACH_VCPU(v, i, d) {
+        if (v->space != NULL) __atomic_fetch_sub(&v->space->loaded, 1, __ATOMIC_SEQ_CST);
+        v->space = NULL;
+    }
     for (uint32_t id = HV_MAX_SPACES; id-- > 0;)
         if (d->spaces[id] != NULL && (space_destroy_step(d, d->spaces[id]) != 0 || id != 0))
             return true;

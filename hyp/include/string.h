@@ -11,7 +11,6 @@ void *memcpy(void *restrict to, const void *restrict from, size_t count);
 int memcmp(const void *a, const void *b, size_t count);
 size_t strlen(const char *s);
 size_t strnlen(const char *s, size_t limit);
-int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t limit);
 char *strchr(const char *s, int c);
 

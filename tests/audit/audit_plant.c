@@ -46,7 +46,7 @@ static bool plant(const char *kind) {
     struct domain *root = domain_root;
 
 #define PLANT(name, error)                                                                         \
-    if (strcmp(kind, name) == 0) return (error), true
+    if (strncmp(kind, name, sizeof(name)) == 0) return (error), true
     PLANT("maps", ram_frame()->maps++);
     PLANT("large-maps", superframe_of(ram_frame())->maps++);
     PLANT("grant-count", ram_frame()->grants++);

@@ -25,19 +25,21 @@ static __attribute__((noinline)) void lock_backwards(void) {
     spin_lock(&tree_lock);
 }
 
+static bool is(const char *a, const char *b) { return strncmp(a, b, SIZE_MAX) == 0; }
+
 void panic_test(const struct boot_info *boot) {
     char kind[16];
     volatile int depth = 0;
 
     if (!boot_option(boot, "panic-test", kind, sizeof(kind))) return;
-    if (strcmp(kind, "assert") == 0)
+    if (is(kind, "assert"))
         ASSERT(boot == NULL);
-    else if (strcmp(kind, "pf") == 0)
+    else if (is(kind, "pf"))
         *(volatile char *)HYP_STACK_BASE = 0;
-    else if (strcmp(kind, "ud") == 0)
+    else if (is(kind, "ud"))
         __asm__ volatile("ud2");
-    else if (strcmp(kind, "df") == 0)
+    else if (is(kind, "df"))
         overflow_stack(&depth);
-    else if (strcmp(kind, "lock") == 0)
+    else if (is(kind, "lock"))
         lock_backwards();
 }

@@ -11,7 +11,6 @@
 #define MSR_APIC_BASE      0x0000001bu
 #define MSR_ARCH_CAPS      0x0000010au
 #define MSR_SYSENTER_CS    0x00000174u
-#define MSR_SYSENTER_ESP   0x00000175u
 #define MSR_SYSENTER_EIP   0x00000176u
 #define MSR_PAT            0x00000277u
 #define MSR_EFER           0xc0000080u
