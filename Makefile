@@ -363,7 +363,7 @@ sched-sim: $(B)/unit/sched_sim
 	$(Q)mkdir -p build/sched
 	$(Q)$< $(or $(N),2000) build/sched
 	$(Q)$(PYTHON) tests/sim/plot.py build/sched
-	@echo 'build/sched/: weights.svg cap.svg rotation.svg latency.svg'
+	@echo 'build/sched/: weights.svg cap.svg rotation.svg late.svg latency.svg'
 
 # A schedule to look at: root records one, QEMU has SMP= processors.
 ifneq ($(filter trace,$(MAKECMDGOALS)),)

@@ -19,6 +19,7 @@ SCHED_PICTURES = {
     "weights": "Shares of three vCPUs with weights 1, 2 and 4 over a second",
     "cap": "Shares of a capped vCPU, of one that sleeps at chosen moments and of one that computes",
     "rotation": "CPU time of six vCPUs on four processors, less what they are due",
+    "late": "CPU time of one vCPU that was alone for ten seconds and of four that come then, on two processors",
     "latency": "The longest wake-up latency beside 1 to 64 vCPUs that compute, on 1, 2 and 4 processors",
 }
 PICTURES = {"paths": "What reading 4 KiB costs by each path, by layer.",

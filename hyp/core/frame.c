@@ -44,7 +44,6 @@ static uint64_t free_frames, limbo_frames, table_frames, superframes;
 /* A superframe's kind: has it free frames that may hold anything, that are zero, is it whole? Each
  * kind has a list; superframes in kind 0 have nothing. */
 #define KIND_DIRTY 1u
-#define KIND_CLEAN 2u
 #define KIND_WHOLE 4u
 static struct superframe kinds[8];
 

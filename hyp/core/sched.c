@@ -3,10 +3,10 @@
  * The scheduler's mechanism: run queues, run-states, wake-ups across pCPUs. What is decided by them
  * is sched_policy.h's.
  *
- * vcpu.cpu names the queue that a vCPU belongs to. It changes under the lock of the queue that it
- * leaves, while the vCPU is neither queued there nor runs. A vCPU is in one of four places: in the
- * queue, its current, waiting for something (wait != 0), or on its way between two queues, where
- * nobody else touches it but by setting wait; who moves it looks at that when it arrives.
+ * vcpu.cpu names the queue that a vCPU belongs to. It changes under the locks of the queue that it
+ * leaves and of the one that it joins, while the vCPU is neither queued nor runs. A vCPU is in one
+ * of three places: in the queue, its current, or waiting for something (wait != 0); who has found
+ * it in none of them puts it into the queue, or sees that another does.
  *
  * No wake-up is lost between a pCPU that becomes idle and one that queues a vCPU: the first sets
  * its bit of idle_mask, then looks at the queues of the others; the second queues, then reads
@@ -36,7 +36,8 @@
 
 struct run_queue {
     struct spinlock lock;
-    uint32_t balance_at; /* the pCPU that the next slice's end looks at */
+    uint32_t balance_at; /* the pCPU that it looked at last, and when: */
+    uint64_t looked;
     struct cpu *cpu;
     struct sched_queue s;
 };
@@ -69,13 +70,6 @@ static inline __attribute__((always_inline)) struct run_queue *queue_lock(const 
         if (__builtin_expect(READ_ONCE(v->cpu) == c, 1)) return q;
         spin_unlock(&q->lock);
     }
-}
-
-/* One ran, the next one runs; either may be NULL. */
-static __attribute__((noinline, cold)) void trace_switch(struct sched_entity *was,
-                                                         struct sched_entity *next) {
-    if (was != NULL) trace_state(vcpu_of(was));
-    if (next != NULL) trace_state(vcpu_of(next));
 }
 
 /* ---- pCPUs telling each other ---- */
@@ -116,17 +110,17 @@ static inline void queue_changed(struct cpu *c, bool resched, bool slice) {
     if (!resched && cpu_count > 1) call_idle(c->queue);
 }
 
-/* Where that queue stands that is furthest behind. Only those where somebody waits count: who has a
- * pCPU for itself is charged only now and then. */
-static uint64_t least_of_all(uint64_t none) {
-    uint64_t least = UINT64_MAX;
+/* Where that queue stands, in the common time, that is furthest behind. Only those where somebody
+ * waits count: who has a pCPU for itself is charged only now and then. */
+static int64_t least_of_all(int64_t none) {
+    int64_t least = INT64_MAX;
 
     for (uint32_t i = 0; i < cpu_count; i++) {
-        uint64_t at = READ_ONCE(queues[i].s.behind);
+        int64_t at = (int64_t)READ_ONCE(queues[i].s.behind) + READ_ONCE(queues[i].s.shift);
 
         if (READ_ONCE(queues[i].s.waiting.first) != NULL && at < least) least = at;
     }
-    return least == UINT64_MAX ? none : least;
+    return least == INT64_MAX ? none : least;
 }
 
 /* Queues a vCPU that is ready, beside `first`; `alone`: blocked, on the only pCPU, and nobody
@@ -138,7 +132,7 @@ queue_ready(struct run_queue *q, bool alone, struct tree_node *first, struct vcp
     bool resched;
 
     v->wakeups++;
-    if (!alone && cpu_count > 1) base = policy_base(s, base, least_of_all(base));
+    if (!alone && cpu_count > 1) base = policy_base(s, base, least_of_all(INT64_MAX), now);
     if (v->sched.node.key + POLICY_LAG_NS < base) policy_slept(&v->sched, base - POLICY_LAG_NS);
     tree_insert_at(&s->waiting, first, &v->sched.node);
     run_state_change(v, alone ? HV_RUN_BLOCKED : v->run_state, HV_RUN_RUNNABLE, now);
@@ -160,16 +154,15 @@ void sched_add(struct vcpu *v) {
     v->sched.node.key = v->cpu->queue->s.least;
     v->sched.affinity = UINT64_MAX;
     policy_set_weight(&v->sched, v->domain->weight * SCHED_WEIGHT_SCALE);
-    v->run_state = HV_RUN_OFFLINE;
     v->run_since = clock_now_ns();
-    run_state_set(v, HV_RUN_OFFLINE, v->run_since);
+    run_state_change(v, HV_RUN_OFFLINE, HV_RUN_OFFLINE, v->run_since);
     share_show(v);
     timer_add(v);
 }
 
 /* What its domain has had most of, for those that come up later. */
 static void note_ahead(const struct vcpu *v) {
-    uint64_t total = policy_total(&v->sched);
+    int64_t total = policy_common(&v->cpu->queue->s, policy_total(&v->sched));
 
     if (total > v->domain->ahead) v->domain->ahead = total;
 }
@@ -198,17 +191,15 @@ void sched_set_cap(struct vcpu *v, uint32_t percent, uint32_t parts) {
     if (runs) queue_changed(q->cpu, true, false);
 }
 
-void sched_level(struct vcpu *v, uint64_t ahead) {
+void sched_level(struct vcpu *v, int64_t ahead) {
     struct run_queue *q = queue_lock(v);
 
-    policy_level(&q->s, &v->sched, ahead);
+    policy_level(&q->s, &v->sched, policy_local(&q->s, ahead));
     spin_unlock(&q->lock);
 }
 
 bool sched_stopped(const struct vcpu *v) {
-    const struct run_queue *q = READ_ONCE(v->cpu)->queue;
-
-    return READ_ONCE(q->s.current) != &v->sched;
+    return READ_ONCE(READ_ONCE(v->cpu)->queue->s.current) != &v->sched;
 }
 
 void sched_remove(struct vcpu *v) {
@@ -243,40 +234,44 @@ static bool is_ready(const struct run_queue *q, const struct vcpu *v) {
     return v->wait == 0 && !tree_has(&v->sched.node) && q->s.current != &v->sched;
 }
 
-/* From here on a vCPU belongs to that pCPU; the queue that it leaves is locked. */
+/* From here on a vCPU belongs to that pCPU; its queue is locked, and the one that it leaves. */
 static void give(struct vcpu *v, struct cpu *to) {
     v->migrations++;
     trace(HV_TRACE_migrate, v->domain->id, v->id, to->id);
     __atomic_store_n(&v->cpu, to, __ATOMIC_RELAXED);
 }
 
-/* Moves a vCPU that is ready to the queue where it is best off; true when it still has to be put
- * there, under the lock of *q. */
-static __attribute__((noinline)) bool move_ready(struct run_queue **q, struct vcpu *v) {
-    struct cpu *to = place(v, (*q)->cpu);
-    uint64_t least;
+/* Moves a vCPU that is ready to the queue where it is best off; that one, locked, where it still
+ * has to be put. NULL: between the lock of one queue and of both another took it, or sent it to
+ * sleep. */
+static __attribute__((noinline)) struct run_queue *move_ready(struct run_queue *from,
+                                                              struct vcpu *v) {
+    struct run_queue *to = place(v, from->cpu)->queue;
 
-    if (to == (*q)->cpu) return true;
-    give(v, to);
-    spin_unlock(&(*q)->lock);
-    least = least_of_all(0);
-    *q = queue_lock(v);
-    if (!tree_has(&v->sched.node) && (*q)->s.current != &v->sched)
-        policy_join(&(*q)->s, &v->sched, least, clock_now_ns());
-    if (!is_ready(*q, v)) {
+    if (to == from) return from;
+    spin_unlock(&from->lock);
+    spin_lock_pair(&from->lock, &to->lock);
+    if (v->cpu != from->cpu || !is_ready(from, v)) {
+        spin_unlock_pair(&from->lock, &to->lock);
         /* It was claimed for nothing, and says that it is idle again only when it wakes up. */
-        cpu_kick(to);
-        return false;
+        cpu_kick(to->cpu);
+        return NULL;
     }
-    /* It may have changed meanwhile. */
-    return (v->sched.affinity >> (*q)->cpu->id & 1) != 0 || move_ready(q, v);
+    (void)policy_charge(&from->s, from->s.waiting.first, clock_now_ns());
+    policy_resume(&to->s, least_of_all(policy_common(&from->s, from->s.behind)));
+    (void)policy_charge(&to->s, to->s.waiting.first, clock_now_ns());
+    policy_move(&from->s, &to->s, &v->sched);
+    give(v, to->cpu);
+    ticket_pass(&from->lock); /* what is held of that rank is the other one */
+    /* Its affinity may have changed meanwhile. */
+    return v->sched.affinity >> to->cpu->id & 1 ? to : (cpu_kick(to->cpu), move_ready(to, v));
 }
 
 /* Queues a vCPU in all cases, if it is ready; else shows what it waits for. Unlocks `q`. */
 static __attribute__((noinline)) void wake_any(struct run_queue *q, struct vcpu *v) {
-    if (is_ready(q, v) && (cpu_count == 1 || move_ready(&q, v))) {
-        queue_ready(q, false, q->s.waiting.first, v);
-        return;
+    if (is_ready(q, v)) {
+        if (cpu_count > 1 && (q = move_ready(q, v)) == NULL) return;
+        return queue_ready(q, false, q->s.waiting.first, v);
     }
     if (v->wait != 0 && v->run_state != waiting_state(v) && q->s.current != &v->sched)
         run_state_set(v, waiting_state(v), clock_now_ns()), trace_state(v);
@@ -356,7 +351,7 @@ static void migrate(struct run_queue *from, struct run_queue *to, struct sched_e
     tree_remove(&from->s.waiting, &e->node);
     policy_slice(&from->s, now);
     give(vcpu_of(e), to->cpu);
-    policy_move(&to->s, e);
+    policy_move(&from->s, &to->s, e);
     tree_insert(&to->s.waiting, &e->node);
     policy_slice(&to->s, now);
 }
@@ -364,7 +359,7 @@ static void migrate(struct run_queue *from, struct run_queue *to, struct sched_e
 /* An idle pCPU looks for one that waits elsewhere; not where nobody runs: that pCPU is on its way
  * to take it, for which nobody else need come. */
 static __attribute__((noinline)) bool steal(struct run_queue *q) {
-    uint64_t least = least_of_all(0);
+    int64_t least = least_of_all(0);
     bool found = false;
 
     for (uint32_t i = 1; i < cpu_count && !found; i++) {
@@ -383,19 +378,22 @@ static __attribute__((noinline)) bool steal(struct run_queue *q) {
     return found;
 }
 
-/* At the end of a slice: the first goes where it is further behind, if it is so at the one other
- * pCPU that is looked at. */
+/* Before a choice: the first that waits goes where it is further behind, if it is so at the one
+ * other pCPU that is looked at, of those where any of them may go. The queue is locked. */
 static void balance(struct run_queue *q) {
-    struct run_queue *to;
+    uint64_t may = policy_may(&q->s), now;
+    struct run_queue *to = q;
     struct sched_entity *e;
-    uint64_t now;
     bool resched;
 
-    q->balance_at = (q->balance_at + 1) % cpu_count;
-    to = &queues[q->balance_at];
+    for (uint32_t i = 0; i < cpu_count && to == q; i++) {
+        q->balance_at = (q->balance_at + 1) % cpu_count;
+        if (may >> q->balance_at & 1) to = &queues[q->balance_at];
+    }
     if (to == q) return;
+    spin_unlock(&q->lock);
     spin_lock_pair(&q->lock, &to->lock);
-    now = clock_now_ns();
+    q->looked = now = clock_now_ns();
     (void)policy_charge(&q->s, q->s.waiting.first, now);
     (void)policy_charge(&to->s, to->s.waiting.first, now);
     e = policy_balance(&q->s, &to->s, to->cpu->id);
@@ -403,6 +401,7 @@ static void balance(struct run_queue *q) {
     resched = e != NULL && policy_preempts(&to->s, vcpu_of(to->s.current)->run_since, now);
     spin_unlock_pair(&q->lock, &to->lock);
     if (e != NULL) queue_changed(to->cpu, resched, true);
+    spin_lock(&q->lock);
 }
 
 void sched_yield_to(struct vcpu *v, struct vcpu *to) {
@@ -467,7 +466,10 @@ static __attribute__((noinline)) struct sched_entity *take_any(struct cpu *c, st
         if (was->flags != 0 && special(q, vcpu_of(was))) stays = NULL, is_special = true;
     }
     next = let_run(q, q->s.waiting.count > 1, was, stays, now);
-    if (next != was && trace_on(HV_TRACE_state)) trace_switch(was, next);
+    if (next != was && trace_on(HV_TRACE_state)) {
+        if (was != NULL) trace_state(vcpu_of(was));
+        if (next != NULL) trace_state(vcpu_of(next));
+    }
     spin_unlock(&q->lock);
     slice_arm(c, &q->s);
     if (is_special) special_done(vcpu_of(was));
@@ -498,10 +500,7 @@ static void call_others(const struct run_queue *q) {
 static __attribute__((noinline)) void idle(struct cpu *c, struct run_queue *q) {
     if (cpu_count > 1) {
         __atomic_fetch_or(&idle_mask, (uint64_t)1 << c->id, __ATOMIC_SEQ_CST);
-        if (steal(q)) {
-            (void)idle_claim(c->id);
-            return;
-        }
+        if (steal(q)) return idle_claim(c->id) ? (void)0 : call_others(q);
         /* With one pCPU nobody else can want what it has loaded. */
         if (c->vcpu != NULL) arch_unload(c);
     }
@@ -526,8 +525,11 @@ static __attribute__((noinline)) struct vcpu *arm_for(struct cpu *c, struct vcpu
 
 /* The queue is locked. */
 static __attribute__((noinline)) struct vcpu *pick_any(struct cpu *c, struct run_queue *q) {
-    struct sched_entity *next;
+    struct sched_entity *next = q->s.current;
 
+    if (cpu_count > 1 && next != NULL && vcpu_of(next)->wait == 0 &&
+        clock_now_ns() - q->looked >= POLICY_SLICE_NS - POLICY_WAKE_NS)
+        balance(q);
     while ((next = take_any(c, q)) == NULL) {
         idle(c, q);
         spin_lock(&q->lock);
@@ -575,7 +577,6 @@ void sched_tick(struct cpu *c) {
     policy_tick(&q->s);
     spin_unlock(&q->lock);
     cpu_raise_work(c, CPU_WORK_RESCHED);
-    if (cpu_count > 1) balance(q);
 }
 
 int sched_info(const struct vcpu *v, struct hv_vcpu_info *info) {

@@ -31,10 +31,6 @@ struct timers {
 
 static struct timers all_timers[CPU_MAX];
 
-static struct vcpu *vcpu_of(struct tree_node *n) {
-    return (struct vcpu *)(void *)((char *)n - offsetof(struct vcpu, timer));
-}
-
 /* Is at most the guest's own timer set? */
 static inline bool guest_alone(const struct vcpu *v) {
     return (v->due[TIMER_POLL] | v->due[TIMER_TOKEN] | v->due[TIMER_CAP]) == 0;
@@ -159,7 +155,7 @@ static void timer_handler(void *arg) {
         spin_lock(&t->lock);
         due = 0;
         if (t->tree.first != NULL && t->tree.first->key <= now) {
-            v = vcpu_of(t->tree.first);
+            v = (struct vcpu *)(void *)((char *)t->tree.first - offsetof(struct vcpu, timer));
             due = take(t, v, now);
         }
         c->timer_armed = NEVER;

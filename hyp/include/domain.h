@@ -116,7 +116,7 @@ struct domain {
     uint32_t vcpus_up; /* not VCPU_OFFLINE */
     uint32_t culprit;  /* the vCPU for which it was killed */
     uint32_t weight, cap;
-    uint64_t ahead;   /* the most of the virtual times of its vCPUs and of those that ended below */
+    int64_t ahead;    /* the most common virtual time of its vCPUs and of those that ended below */
     uint32_t domains; /* that may still be created below it */
     uint32_t vectors; /* of interrupts, that it and those below have: of a domain_account alone */
     struct vcpu *vcpu[HV_MAX_VCPUS];

@@ -17,7 +17,7 @@ void sched_set_weight(struct vcpu *v, uint32_t weight); /* 1.., in parts of a do
 void sched_set_cap(struct vcpu *v, uint32_t percent, uint32_t parts);
 /* One that comes up begins no earlier than its kin has got, but for more than a slice of its own:
  * that may have been in another queue. */
-void sched_level(struct vcpu *v, uint64_t ahead);
+void sched_level(struct vcpu *v, int64_t ahead);
 /* The pCPUs that it may run on; -HV_EINVAL: the machine has none of them, or v is NULL. */
 int sched_set_affinity(struct vcpu *v, uint64_t mask);
 void sched_remove(struct vcpu *v);             /* its domain goes */

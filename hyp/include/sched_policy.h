@@ -9,11 +9,13 @@
  *
  *   waiting: [10] [12] [40]        current runs and is not among them
  *
- * Virtual time is one axis for all queues. `least` is where a queue stands on it, and only grows.
- * Who slept comes back at most POLICY_LAG_NS behind it: sleeping saves up nothing beyond that,
- * however long it lasted, and whoever ran is charged to the nanosecond, so nothing is gained by
- * sleeping at chosen moments either. Nor does one that sleeps for a millisecond at a time lose
- * anything: by so much this is more than what another can get ahead in a slice.
+ * Each queue has its own virtual time. `least` is where it stands in it, and only grows; `shift`
+ * leads from there to the time that is common to all, so that what stands in two queues can be
+ * compared, and keeps its place when it moves. Who slept comes back at most POLICY_LAG_NS behind
+ * it: sleeping saves up nothing beyond that, however long it lasted, and whoever ran is charged to
+ * the nanosecond, so nothing is gained by sleeping at chosen moments either. Nor does one that
+ * sleeps for a millisecond at a time lose anything: by so much this is more than what another can
+ * get ahead in a slice.
  *
  * So slices are equally long in virtual time, but for the limits of POLICY_SLICE_MIN_NS and
  * POLICY_SLICE_NS, which who weighs par has; a domain of several vCPUs has several short ones.
@@ -28,8 +30,14 @@
  * the clock was looked at, is taken from the next one.
  *
  * Between queues: an idle pCPU takes whoever has waited longest elsewhere. One that has somebody
- * waiting looks at one other at the end of each slice, in turn, and gives its first away when that
- * one's running entity is more than POLICY_APART_NS ahead of it.
+ * waiting looks at one other when it has chosen, after POLICY_SLICE_NS at the earliest, in turn,
+ * and gives its first away when that one's running entity is more than POLICY_APART_NS ahead of it.
+ *
+ * How far apart two queues have come says who has had too much, as long as somebody waits. When
+ * nobody does, anywhere, all have what they want: then a light one that is alone is ahead of a
+ * heavy one that is alone by ages, which are nobody's debt and nobody's credit. So what they are
+ * apart by then is forgotten, but for POLICY_MOVE_LAG_NS: who wakes up first notes the time in its
+ * queue as `calm`, and it passes on to each queue with which one is compared.
  */
 #pragma once
 
@@ -40,8 +48,8 @@
 #define POLICY_LAG_NS        6000000u
 #define POLICY_WAKE_NS       500000u
 #define POLICY_RUN_NS        50000u
-#define POLICY_APART_NS      5000000u
-#define POLICY_MOVE_LAG_NS   50000000u
+#define POLICY_APART_NS      5000000
+#define POLICY_MOVE_LAG_NS   50000000
 #define POLICY_CAP_PERIOD_NS 10000000u
 #define POLICY_WEIGHT_PAR    (256u * 64)
 #define POLICY_LOOK          16u /* how many of those that wait a thief looks at */
@@ -69,6 +77,8 @@ struct sched_queue {
     struct tree waiting;
     struct sched_entity *current; /* NULL: nobody runs */
     uint64_t least;
+    int64_t shift;      /* from this queue's virtual time to the common one */
+    uint64_t calm;      /* when nobody waited anywhere, as far as it has heard */
     uint64_t behind;    /* whoever was furthest behind when it was last charged */
     uint64_t limit;     /* when the current one's budget is used up; 0: never */
     uint64_t slice_end; /* ns, 0: nobody waits and there is no limit */
@@ -78,18 +88,22 @@ static inline struct sched_entity *policy_entity(struct tree_node *n) {
     return (struct sched_entity *)(void *)n; /* the first member */
 }
 
-static inline struct sched_entity *policy_first(const struct sched_queue *q) {
-    return policy_entity(q->waiting.first);
+/* Virtual time of a queue in the common one, and back; what is before its beginning is that. */
+static inline int64_t policy_common(const struct sched_queue *q, uint64_t key) {
+    return (int64_t)(key + (uint64_t)q->shift);
+}
+
+static inline uint64_t policy_local(const struct sched_queue *q, int64_t common) {
+    return common > q->shift ? (uint64_t)common - (uint64_t)q->shift : 0;
 }
 
 static inline void policy_set_weight(struct sched_entity *e, uint32_t weight) {
-    uint64_t slice = (uint64_t)POLICY_SLICE_NS * weight / POLICY_WEIGHT_PAR;
+    uint64_t part = weight < POLICY_WEIGHT_PAR ? weight : POLICY_WEIGHT_PAR;
 
     e->weight = weight;
     e->scale = (((uint64_t)POLICY_WEIGHT_PAR << 32) + weight - 1) / weight;
-    e->slice = slice < POLICY_SLICE_MIN_NS ? POLICY_SLICE_MIN_NS
-               : slice > POLICY_SLICE_NS   ? POLICY_SLICE_NS
-                                           : slice;
+    e->slice = part * POLICY_SLICE_NS / POLICY_WEIGHT_PAR;
+    if (e->slice < POLICY_SLICE_MIN_NS) e->slice = POLICY_SLICE_MIN_NS;
 }
 
 /* Beyond the next whole one: no run is so short that it is free. */
@@ -129,19 +143,23 @@ static inline void policy_add(struct sched_queue *q, struct sched_entity *e, uin
 
 /*
  * Who becomes runnable comes back behind whoever is furthest behind: here, or, within
- * POLICY_MOVE_LAG_NS, where the `others` stand, so that the next one that comes from there does not
- * go first.
+ * POLICY_MOVE_LAG_NS, where the others stand, of which the last is at `least`, so that the next one
+ * that comes from there does not go first. INT64_MAX: nobody waits anywhere.
  */
-static inline uint64_t policy_base(const struct sched_queue *q, uint64_t behind, uint64_t others) {
+static inline uint64_t policy_base(struct sched_queue *q, uint64_t behind, int64_t least,
+                                   uint64_t now) {
+    uint64_t others = policy_local(q, least);
+
+    if (least == INT64_MAX) q->calm = now;
     if (others + POLICY_MOVE_LAG_NS < q->least) others = q->least - POLICY_MOVE_LAG_NS;
     return others < behind ? others : behind;
 }
 
 /*
- * One comes from another queue. Where the weights cannot be had (one that is due more than a whole
- * pCPU) queues drift apart, without bound; so it comes back no further behind than what the rule
- * above leaves between two queues that do not, and no further ahead than a slice of its own. What
- * it is further ahead than that it owes: it counts again when it moves on to one where others are,
+ * One comes from another queue, to its place in the common time. Queues from which nobody may go to
+ * the other drift apart without bound; so it comes back no further behind than what the rule above
+ * leaves between two that do not, and no further ahead than a slice of its own. What it is further
+ * ahead than that it owes: it counts again when it moves on to one where others are,
  * so that nobody is let off what it has run by going to a queue that is behind and back. Only what
  * the others get ahead while it sleeps counts against it.
  */
@@ -151,12 +169,26 @@ static inline uint64_t policy_ahead(const struct sched_queue *to, const struct s
 
 static inline uint64_t policy_total(const struct sched_entity *e) { return e->node.key + e->owed; }
 
+/* Forgets what two queues are apart by if one has not heard of the time that the other knows. */
+static inline void policy_align(struct sched_queue *a, struct sched_queue *b) {
+    struct sched_queue *late = a->calm < b->calm ? a : b, *other = late == a ? b : a;
+    int64_t apart = policy_common(late, late->least) - policy_common(other, other->least);
+
+    if (late->calm == other->calm) return;
+    if (apart > POLICY_MOVE_LAG_NS) late->shift -= apart - POLICY_MOVE_LAG_NS;
+    if (apart < -POLICY_MOVE_LAG_NS) late->shift -= apart + POLICY_MOVE_LAG_NS;
+    late->calm = other->calm;
+}
+
 static inline void policy_owe(struct sched_entity *e, uint64_t total, uint64_t most) {
     e->node.key = total < most ? total : most;
     e->owed = total - e->node.key;
 }
 
-static inline void policy_move(const struct sched_queue *to, struct sched_entity *e) {
+static inline void policy_move(struct sched_queue *from, struct sched_queue *to,
+                               struct sched_entity *e) {
+    policy_align(from, to);
+    e->node.key = policy_local(to, policy_common(from, e->node.key));
     if (to->current != NULL || to->waiting.first != NULL)
         policy_owe(e, policy_total(e), policy_ahead(to, e));
     if (e->node.key + POLICY_MOVE_LAG_NS < to->least) e->node.key = to->least - POLICY_MOVE_LAG_NS;
@@ -164,30 +196,23 @@ static inline void policy_move(const struct sched_queue *to, struct sched_entity
 
 /* Who slept long is brought to `key`, which is further ahead. */
 static inline void policy_slept(struct sched_entity *e, uint64_t key) {
-    uint64_t total = policy_total(e);
-
-    policy_owe(e, total < key ? key : total, key);
+    policy_owe(e, policy_total(e) < key ? key : policy_total(e), key);
 }
 
-/* One that has come back in the place of another, which stood at `total`: it goes on from there. */
+/* One that has come back in the place of another, which stood at `total`: it goes on from there,
+ * but for what that was ahead of all others; it may have been alone. */
 static inline void policy_level(const struct sched_queue *q, struct sched_entity *e,
                                 uint64_t total) {
-    uint64_t most = policy_ahead(q, e);
+    uint64_t most = policy_ahead(q, e), end = q->least + POLICY_MOVE_LAG_NS;
 
+    if (total > end) total = end;
     if (policy_total(e) < total) policy_owe(e, total, most < e->node.key ? e->node.key : most);
 }
 
 /* A queue where nothing ran has stood still: it goes on from where another one stands. */
-static inline void policy_resume(struct sched_queue *q, uint64_t least) {
-    if (q->current == NULL && q->waiting.first == NULL && q->least < least) q->least = least;
-}
-
-/* One that neither waits nor runs comes to a queue; the others stand at `least`. */
-static inline void policy_join(struct sched_queue *to, struct sched_entity *e, uint64_t least,
-                               uint64_t now) {
-    policy_resume(to, least);
-    (void)policy_charge(to, to->waiting.first, now);
-    policy_move(to, e);
+static inline void policy_resume(struct sched_queue *q, int64_t others) {
+    if (q->current == NULL && q->waiting.first == NULL && policy_common(q, q->least) < others)
+        q->least = policy_local(q, others);
 }
 
 /*
@@ -318,10 +343,13 @@ static inline uint64_t policy_may(const struct sched_queue *q) {
 }
 
 /* Whom a queue gives to that of pCPU `n`, both charged up to now; NULL: nobody. */
-static inline struct sched_entity *policy_balance(const struct sched_queue *from,
-                                                  const struct sched_queue *to, uint32_t n) {
+static inline struct sched_entity *policy_balance(struct sched_queue *from, struct sched_queue *to,
+                                                  uint32_t n) {
     struct sched_entity *e = policy_steal(from, n);
+    int64_t apart;
 
     if (e == NULL || to->current == NULL) return NULL;
-    return e->node.key + POLICY_APART_NS < to->current->node.key ? e : NULL;
+    policy_align(from, to);
+    apart = policy_common(to, to->current->node.key) - policy_common(from, e->node.key);
+    return apart > POLICY_APART_NS ? e : NULL;
 }

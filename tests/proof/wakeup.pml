@@ -19,7 +19,7 @@
  * does to it. What else one processor stores and another reads without a lock goes by the same buffers
  * in event.pml. There are no ticks but the one: what a slice's end would heal counts as lost.
  *
- * Not in it: which vCPU is the right one to choose, affinity, caps, sched_tick's balance, sched_yield_to,
+ * Not in it: which vCPU is the right one to choose, affinity, caps, balance, sched_yield_to,
  * ports that are closed or moved amid a poll.
  *
  * In CASE_BLOCK A blocks, in CASE_POLL it polls, masked or not, in CASE_DOWN it is taken down meanwhile. A
@@ -29,7 +29,7 @@
  * CASE_BLOCK: DEFECT_NO_LOOK_FOR_IDLE_AFTER_WAKE
  * CASE_POLL: DEFECT_LOOK_BEFORE_POLL DEFECT_QUEUE_IS_NOT_ASKED_AGAIN DEFECT_READY_IS_NOT_ASKED_AGAIN
  * CASE_DOWN: DEFECT_STOPPED_IS_ENOUGH DEFECT_CONTEXT_KEEPS_LOADED_ON DEFECT_IDLE_KEEPS_THE_VCPU
- * CASE_DOWN: DEFECT_CLAIM_IS_FORGOTTEN
+ * CASE_DOWN: DEFECT_CLAIM_IS_FORGOTTEN DEFECT_PLACE_IS_NOT_ASKED_AGAIN
  */
 #define CPUS 2
 #define A    0
@@ -225,6 +225,13 @@ inline place(v) {
     fi
 }
 
+/* Has another moved it between the two locks? */
+#ifdef DEFECT_PLACE_IS_NOT_ASKED_AGAIN
+#define is_elsewhere(v) false
+#else
+#define is_elsewhere(v) (cpu_of[v] != q)
+#endif
+
 /* sched_wake, with move_ready */
 inline sched_wake(v, why) {
     queue_lock(v);
@@ -234,18 +241,22 @@ inline sched_wake(v, why) {
         place(v);
         if
         :: to != q ->
-            cpu_of[v] = to;
             unlock(q);
-            queue_lock(v);
+            atomic { can_lock(0) && can_lock(1) -> take(0); take(1) };
             if
 #ifndef DEFECT_READY_IS_NOT_ASKED_AGAIN
-            :: !is_ready(v) ->
+            :: is_elsewhere(v) || !is_ready(v) ->
+                unlock(to);
                 unlock(q);
 #ifndef DEFECT_CLAIM_IS_FORGOTTEN
                 kick(to)
 #endif
 #endif
-            :: else -> queue_ready(v)
+            :: else ->
+                cpu_of[v] = to;
+                unlock(q);
+                q = to;
+                queue_ready(v)
             fi
         :: else -> queue_ready(v)
         fi

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Draws what the scheduler's simulator has written: `plot.py FOLDER`.
 
-weights.svg, cap.svg: the CPU time that each has had. rotation.svg: how far that is from what it is due. latency.svg:
+weights.svg, cap.svg, late.svg: the CPU time that each has had. rotation.svg: how far that is from what it is due. latency.svg:
 the longest time from a wake-up to running, beside so many vCPUs that only compute.
 """
 
@@ -71,6 +71,9 @@ def draw(folder):
           [(f"vCPU {i}", None) for i in range(6)],
           [row[:1] + [value - row[0] * 4 / 6 for value in row[1:]] for row in times(at("rotation.txt"))],
           range(-20, 21, 10), "ms", 24)
+    chart(at("late.svg"), ("Alone for ten seconds, then four others", "CPU time from then on in ms, on two processors;",
+                           "grey: two fifths of a processor"),
+          [(f"vCPU {i}", 400) for i in range(5)], times(at("late.txt")), range(0, 481, 120), "ms", 12)
     chart(at("latency.svg"), ("From a wake-up to running", "the longest of about 200, in microseconds, of one that needs",
                               "50 us each 20 ms, beside so many that only compute"),
           [("1 processor", None), ("2", None), ("4", None)], read(at("latency.txt")), range(0, 101, 25),

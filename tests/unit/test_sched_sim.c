@@ -103,6 +103,308 @@ START_TEST(test_more_than_a_processor)
 }
 END_TEST
 
+/* What is due of so many processors to vCPUs that all compute and may run anywhere, in permille of
+ * one: by weight, but to nobody more than a whole one; what that leaves is the others'. */
+static void shares(uint32_t processors, uint64_t due[SIM_VCPUS])
+{
+    uint32_t whole = 0, before;
+
+    memset(due, 0, SIM_VCPUS * sizeof(*due));
+    do {
+        uint64_t weights = 0, left = processors - whole;
+
+        before = whole;
+        for (uint32_t i = 0; i < sim_vcpus; i++)
+            if (due[i] != 1000)
+                weights += sim_vcpu[i].d.weight;
+        for (uint32_t i = 0; i < sim_vcpus; i++) {
+            if (due[i] == 1000)
+                continue;
+            due[i] = sim_vcpu[i].d.weight * left * 1000 / weights;
+            if (due[i] >= 1000) {
+                due[i] = 1000;
+                whole++;
+            }
+        }
+    } while (whole != before && whole < processors);
+}
+
+/* All have their shares over 2 s, but for so many permille. */
+static void must_share(uint32_t processors, uint64_t less, uint64_t more)
+{
+    uint64_t due[SIM_VCPUS];
+
+    shares(processors, due);
+    measure(2 * (uint64_t)SIM_S);
+    for (uint32_t i = 0; i < sim_vcpus; i++) {
+        uint64_t part = used[i] / (2 * SIM_MS);
+
+        if ((part + 1) * 1000 < due[i] * (1000 - less) ||
+            part * 1000 > (due[i] + 1) * (1000 + more))
+            ck_abort_msg("%u of %u on %u, weight %u: %llu permille, not %llu", i, sim_vcpus,
+                         processors, sim_vcpu[i].d.weight, (unsigned long long)part,
+                         (unsigned long long)due[i]);
+    }
+}
+
+/* One was alone before the others came, and idle processors beside it. What it had then is nobody's
+ * debt, and what they had not nobody's credit. */
+START_TEST(test_late_comers)
+{
+    static const uint32_t weight[] = { 256, 128, 1024, 8192 };
+
+    for (uint32_t w = 0; w < 4; w++) {
+        for (uint32_t n = 2; n <= 8; n += 2) {
+            for (uint32_t loops = n; loops <= 2 * n; loops++) {
+                sim_start(n, loops);
+                sim_add(weight[w], 0, 0);
+                sim_run(10 * (uint64_t)SIM_S);
+                for (uint32_t i = 0; i < loops; i++)
+                    sim_add(256, 0, 0);
+                sim_run(SIM_S / 2);
+                must_share(n, 50, 100);
+            }
+        }
+    }
+}
+END_TEST
+
+/* From the first slices on. */
+START_TEST(test_late_comers_at_once)
+{
+    sim_start(2, 0);
+    sim_add(256, 0, 0);
+    sim_run(10 * (uint64_t)SIM_S);
+    for (uint32_t i = 0; i < 4; i++)
+        sim_add(256, 0, 0);
+    measure(60 * (uint64_t)SIM_MS);
+    for (uint32_t i = 0; i < 5; i++)
+        must(used[i] <= 40 * (uint64_t)SIM_MS);
+}
+END_TEST
+
+/* The lightest that there is was alone, which takes its queue's virtual time 256 times as far: two
+ * that have to run elsewhere do not stay there by themselves for ages. */
+START_TEST(test_late_comers_beside_the_lightest)
+{
+    sim_start(2, 0);
+    sim_add(1, 0, 0);
+    sim_run(10 * (uint64_t)SIM_S);
+    for (uint32_t i = 0; i < 5; i++)
+        must(sched_set_affinity(&sim_add(256, 0, 0)->v, i < 2 ? 1 : 3) == 0);
+    sim_run(SIM_S / 2);
+    measure(2 * (uint64_t)SIM_S);
+    for (uint32_t i = 1; i <= 5; i++)
+        must(near(used[i], 2 * (uint64_t)SIM_S * 2 / 5, 50));
+}
+END_TEST
+
+/* One of two may go where a light one is alone, and goes, whatever their slices' ends meet. */
+START_TEST(test_one_of_two_may_go)
+{
+    for (uint32_t n = 2; n <= 8; n++) {
+        sim_start(n, n);
+        for (uint32_t i = 0; i < n; i++)
+            must(sched_set_affinity(&sim_add(i == 0 ? 256 : 1, 0, 0)->v, 1u << i) == 0);
+        sim_run(SIM_S);
+        sim_add(256, 0, 0);
+        sim_run(SIM_S / 2);
+        measure(2 * (uint64_t)SIM_S);
+        must(used[0] >= 2 * (uint64_t)SIM_S * 95 / 100);
+        must(used[n] >= 2 * (uint64_t)SIM_S * 95 / 100);
+    }
+}
+END_TEST
+
+/* What a domain has had is told in the time that is common to all queues, whichever its vCPUs are
+ * in. */
+START_TEST(test_kin_in_shifted_queues)
+{
+    struct sim_vcpu *light, *beside;
+    uint64_t before;
+
+    sim_start(2, 0);
+    must(sched_set_affinity(&sim_add(256, 0, 0)->v, 1) == 0);
+    light = sim_add(1, 0, 0);
+    must(sched_set_affinity(&light->v, 2) == 0);
+    sim_run(10 * (uint64_t)SIM_S);
+    beside = sim_add(256, 0, 0);
+    sim_run(SIM_S);
+    sched_set_weight(&light->v, SCHED_WEIGHT_SCALE);
+    must(light->d.ahead > 10 * (int64_t)SIM_S && light->d.ahead < 12 * (int64_t)SIM_S);
+    sched_sleep(&beside->v, VCPU_PAUSED);
+    before = policy_total(&beside->v.sched);
+    sched_level(&beside->v, light->d.ahead + (int64_t)SIM_S);
+    must(near(policy_total(&beside->v.sched) - before, POLICY_MOVE_LAG_NS, 200));
+}
+END_TEST
+
+/* As long as somebody waits nothing is forgotten: a heavy one that may go anywhere is now with one,
+ * now with another, that have to stay, as long with each as their weights say. */
+START_TEST(test_heavy_between_two)
+{
+    static const uint32_t weight[][2] = { { 1024, 16 }, { 512, 64 }, { 512, 128 } };
+
+    for (uint32_t i = 0; i < 3; i++) {
+        uint64_t due;
+
+        sim_start(2, i);
+        sim_add(2048, 0, 0);
+        must(sched_set_affinity(&sim_add(weight[i][0], 0, 0)->v, 2) == 0);
+        must(sched_set_affinity(&sim_add(weight[i][1], 0, 0)->v, 1) == 0);
+        sim_run(20 * (uint64_t)SIM_S);
+        measure(60 * (uint64_t)SIM_S);
+        /* The heavy one is due more than a processor: what it cannot have is theirs. */
+        due = 1000 * weight[i][0] / (weight[i][0] + weight[i][1]);
+        must(used[1] >= 60 * (uint64_t)SIM_MS * due * 95 / 100);
+    }
+}
+END_TEST
+
+/* Nor by a third queue that is far away from both, if one of those there may come: they know of
+ * each other what they did. */
+START_TEST(test_third_queue_far_away)
+{
+    static const uint32_t weight[][2] = { { 65535, 1 }, { 1, 1 }, { 256, 1 } };
+
+    for (uint32_t i = 0; i < 3; i++) {
+        for (uint64_t later = 6; later <= 7; later++) {
+            sim_start(3, i);
+            must(sched_set_affinity(&sim_add(weight[i][0], 0, 0)->v, 4) == 0);
+            must(sched_set_affinity(&sim_add(weight[i][1], 0, 0)->v, i == 2 ? later : 4) == 0);
+            for (uint32_t n = 0; n < 3; n++)
+                must(sched_set_affinity(&sim_add(256, 0, 0)->v, 3) == 0);
+            sim_run(SIM_S / 2);
+            must(sched_set_affinity(&sim_vcpu[1].v, later) == 0);
+            sim_run(2 * (uint64_t)SIM_S);
+            measure(4 * (uint64_t)SIM_S);
+            for (uint32_t n = 2; n < 5; n++)
+                must(near(used[n], 4 * (uint64_t)SIM_S * 2 / 3, 20));
+        }
+    }
+}
+END_TEST
+
+/* Short wake-ups beside those that compute do not keep them from going round. */
+START_TEST(test_rotation_beside_sleepers)
+{
+    for (uint64_t sleep = 1; sleep <= 5; sleep++) {
+        sim_start(2, sleep);
+        for (uint32_t i = 0; i < 3; i++)
+            must(sched_set_affinity(&sim_add(256, 0, 0)->v, i == 0 ? 2 : 3) == 0);
+        must(sched_set_affinity(&sim_add(256, SIM_MS / 50, sleep * SIM_MS)->v, 1) == 0);
+        sim_run(SIM_S / 2);
+        must(sched_set_affinity(&sim_vcpu[0].v, 3) == 0);
+        sim_run(SIM_S / 2);
+        measure(4 * (uint64_t)SIM_S);
+        for (uint32_t i = 0; i < 3; i++)
+            must(near(used[i], 4 * (uint64_t)SIM_S * 2 / 3, 30));
+    }
+}
+END_TEST
+
+/* Nor is one left with another for good that never waits when somebody else has been chosen,
+ * because it sleeps and comes back, or because of how long their slices are; two have to stay where
+ * they are. */
+START_TEST(test_one_of_three_goes_round)
+{
+    static const uint32_t weight[] = { 256, 200, 128, 100, 85, 64, 32 };
+    static const uint64_t run_us[] = { 0, 300, 1000, 2000, 4000, 9000 };
+
+    for (uint32_t i = 0; i < 6; i++) {
+        for (uint32_t w = 0; w < (i == 0 ? 7 : 2); w++) {
+            for (uint64_t stay = 2; stay <= 3; stay++) {
+                sim_start(2, i);
+                must(sched_set_affinity(&sim_add(weight[w], 0, 0)->v, 1) == 0);
+                must(sched_set_affinity(&sim_add(weight[w], 0, 0)->v, stay) == 0);
+                sim_add(weight[w], run_us[i] * 1000, i == 0 ? 0 : 20000);
+                sim_run(SIM_S);
+                measure(4 * (uint64_t)SIM_S);
+                for (uint32_t n = 0; n < 3; n++)
+                    must(near(used[n], 4 * (uint64_t)SIM_S * 2 / 3, 50));
+            }
+        }
+    }
+}
+END_TEST
+
+/* A vCPU that woke where a light one had been alone, and was sent to and fro, owes nothing of that.
+ */
+START_TEST(test_no_debt_of_a_bystander)
+{
+    struct sim_vcpu *light, *goes;
+
+    sim_start(2, 0);
+    light = sim_add(1, 0, 0);
+    must(sched_set_affinity(&light->v, 2) == 0);
+    sim_run(10 * (uint64_t)SIM_S);
+    sched_sleep(&light->v, VCPU_PAUSED);
+    goes = sim_add(256, 0, 0);
+    must(sched_set_affinity(&goes->v, 2) == 0);
+    for (uint32_t i = 0; i < 4; i++)
+        sim_add(256, 0, 0);
+    sim_run(20 * SIM_MS);
+    must(sched_set_affinity(&goes->v, 1) == 0);
+    sim_run(20 * SIM_MS);
+    must(sched_set_affinity(&goes->v, 3) == 0);
+    sim_run(SIM_S / 2);
+    measure(4 * (uint64_t)SIM_S);
+    for (uint32_t i = 1; i < 6; i++)
+        must(near(used[i], 4 * (uint64_t)SIM_S * 2 / 5, 30));
+}
+END_TEST
+
+/* Nor is who sleeps beside it let come back further behind than where nothing has shifted. */
+START_TEST(test_sleeper_in_a_shifted_queue)
+{
+    struct sim_vcpu *beside, *sleeper;
+
+    sim_start(2, 0);
+    must(sched_set_affinity(&sim_add(256, 0, 0)->v, 1) == 0);
+    must(sched_set_affinity(&sim_add(1, 0, 0)->v, 2) == 0);
+    sim_run(10 * (uint64_t)SIM_S);
+    beside = sim_add(256, 0, 0);
+    sim_run(SIM_S);
+    must(sched_set_affinity(&beside->v, 2) == 0);
+    sleeper = sim_add(256, 60 * SIM_MS, 160 * SIM_MS);
+    must(sched_set_affinity(&sleeper->v, 2) == 0);
+    sim_run(SIM_S);
+    beside->latency = 0;
+    sim_run(4 * (uint64_t)SIM_S);
+    must(beside->latency <= POLICY_LAG_NS + 2 * POLICY_SLICE_NS);
+}
+END_TEST
+
+/* One that computes, of a random weight, and some time for it. */
+static void add_random(uint32_t least, uint32_t most, uint64_t apart)
+{
+    sim_add(least + (uint32_t)sim_random(most - least), 0, 0);
+    sim_run(sim_random(apart) * sim_random(SIM_S / 10));
+}
+
+/* Some compute for a while, no more than there are processors; then others come. */
+START_TEST(test_random_late_comers)
+{
+    for (uint32_t seed = 0; seed < 2 * rounds; seed++) {
+        uint32_t n, early, least, most;
+
+        sim_start(1, seed);
+        n = 2 + (uint32_t)sim_random(SIM_CPUS - 1);
+        early = (uint32_t)sim_random(n + 1);
+        least = seed % 2 != 0 ? 64 : 128;
+        most = seed % 2 != 0 ? 576 : 512;
+        sim_start(n, seed);
+        for (uint32_t i = 0; i < early; i++)
+            add_random(least, most, 1);
+        sim_run(sim_random(5 * (uint64_t)SIM_S));
+        for (uint64_t i = sim_random(2 * n); i-- != 0;)
+            add_random(least, most, 3);
+        sim_run(SIM_S / 2);
+        must_share(n, seed % 2 != 0 ? 150 : 100, 600);
+    }
+}
+END_TEST
+
 START_TEST(test_caps)
 {
     for (uint32_t cap = 1; cap < 100; cap += 7) {
@@ -346,7 +648,8 @@ START_TEST(test_yield_between_drifted_queues)
     caller->yields = sim_add(256, 0, 0);
     sim_run(SIM_S / 5);
     measure(4 * (uint64_t)SIM_S);
-    must(near(used[1], 2 * (uint64_t)SIM_S, 5));
+    must(used[1] >= 2 * (uint64_t)SIM_S * 97 / 100);
+    must(used[2] + used[3] >= 2 * (uint64_t)SIM_S * 9 / 10);
 }
 END_TEST
 
@@ -373,6 +676,29 @@ START_TEST(test_back_and_forth_between_drifted_queues)
             }
             must(sim_cpu_ns(&sim_vcpu[1]) - had >= 2 * (uint64_t)SIM_S * 98 / 100);
         }
+    }
+}
+END_TEST
+
+/* Nor by coming to one that is alone, and was not charged since it was. */
+START_TEST(test_back_and_forth_beside_one_alone)
+{
+    for (uint64_t stay = 2; stay <= 20; stay += 3) {
+        struct sim_vcpu *goes;
+
+        sim_start(2, stay);
+        must(sched_set_affinity(&sim_add(256, 0, 0)->v, 2) == 0);
+        goes = sim_add(256, 0, 0);
+        sim_run(SIM_S);
+        const uint64_t had = sim_cpu_ns(&sim_vcpu[0]);
+
+        for (uint32_t i = 0; i < 200; i++) {
+            must(sched_set_affinity(&goes->v, 1) == 0);
+            sim_run(stay * SIM_MS);
+            must(sched_set_affinity(&goes->v, 2) == 0);
+            sim_run(stay * SIM_MS);
+        }
+        must(near(sim_cpu_ns(&sim_vcpu[0]) - had, 300 * stay * SIM_MS, 20));
     }
 }
 END_TEST
@@ -538,15 +864,18 @@ static FILE *open_in(const char *folder, const char *name)
     return f;
 }
 
-/* CPU time of each since the start, in microseconds, a row every 20 ms. */
+/* CPU time of each from here on, in microseconds, a row every 20 ms. */
 static void write_times(const char *folder, const char *name, uint64_t ns)
 {
     FILE *f = open_in(folder, name);
 
+    for (uint32_t i = 0; i < sim_vcpus; i++)
+        used[i] = sim_cpu_ns(&sim_vcpu[i]);
+
     for (uint64_t at = 0; at <= ns; at += 20 * SIM_MS) {
         fprintf(f, "%llu", (unsigned long long)(at / SIM_MS));
         for (uint32_t i = 0; i < sim_vcpus; i++)
-            fprintf(f, " %llu", (unsigned long long)(sim_cpu_ns(&sim_vcpu[i]) / 1000));
+            fprintf(f, " %llu", (unsigned long long)((sim_cpu_ns(&sim_vcpu[i]) - used[i]) / 1000));
         fputc('\n', f);
         sim_run(20 * SIM_MS);
     }
@@ -584,6 +913,12 @@ static void write_all(const char *folder)
     for (uint32_t i = 0; i < 6; i++)
         sim_add(256, 0, 0);
     write_times(folder, "rotation.txt", SIM_S);
+    sim_start(2, 0);
+    sim_add(256, 0, 0);
+    sim_run(10 * (uint64_t)SIM_S);
+    for (uint32_t i = 0; i < 4; i++)
+        sim_add(256, 0, 0);
+    write_times(folder, "late.txt", SIM_S);
     write_latency(folder);
 }
 
@@ -603,6 +938,18 @@ int main(int argc, char **argv)
     tcase_add_test(tc, test_weights_across);
     tcase_add_test(tc, test_rotation);
     tcase_add_test(tc, test_more_than_a_processor);
+    tcase_add_test(tc, test_late_comers);
+    tcase_add_test(tc, test_late_comers_at_once);
+    tcase_add_test(tc, test_late_comers_beside_the_lightest);
+    tcase_add_test(tc, test_one_of_two_may_go);
+    tcase_add_test(tc, test_kin_in_shifted_queues);
+    tcase_add_test(tc, test_heavy_between_two);
+    tcase_add_test(tc, test_third_queue_far_away);
+    tcase_add_test(tc, test_rotation_beside_sleepers);
+    tcase_add_test(tc, test_one_of_three_goes_round);
+    tcase_add_test(tc, test_no_debt_of_a_bystander);
+    tcase_add_test(tc, test_sleeper_in_a_shifted_queue);
+    tcase_add_test(tc, test_random_late_comers);
     tcase_add_test(tc, test_caps);
     tcase_add_test(tc, test_caps_that_change);
     tcase_add_test(tc, test_gaming);
@@ -615,6 +962,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, test_yield_to);
     tcase_add_test(tc, test_yield_between_drifted_queues);
     tcase_add_test(tc, test_back_and_forth_between_drifted_queues);
+    tcase_add_test(tc, test_back_and_forth_beside_one_alone);
     tcase_add_test(tc, test_sleep_pays_debts);
     tcase_add_test(tc, test_yield_for_another);
     tcase_add_test(tc, test_joins_from_far_behind);
