@@ -252,13 +252,15 @@ static void offer_by_hand(const struct hv_offer *o)
     struct hv_device_page *p = h.front.page;
 
     p->front.generation = ++h.front.generation;
-    p->front.features = h.front.offered = 0;
+    p->front.features = h.front.offered = o->features;
     p->front.ring_pages = o->ring_pages;
     p->front.region_count = o->region_count;
+    p->front.queues = o->queues;
     p->front.request_ref = o->request_ref;
     p->front.response_ref = o->response_ref;
     memcpy(p->front.region_ref, o->region_ref, sizeof(p->front.region_ref));
     memcpy(p->front.region_pages, o->region_pages, sizeof(p->front.region_pages));
+    memcpy(p->queue, o->queue, sizeof(p->queue));
     h.front.state = HV_DEV_OFFER;
     __atomic_store_n(&p->front.state, HV_DEV_OFFER, __ATOMIC_RELEASE);
 }
@@ -361,8 +363,8 @@ static bool bad_queues(void)
                           : i == 4 ? HV_MAX_PORTS
                           : i == 5 ? hv_start_control_port()
                                    : o.queue[0].port;
-        (void)hv_front_offer(&h.front, &o);
-        h.front.page->front.queues = i == 6 ? HV_DEV_MAX_QUEUES + 1 : 2;
+        o.queues = i == 6 ? HV_DEV_MAX_QUEUES + 1 : 2;
+        offer_by_hand(&o);
         raise_back();
         if (!reach(HV_DEV_DEAD)) {
             printk("hostile: bad second queue %d is taken\n", i);
