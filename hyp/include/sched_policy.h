@@ -30,8 +30,8 @@
  * the clock was looked at, is taken from the next one.
  *
  * Between queues: an idle pCPU takes whoever has waited longest elsewhere. One that has somebody
- * waiting looks at one other when it has chosen, after POLICY_SLICE_NS at the earliest, in turn,
- * and gives its first away when that one's running entity is more than POLICY_APART_NS ahead of it.
+ * waiting looks at one other before it chooses, once in about POLICY_SLICE_NS, in turn, and
+ * gives its first away when that one's running entity is more than POLICY_APART_NS ahead of it.
  *
  * How far apart two queues have come says who has had too much, as long as somebody waits. When
  * nobody does, anywhere, all have what they want: then a light one that is alone is ahead of a
