@@ -116,9 +116,7 @@ static uint64_t rax_mask(uint8_t size) { return UINT64_MAX >> (64 - size * 8); }
 
 /* IN: as much of RAX as the width says; 32 bits clear the upper half, like every 32-bit write. */
 static uint64_t rax_after_in(uint64_t rax, uint8_t size, uint64_t value) {
-    uint64_t kept = size == 4 ? 0 : rax & ~rax_mask(size);
-
-    return kept | (value & rax_mask(size));
+    return (size == 4 ? 0 : rax & ~rax_mask(size)) | (value & rax_mask(size));
 }
 
 /* Registers and RIP behind `done` elements of a string, or behind the whole of IN and OUT. */

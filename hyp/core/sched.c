@@ -128,11 +128,12 @@ static int64_t least_of_all(int64_t none) {
 static inline __attribute__((always_inline)) void
 queue_ready(struct run_queue *q, bool alone, struct tree_node *first, struct vcpu *v) {
     struct sched_queue *s = &q->s;
-    uint64_t slice = s->slice_end, now = clock_now_ns(), base = policy_charge(s, first, now);
+    uint64_t slice = s->slice_end, now = clock_now_ns(), base;
     bool resched;
 
     v->wakeups++;
-    if (!alone && cpu_count > 1) base = policy_base(s, base, least_of_all(INT64_MAX), now);
+    policy_charge(s, first, now);
+    base = !alone && cpu_count > 1 ? policy_base(s, least_of_all(INT64_MAX), now) : s->least;
     if (v->sched.node.key + POLICY_LAG_NS < base) policy_slept(&v->sched, base - POLICY_LAG_NS);
     tree_insert_at(&s->waiting, first, &v->sched.node);
     run_state_change(v, alone ? HV_RUN_BLOCKED : v->run_state, HV_RUN_RUNNABLE, now);
@@ -257,9 +258,9 @@ static __attribute__((noinline)) struct run_queue *move_ready(struct run_queue *
         cpu_kick(to->cpu);
         return NULL;
     }
-    (void)policy_charge(&from->s, from->s.waiting.first, clock_now_ns());
+    policy_charge(&from->s, from->s.waiting.first, clock_now_ns());
     policy_resume(&to->s, least_of_all(policy_common(&from->s, from->s.behind)));
-    (void)policy_charge(&to->s, to->s.waiting.first, clock_now_ns());
+    policy_charge(&to->s, to->s.waiting.first, clock_now_ns());
     policy_move(&from->s, &to->s, &v->sched);
     give(v, to->cpu);
     ticket_pass(&from->lock); /* what is held of that rank is the other one */
@@ -360,9 +361,8 @@ static void migrate(struct run_queue *from, struct run_queue *to, struct sched_e
  * to take it, for which nobody else need come. */
 static __attribute__((noinline)) bool steal(struct run_queue *q) {
     int64_t least = least_of_all(0);
-    bool found = false;
 
-    for (uint32_t i = 1; i < cpu_count && !found; i++) {
+    for (uint32_t i = 1; i < cpu_count && READ_ONCE(q->s.waiting.first) == NULL; i++) {
         struct run_queue *from = &queues[(q->cpu->id + i) % cpu_count];
         struct sched_entity *e;
 
@@ -372,10 +372,9 @@ static __attribute__((noinline)) bool steal(struct run_queue *q) {
         policy_resume(&q->s, least);
         e = policy_steal(&from->s, q->cpu->id);
         if (e != NULL) migrate(from, q, e, clock_now_ns());
-        found = q->s.waiting.first != NULL;
         spin_unlock_pair(&q->lock, &from->lock);
     }
-    return found;
+    return READ_ONCE(q->s.waiting.first) != NULL;
 }
 
 /* Before a choice: the first that waits goes where it is further behind, if it is so at the one
@@ -386,6 +385,9 @@ static void balance(struct run_queue *q) {
     struct sched_entity *e;
     bool resched;
 
+    /* In no rhythm: two that wait by turns and may go to different ones would else share the turn
+     * so that neither comes to all of its own. */
+    q->balance_at += (uint32_t)(q->looked * 0x9e3779b97f4a7c15 >> 63);
     for (uint32_t i = 0; i < cpu_count && to == q; i++) {
         q->balance_at = (q->balance_at + 1) % cpu_count;
         if (may >> q->balance_at & 1) to = &queues[q->balance_at];
@@ -394,8 +396,8 @@ static void balance(struct run_queue *q) {
     spin_unlock(&q->lock);
     spin_lock_pair(&q->lock, &to->lock);
     q->looked = now = clock_now_ns();
-    (void)policy_charge(&q->s, q->s.waiting.first, now);
-    (void)policy_charge(&to->s, to->s.waiting.first, now);
+    policy_charge(&q->s, q->s.waiting.first, now);
+    policy_charge(&to->s, to->s.waiting.first, now);
     e = policy_balance(&q->s, &to->s, to->cpu->id);
     if (e != NULL) migrate(q, to, e, now);
     resched = e != NULL && policy_preempts(&to->s, vcpu_of(to->s.current)->run_since, now);
@@ -411,7 +413,7 @@ void sched_yield_to(struct vcpu *v, struct vcpu *to) {
     if (to != v && to->cpu == far->cpu && tree_has(&to->sched.node)) {
         uint64_t now = clock_now_ns();
 
-        (void)policy_charge(&q->s, q->s.waiting.first, now);
+        policy_charge(&q->s, q->s.waiting.first, now);
         if (far != q && to->sched.affinity >> q->cpu->id & 1) migrate(far, q, &to->sched, now);
         if (to->cpu == q->cpu) policy_give(&q->s, &to->sched);
     }
@@ -459,17 +461,15 @@ static __attribute__((noinline)) struct sched_entity *take_any(struct cpu *c, st
     bool is_special = false;
     uint64_t now = clock_now_ns();
 
-    (void)policy_charge(&q->s, q->s.waiting.first, now);
+    policy_charge(&q->s, q->s.waiting.first, now);
     if (was != NULL) {
         if (vcpu_of(was)->wait != 0) stays = NULL;
         if (was->flags & POLICY_PASSES) policy_pass(&q->s, was);
         if (was->flags != 0 && special(q, vcpu_of(was))) stays = NULL, is_special = true;
     }
     next = let_run(q, q->s.waiting.count > 1, was, stays, now);
-    if (next != was && trace_on(HV_TRACE_state)) {
-        if (was != NULL) trace_state(vcpu_of(was));
-        if (next != NULL) trace_state(vcpu_of(next));
-    }
+    if (next != was && was != NULL) trace_state(vcpu_of(was));
+    if (next != was && next != NULL) trace_state(vcpu_of(next));
     spin_unlock(&q->lock);
     slice_arm(c, &q->s);
     if (is_special) special_done(vcpu_of(was));
@@ -527,7 +527,7 @@ static __attribute__((noinline)) struct vcpu *arm_for(struct cpu *c, struct vcpu
 static __attribute__((noinline)) struct vcpu *pick_any(struct cpu *c, struct run_queue *q) {
     struct sched_entity *next = q->s.current;
 
-    if (cpu_count > 1 && next != NULL && vcpu_of(next)->wait == 0 &&
+    if (cpu_count > 1 && next != NULL && (vcpu_of(next)->wait == 0 || q->s.waiting.count > 1) &&
         clock_now_ns() - q->looked >= POLICY_SLICE_NS - POLICY_WAKE_NS)
         balance(q);
     while ((next = take_any(c, q)) == NULL) {

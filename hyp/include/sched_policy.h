@@ -121,15 +121,14 @@ static inline uint64_t policy_ran(struct sched_entity *e, uint64_t now) {
     return e->node.key += policy_virtual(e, ns);
 }
 
-/* The same, and moves the queue's standing; `first` waits, or NULL. Where the one stands that is
- * furthest behind: it may have come from another queue, and be further behind than the queue. */
-static inline uint64_t policy_charge(struct sched_queue *q, const struct tree_node *first,
-                                     uint64_t now) {
+/* The same, and moves the queue's standing; `first` waits, or NULL. Whoever is furthest behind may
+ * have come from another queue, and be further behind than this one. */
+static inline void policy_charge(struct sched_queue *q, const struct tree_node *first,
+                                 uint64_t now) {
     uint64_t runs = q->current != NULL ? policy_ran(q->current, now) : q->least;
 
     q->behind = first != NULL && first->key < runs ? first->key : runs;
     if (q->behind > q->least) q->least = q->behind;
-    return q->behind;
 }
 
 /* Charges for work that it causes at another time. */
@@ -142,17 +141,20 @@ static inline void policy_add(struct sched_queue *q, struct sched_entity *e, uin
 }
 
 /*
- * Who becomes runnable comes back behind whoever is furthest behind: here, or, within
- * POLICY_MOVE_LAG_NS, where the others stand, of which the last is at `least`, so that the next one
- * that comes from there does not go first. INT64_MAX: nobody waits anywhere.
+ * Who becomes runnable comes back behind the queue; or just before whoever is further behind than
+ * that: here, or, within POLICY_MOVE_LAG_NS, where the others stand, of which the last is at
+ * `least`, so that the next one that comes from there does not go first. Only just: with a lag each
+ * behind those that came before, many that wake together would be ages behind all others.
+ * INT64_MAX: nobody waits anywhere.
  */
-static inline uint64_t policy_base(struct sched_queue *q, uint64_t behind, int64_t least,
-                                   uint64_t now) {
+static inline uint64_t policy_base(struct sched_queue *q, int64_t least, uint64_t now) {
     uint64_t others = policy_local(q, least);
 
     if (least == INT64_MAX) q->calm = now;
+    if (others > q->behind) others = q->behind;
     if (others + POLICY_MOVE_LAG_NS < q->least) others = q->least - POLICY_MOVE_LAG_NS;
-    return others < behind ? others : behind;
+    others += POLICY_LAG_NS - POLICY_WAKE_NS;
+    return others < q->least ? others : q->least;
 }
 
 /*
