@@ -36,7 +36,7 @@
 
 struct run_queue {
     struct spinlock lock;
-    uint32_t balance_at; /* the pCPU that it looked at last, and when: */
+    uint32_t balance_at, looks; /* the pCPU that it looked at last; how often, and when: */
     uint64_t looked;
     struct cpu *cpu;
     struct sched_queue s;
@@ -385,9 +385,9 @@ static void balance(struct run_queue *q) {
     struct sched_entity *e;
     bool resched;
 
-    /* In no rhythm: two that wait by turns and may go to different ones would else share the turn
-     * so that neither comes to all of its own. */
-    q->balance_at += (uint32_t)(q->looked * 0x9e3779b97f4a7c15 >> 63);
+    /* Two that wait by turns and may go to different ones would share the turn so that neither
+     * comes to all of its own: it passes one over when they do not expect it. */
+    q->balance_at += ++q->looks % POLICY_TURNS == 0;
     for (uint32_t i = 0; i < cpu_count && to == q; i++) {
         q->balance_at = (q->balance_at + 1) % cpu_count;
         if (may >> q->balance_at & 1) to = &queues[q->balance_at];

@@ -52,6 +52,7 @@
 #define POLICY_MOVE_LAG_NS   50000000
 #define POLICY_CAP_PERIOD_NS 10000000u
 #define POLICY_WEIGHT_PAR    (256u * 64)
+#define POLICY_TURNS         13u /* at each of so many a look passes one pCPU over */
 #define POLICY_LOOK          16u /* how many of those that wait a thief looks at */
 
 struct sched_entity {
