@@ -38,7 +38,9 @@ struct hv_device_queue {
 };
 HV_STATIC_ASSERT(sizeof(struct hv_device_queue) == 24, "layout");
 
-/** The device page. Front end writes `front`, back end writes `back`; state last, with release. */
+/** The device page. Front end writes `front`, back end writes `back`; state last, with release. An
+ * end says RESET before it changes its generation; the other end reads the generation, with
+ * acquire, before the state. */
 struct hv_device_page {
     struct {
         uint32_t state;

@@ -2,9 +2,10 @@
 /*
  * The device page's state machine, both ends.
  *
- * Each end writes its own line only, the state last and with release; the generation goes with it,
- * and an answer counts only when it carries the generation of the last offer. All values that leave
- * here are copies that were checked.
+ * Each end writes its own line only, the state last and with release; an answer counts only when it
+ * carries the generation of the last offer. State and generation are two words: who changes the
+ * generation says RESET before it, and who looks reads the generation before the state, so that no
+ * state is taken for a later generation's. All values that leave here are copies that were checked.
  */
 #include "hvlib/device.h"
 #include "hvlib/guard.h"
@@ -35,6 +36,7 @@ int64_t hv_front_offer(struct hv_front *f, const struct hv_offer *offer)
         return -HV_EINVAL;
     /* The back end reads the offer only between OFFER and its answer. */
     front_state(f, HV_DEV_RESET);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
     p->front.generation = ++f->generation;
     p->front.features = f->offered = offer->features;
     p->front.ring_pages = offer->ring_pages;
@@ -68,8 +70,8 @@ static uint32_t take_answer(struct hv_front *f)
 
 uint32_t hv_front_step(struct hv_front *f)
 {
+    bool current = __atomic_load_n(&f->page->back.generation, __ATOMIC_ACQUIRE) == f->generation;
     uint32_t state = __atomic_load_n(&f->page->back.state, __ATOMIC_ACQUIRE);
-    bool current = __atomic_load_n(&f->page->back.generation, __ATOMIC_RELAXED) == f->generation;
 
     if (f->state == HV_DEV_RESET || f->state == HV_DEV_DEAD)
         return f->state;
@@ -98,10 +100,19 @@ void hv_front_reset(struct hv_front *f)
 static int64_t back_state(struct hv_back *b, uint32_t state)
 {
     b->state = state;
-    if (hv_guard_write32(&b->page->back.generation, b->generation) < 0)
-        return -HV_EDEAD;
     __atomic_thread_fence(__ATOMIC_RELEASE);
     return hv_guard_write32(&b->page->back.state, state);
+}
+
+/* From here on this end's line is about the offer with `generation`. What it said of the one before
+ * is taken away first: a refusal of that one would be read as one of this. */
+static int64_t back_generation(struct hv_back *b, uint32_t generation)
+{
+    if (back_state(b, HV_DEV_RESET) < 0)
+        return -HV_EDEAD;
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    b->generation = generation;
+    return hv_guard_write32(&b->page->back.generation, generation);
 }
 
 void hv_back_init(struct hv_back *b, struct hv_device_page *page)
@@ -128,9 +139,9 @@ static int64_t take_offer(struct hv_back *b, uint32_t generation)
     __typeof__(b->page->front) front;
 
     if (hv_guard_copy_from(&front, &b->page->front, sizeof front) < 0 ||
-        hv_guard_copy_from(b->offer.queue, b->page->queue, sizeof b->offer.queue) < 0)
+        hv_guard_copy_from(b->offer.queue, b->page->queue, sizeof b->offer.queue) < 0 ||
+        back_generation(b, generation) < 0)
         return -HV_EDEAD;
-    b->generation = generation;
     b->offer.features = front.features;
     b->offer.ring_pages = front.ring_pages;
     b->offer.region_count = front.region_count;
@@ -162,11 +173,12 @@ int64_t hv_back_step(struct hv_back *b)
 {
     uint32_t state, generation;
 
+    if (hv_guard_read32(&b->page->front.generation, &generation) < 0)
+        return -HV_EDEAD;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
     if (hv_guard_read32(&b->page->front.state, &state) < 0)
         return -HV_EDEAD;
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    if (hv_guard_read32(&b->page->front.generation, &generation) < 0)
-        return -HV_EDEAD;
     if (state == HV_DEV_RESET)
         return HV_DEV_RESET;
     bool connected = b->state != HV_DEV_RESET && b->state != HV_DEV_DEAD;

@@ -306,6 +306,39 @@ START_TEST(test_offer_changes_meanwhile)
 }
 END_TEST
 
+static void no_answer_yet(void)
+{
+    ck_assert_uint_eq(hv_front_step(&f), HV_DEV_OFFER);
+}
+
+/* The front end looks before any access of the back end that takes an offer, of which the last one
+ * answers it: what was said to the refused offer before this one is not taken for the answer. */
+START_TEST(test_look_while_it_answers)
+{
+    uint64_t accesses = 1;
+
+    for (uint64_t turn = 0; turn < accesses; turn++) {
+        teardown();
+        setup();
+        make_offer();
+        ck_assert_int_eq(hv_back_step(&b), HV_DEV_OFFER);
+        ck_assert_int_eq(hv_back_refuse(&b), 0);
+        ck_assert_uint_eq(hv_front_step(&f), HV_DEV_DEAD);
+        make_offer();
+        uint64_t before = host_guard_accesses;
+
+        host_guard_turn = before + turn;
+        host_guard_peer = no_answer_yet;
+        ck_assert_int_eq(hv_back_step(&b), HV_DEV_OFFER);
+        ck_assert_int_eq(hv_back_ack(&b, 6, config), 0);
+        host_guard_peer = NULL;
+        accesses = host_guard_accesses - before;
+        ck_assert_uint_eq(hv_front_step(&f), HV_DEV_ACK);
+    }
+    ck_assert_uint_gt(accesses, 5);
+}
+END_TEST
+
 START_TEST(test_hostile_page)
 {
     srand(1);
@@ -345,6 +378,7 @@ int main(void)
     tcase_add_test(tc, test_bad_answers);
     tcase_add_test(tc, test_gone);
     tcase_add_test(tc, test_offer_changes_meanwhile);
+    tcase_add_test(tc, test_look_while_it_answers);
     tcase_add_test(tc, test_hostile_page);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
