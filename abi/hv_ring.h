@@ -38,15 +38,14 @@ struct hv_device_queue {
 };
 HV_STATIC_ASSERT(sizeof(struct hv_device_queue) == 24, "layout");
 
-/** The device page. Front end writes `front`, back end writes `back`; state last, with release. An
- * end says RESET before it changes its generation; the other end reads the generation, with
- * acquire, before the state. */
+/** The device page. Front end writes `front` and `queue`, back end writes `back`; state last, with
+ * release. An end says RESET before it changes its generation; the other end reads the generation,
+ * with acquire, before the state. */
 struct hv_device_page {
     struct {
         uint32_t state;
-        uint32_t generation; /**< +1 at every restart of the front end; the back end answers with
-                                the same */
-        uint64_t features;   /**< offered, then agreed on */
+        uint32_t generation; /**< +1 at every offer; the back end answers with the same */
+        uint64_t features;   /**< offered; the back end says which of them it agrees on */
         uint32_t ring_pages; /**< pages of the request ring and of the response ring, each 1..8 */
         uint32_t region_count;
         uint64_t request_ref;  /**< grant of the request ring's pages, read-only */

@@ -23,16 +23,28 @@ void hv_front_init(struct hv_front *f, struct hv_device_page *page)
 {
     memset(f, 0, sizeof *f);
     f->page = page;
-    /* A domain that was restarted on the same page goes on counting. */
-    f->generation = __atomic_load_n(&page->back.generation, __ATOMIC_RELAXED);
+    /* A front end that was restarted on the same page goes on counting. What it offered last may be
+     * newer than what the back end answered last. */
+    f->generation = __atomic_load_n(&page->front.generation, __ATOMIC_RELAXED);
+}
+
+static bool offer_in_range(const struct hv_offer *o)
+{
+    if (o->ring_pages == 0 || o->ring_pages > 8 || o->region_count > HV_DEV_MAX_GRANTS ||
+        o->queues > HV_DEV_MAX_QUEUES)
+        return false;
+    for (uint32_t i = 0; i < o->region_count; i++) {
+        if (o->region_pages[i] == 0 || o->region_pages[i] > 512)
+            return false;
+    }
+    return true;
 }
 
 int64_t hv_front_offer(struct hv_front *f, const struct hv_offer *offer)
 {
     struct hv_device_page *p = f->page;
 
-    if (offer->ring_pages == 0 || offer->ring_pages > 8 ||
-        offer->region_count > HV_DEV_MAX_GRANTS || offer->queues > HV_DEV_MAX_QUEUES)
+    if (!offer_in_range(offer))
         return -HV_EINVAL;
     /* The back end reads the offer only between OFFER and its answer. */
     front_state(f, HV_DEV_RESET);
@@ -104,6 +116,13 @@ static int64_t back_state(struct hv_back *b, uint32_t state)
     return hv_guard_write32(&b->page->back.state, state);
 }
 
+static int64_t back_dead(struct hv_back *b)
+{
+    int64_t result = back_state(b, HV_DEV_DEAD);
+
+    return result < 0 ? result : HV_DEV_DEAD;
+}
+
 /* From here on this end's line is about the offer with `generation`. What it said of the one before
  * is taken away first: a refusal of that one would be read as one of this. */
 static int64_t back_generation(struct hv_back *b, uint32_t generation)
@@ -121,25 +140,18 @@ void hv_back_init(struct hv_back *b, struct hv_device_page *page)
     b->page = page;
 }
 
-static bool offer_in_range(const struct hv_offer *o)
-{
-    if (o->ring_pages == 0 || o->ring_pages > 8 || o->region_count > HV_DEV_MAX_GRANTS ||
-        o->queues > HV_DEV_MAX_QUEUES)
-        return false;
-    for (uint32_t i = 0; i < o->region_count; i++) {
-        if (o->region_pages[i] == 0 || o->region_pages[i] > 512)
-            return false;
-    }
-    return true;
-}
-
-/* One copy of the front end's lines; what is checked and used is the copy. */
+/* One copy of the front end's lines; what is checked and used is the copy. Of one offer it is if
+ * the generation is the same behind it: who offers anew changes that first. */
 static int64_t take_offer(struct hv_back *b, uint32_t generation)
 {
     __typeof__(b->page->front) front;
+    uint32_t after;
 
     if (hv_guard_copy_from(&front, &b->page->front, sizeof front) < 0 ||
-        hv_guard_copy_from(b->offer.queue, b->page->queue, sizeof b->offer.queue) < 0 ||
+        hv_guard_copy_from(b->offer.queue, b->page->queue, sizeof b->offer.queue) < 0)
+        return -HV_EDEAD;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (hv_guard_read32(&b->page->front.generation, &after) < 0 ||
         back_generation(b, generation) < 0)
         return -HV_EDEAD;
     b->offer.features = front.features;
@@ -150,10 +162,8 @@ static int64_t take_offer(struct hv_back *b, uint32_t generation)
     b->offer.response_ref = front.response_ref;
     memcpy(b->offer.region_ref, front.region_ref, sizeof b->offer.region_ref);
     memcpy(b->offer.region_pages, front.region_pages, sizeof b->offer.region_pages);
-    if (front.generation != generation || !offer_in_range(&b->offer)) {
-        back_state(b, HV_DEV_DEAD);
-        return HV_DEV_DEAD;
-    }
+    if (after != generation || !offer_in_range(&b->offer))
+        return back_dead(b);
     b->state = HV_DEV_OFFER;
     return HV_DEV_OFFER;
 }
@@ -185,8 +195,10 @@ int64_t hv_back_step(struct hv_back *b)
 
     if (connected && generation == b->generation)
         return step_connected(b, state);
-    if (connected || state != HV_DEV_OFFER)
+    if (connected)
         return HV_DEV_DEAD;
+    if (state != HV_DEV_OFFER)
+        return back_dead(b); /* it runs with a back end that was here before */
     if (b->state == HV_DEV_DEAD && generation == b->generation)
         return HV_DEV_DEAD;
     return take_offer(b, generation);

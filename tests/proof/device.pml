@@ -11,6 +11,9 @@
 #ifndef OFFERS
 #define OFFERS 3
 #endif
+#ifndef IDLE_LOOKS
+#define IDLE_LOOKS 2 /* of the back end, without an event: a disk was done */
+#endif
 
 #define RESET 0
 #define OFFER 1
@@ -108,10 +111,15 @@ inline answer_to(with)
     store(back_buffer, BACK_GENERATION, generation)
 }
 
-inline say(state)
+inline note(state)
 {
     mine = state;
-    store(back_buffer, BACK_STATE, state);
+    store(back_buffer, BACK_STATE, state)
+}
+
+inline say(state)
+{
+    note(state);
     send(back_buffer, front_told)
 }
 
@@ -124,13 +132,17 @@ inline refuse()
 /* What was copied is one offer or, when the front end goes on meanwhile, one that nobody waits for. */
 inline take_offer()
 {
-    byte copied = load(FRONT_GENERATION);
     offered = load(FRONT_OFFER);
+    after = load(FRONT_GENERATION);
+#ifdef DEFECT_GENERATION_NOT_READ_AGAIN
+    after = with;
+#endif
     answer_to(with);
     if
-    :: copied != generation -> say(DEAD)
-    :: copied == generation -> refuse()
-    :: copied == generation ->
+    :: after != generation -> say(DEAD)
+    :: after == generation -> assert(offered == generation); refuse()
+    :: after == generation ->
+        assert(offered == generation);
 #ifdef DEFECT_STATE_BEFORE_ANSWER
         say(ACK);
         store(back_buffer, BACK_ANSWER, offered)
@@ -143,17 +155,21 @@ inline take_offer()
 
 proctype back()
 {
-    byte generation = 0, mine = RESET, theirs, with, offered;
+    byte generation = 0, mine = RESET, theirs, with, offered, after, idle;
     bool again;
 
 end:
     do
-    :: back_told -> back_told = false;
+    :: if
+        :: back_told -> back_told = false
+        :: idle < IDLE_LOOKS -> idle++
+        fi;
         do
         :: again = false;
             look_at(FRONT_STATE, FRONT_GENERATION, theirs, with);
             if
-            :: theirs == RESET -> say(RESET)
+            :: theirs == RESET && (mine == ACK || mine == RUN) -> say(RESET)
+            :: theirs == RESET && mine != ACK && mine != RUN -> note(RESET)
             :: theirs != RESET && (mine == ACK || mine == RUN) && with == generation ->
                 if
                 :: theirs == RUN && mine == ACK -> say(RUN)
@@ -165,8 +181,8 @@ end:
                 say(RESET);
                 again = true
             :: theirs == OFFER && (mine == RESET || (mine == DEAD && with != generation)) -> take_offer()
-            :: theirs == RUN && (mine == RESET || mine == DEAD) -> skip
-            :: theirs == OFFER && mine == DEAD && with == generation -> skip
+            :: theirs == RUN && (mine == RESET || mine == DEAD) -> say(DEAD)
+            :: theirs == OFFER && mine == DEAD && with == generation -> send(back_buffer, front_told)
             fi;
             if
             :: again

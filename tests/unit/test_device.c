@@ -110,7 +110,12 @@ START_TEST(test_front_restarts)
     ck_assert_uint_eq(hv_front_step(&f), HV_DEV_ACK);
     hv_front_init(&f, page); /* another kernel on the same page */
     make_offer();
+    uint32_t offered = f.generation;
+
     ck_assert_int_eq(hv_back_step(&b), HV_DEV_DEAD);
+    hv_front_init(&f, page); /* and another one, before the answer */
+    make_offer();
+    ck_assert_uint_eq(f.generation, offered + 1);
 }
 END_TEST
 
@@ -122,6 +127,11 @@ START_TEST(test_back_restarts)
     ck_assert_uint_eq(hv_front_step(&f), HV_DEV_DEAD);
     hv_front_reset(&f);
     hv_back_init(&b, page);
+    connect_both();
+    hv_back_init(&b, page); /* and one that was not told what was before it */
+    ck_assert_uint_eq(hv_front_step(&f), HV_DEV_RUN);
+    ck_assert_int_eq(hv_back_step(&b), HV_DEV_DEAD);
+    ck_assert_uint_eq(hv_front_step(&f), HV_DEV_DEAD);
     connect_both();
 }
 END_TEST
@@ -156,6 +166,11 @@ START_TEST(test_bad_offers)
     ck_assert_int_eq(hv_front_offer(&f, &o), -HV_EINVAL);
     o = offer();
     o.region_count = HV_DEV_MAX_GRANTS + 1;
+    ck_assert_int_eq(hv_front_offer(&f, &o), -HV_EINVAL);
+    o = offer();
+    o.region_pages[1] = 0;
+    ck_assert_int_eq(hv_front_offer(&f, &o), -HV_EINVAL);
+    o.region_pages[1] = 513;
     ck_assert_int_eq(hv_front_offer(&f, &o), -HV_EINVAL);
     make_offer();
     page->front.ring_pages = 9;
@@ -280,6 +295,7 @@ static void offer_again(void)
     page->front.generation++;
     page->front.request_ref = o.request_ref;
     memcpy(page->front.region_pages, o.region_pages, sizeof o.region_pages);
+    page->queue[2].port = 7;
 }
 
 /* The front end offers again between two accesses of the back end, which takes one offer or the
@@ -302,6 +318,7 @@ START_TEST(test_offer_changes_meanwhile)
         ck_assert_int_eq(state, HV_DEV_OFFER);
         ck_assert_uint_eq(b.offer.request_ref, b.generation == first ? 101 : 201);
         ck_assert_uint_eq(b.offer.region_pages[0], b.generation == first ? 512 : 1);
+        ck_assert_uint_eq(b.offer.queue[2].port, b.generation == first ? 0 : 7);
     }
 }
 END_TEST

@@ -395,6 +395,39 @@ END_TEST
 
 /* ---- what is lent ---- */
 
+static uint64_t taken(void)
+{
+    return block_back_stats(k).requests;
+}
+
+/* Whenever the back end touches the ring there is one more. */
+static void one_more(void)
+{
+    struct hv_ring_head *head = (struct hv_ring_head *)(void *)request_page;
+
+    host_guard_turn = host_guard_accesses;
+    if (taken() < 5000)
+        head->prod = (uint32_t)taken() + 1;
+}
+
+/* A front end that refills its ring, as fast as it is emptied, with what is refused at once. */
+START_TEST(test_refused_without_end)
+{
+    connect_front();
+    memset(request_page + sizeof(struct hv_ring_head), 0xff,
+           PAGE_SIZE - sizeof(struct hv_ring_head));
+    host_guard_peer = one_more;
+    one_more();
+    k->back.work = false;
+    step(&k->back);
+    host_guard_peer = NULL;
+    ck_assert_uint_gt(taken(), 0);
+    ck_assert_uint_le(taken(), 4 * HV_BLOCK_MAX_INFLIGHT);
+    ck_assert(k->back.work); /* behind the others */
+    leave();
+}
+END_TEST
+
 static void refused(const struct hv_offer *o)
 {
     connect_with(o);
@@ -462,6 +495,24 @@ START_TEST(test_no_more)
     }
     connect_front();
     honest_read();
+    leave();
+}
+END_TEST
+
+/* Who waits for the answer to an offer that cannot be is woken. */
+START_TEST(test_told_of_refusal)
+{
+    struct hv_offer o = lend();
+
+    must(hv_front_offer(&front, &o) == 0);
+    page->front.region_pages[0] = 513;
+    uint64_t sends = block_back_stats(k).sends;
+
+    raise_back();
+    ck_assert_uint_eq(hv_front_step(&front), HV_DEV_DEAD);
+    ck_assert_uint_eq(block_back_stats(k).sends, sends + 1);
+    leave();
+    connect_front();
     leave();
 }
 END_TEST
@@ -676,6 +727,8 @@ int main(void)
     tcase_add_loop_test(t, test_read_only, 0, 4);
     tcase_add_test(t, test_repeated);
     tcase_add_test(t, test_changed_while_read);
+    tcase_add_test(t, test_refused_without_end);
+    tcase_add_test(t, test_told_of_refusal);
     tcase_add_test(t, test_bad_grants);
     tcase_add_test(t, test_no_more);
     tcase_add_test(t, test_share);

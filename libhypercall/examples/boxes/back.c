@@ -122,8 +122,10 @@ bool boxes_back_step(struct boxes_back *b)
         return b->in && run(b);
     case HV_DEV_RESET:
     case HV_DEV_DEAD:
-        if (!b->in)
+        if (!b->in) {
+            hv_event_send(b->port); /* it may wait for the answer to an offer that cannot be */
             return false;
+        }
         let_go(b);
         hv_back_reset(&b->device);
         return true; /* it may have offered again already */

@@ -54,7 +54,7 @@ struct hv_front {
     uint64_t config[HV_DEV_CONFIG_WORDS];
 };
 
-/** Start with a zeroed page. */
+/** Start with a page that was zeroed before the first front end used it. */
 void hv_front_init(struct hv_front *f, struct hv_device_page *page);
 /** Offer, from any state. Raise the port afterwards. Returns 0 or -HV_EINVAL. */
 int64_t hv_front_offer(struct hv_front *f, const struct hv_offer *offer);
@@ -80,8 +80,10 @@ void hv_back_init(struct hv_back *b, struct hv_device_page *page);
  *   OFFER  b->offer is new and its numbers are in range: map it, then hv_back_ack or hv_back_refuse
  *   ACK    acknowledged, the front end does not run yet
  *   RUN    both run; raise the port when it was not RUN before
- *   DEAD   the front end talks nonsense, or has gone on to another offer while something is mapped:
- *          unmap it, hv_back_reset, and step again
+ *   DEAD   when something is mapped, the front end has gone on to another offer, or talks nonsense:
+ *          unmap it, hv_back_reset, and step again. When nothing is: the offer cannot be, was
+ * refused before, or the front end runs with a back end that is gone: raise the port, it may not
+ *          have seen that this end says DEAD
  */
 int64_t hv_back_step(struct hv_back *b);
 /** Answer the offer. `features` are among those offered. Raise the port afterwards. Returns 0 or

@@ -198,7 +198,10 @@ static bool look(struct back *b)
             (void)hv_back_reset(&b->device);
         return false;
     case HV_DEV_DEAD:
-        return let_go(b);
+        if (let_go(b))
+            return true;
+        tell(b); /* an offer that cannot be, or a front end that runs with nobody */
+        return false;
     case HV_DEV_ACK:
         return false;
     default:

@@ -241,11 +241,14 @@ static void start(struct block_back *k, struct back_queue *from, const struct hv
     irq_restore(flags);
 }
 
-/* Take requests while there are records for them. 1: the ring may hold more. */
+/* Take requests while there are records for them. One that is refused needs none: a front end that
+ * makes such as fast as they are answered takes turns with the others. 1: the ring may hold more.
+ */
 static int64_t take_requests(struct block_back *k, struct back_queue *from)
 {
     struct hv_block_request q;
     int64_t got = 1;
+    unsigned refused = 0;
     while (k->free && (got = block_ring_get(&from->ring, &q)) == 1) {
         uint32_t status = check(k, &q);
         k->stats.requests++;
@@ -255,7 +258,7 @@ static int64_t take_requests(struct block_back *k, struct back_queue *from)
         }
         k->stats.refused++;
         int64_t result = answer(from, q.id, status);
-        if (result < 0)
+        if (result < 0 || ++refused == HV_BLOCK_MAX_INFLIGHT)
             return result;
     }
     return got;

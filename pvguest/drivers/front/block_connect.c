@@ -230,6 +230,7 @@ static void attach(struct front_block *b, const struct hv_device *record)
         unlend(b);
     }
     b->running = false;
+    timer_cancel(&b->retry);
     b->record = *record;
     hv_front_init(&b->front, hv_va(record->page << HV_PAGE_SHIFT));
     b->queue[0].port = record->port;
