@@ -39,11 +39,10 @@ static void be_probe(void)
     test_signal(TEST_PARENT, READY, 1);
     for (at = hv_now() + PERIOD; shared[STOP] == 0; at = hv_now() + PERIOD) {
         NEED(hv_set_timer(at));
-        while (hv_now() < at) {
-            hv_mask();
+        hv_mask();
+        while (hv_now() < at)
             hv_wait();
-            hv_unmask();
-        }
+        hv_unmask();
         uint64_t late = hv_now() - at;
 
         if (late > shared[LATEST])
