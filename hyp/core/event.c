@@ -295,8 +295,7 @@ static int64_t port_new(struct domain *d, uint32_t state, struct port **out) {
     struct vcpu *caller = this_cpu()->vcpu;
 
     for (uint32_t n = t->free_from; n < HV_MAX_PORTS; n++) {
-        struct port **frame = &t->frame[n / PORTS_PER_FRAME];
-        struct port *p;
+        struct port **frame = &t->frame[n / PORTS_PER_FRAME], *p;
 
         if (*frame == NULL && (*frame = frame_meta(d)) == NULL) return -HV_ENOMEM;
         p = &(*frame)[n % PORTS_PER_FRAME];

@@ -106,7 +106,7 @@ int64_t grant_create(struct domain *d, uint64_t peer, gfn_t g, uint64_t count, u
         } while (__builtin_expect(++i < count, 0) && (w = p2m_window_at(d, n + i)) != NULL);       \
     } while (0)
 
-/* Takes all leaves of a window away; when it returns no TLB has them. */
+/* Takes all leaves of a window away; when the call is over no TLB has them. */
 static inline void zap_window(const struct domain *d, struct window *w, uint64_t n,
                               uint64_t count) {
     struct space *last = NULL;
@@ -170,8 +170,27 @@ static int end_slot(struct domain *d, struct grant *g, uint64_t slot, bool force
      * is not done yet on all pCPUs. */
     if (cpu_count > 1) epoch_ask(EPOCH_ALL);
     if (g->generation != GRANT_GENERATION_MAX) slot_free(d->grants, (uint32_t)slot, sizeof(*g));
-    if (first != NULL && domain_alive(holder)) event_raise(holder, first->port);
+    if (first == NULL || !domain_alive(holder)) return 0;
+    if (cpu_count == 1 || !domain_alive(d))
+        event_raise(holder, first->port);
+    else
+        this_cpu()->late_domain = holder->id, this_cpu()->late_port = first->port;
     return 0;
+}
+
+/* The holder may have ended meanwhile. */
+static int64_t tell(struct cpu *c, int64_t result) {
+    struct domain *holder = domain_find(c->late_domain);
+
+    if (holder != NULL) event_raise(holder, (uint32_t)c->late_port);
+    c->late_port = 0;
+    return result;
+}
+
+int64_t grant_tell(int64_t result) {
+    struct cpu *c = this_cpu();
+
+    return c->late_port == 0 ? result : WITH_LOCK(&memory_lock, tell(c, result));
 }
 
 int grant_end(struct domain *d, uint64_t ref, bool force) {
@@ -288,10 +307,7 @@ int64_t grant_unmap(struct domain *d, const uint64_t *entries, uint64_t count) {
         struct window *w = p2m_window(d, (gfn_t){ gfn });
 
         /* Only the first page of a window that is taken has a number of pages. */
-        if (w == NULL || w->pages == 0)
-            n = -HV_EINVAL;
-        else
-            n = release_window(d, w, gfn - HV_GFN_WINDOW);
+        n = w == NULL || w->pages == 0 ? -HV_EINVAL : release_window(d, w, gfn - HV_GFN_WINDOW);
     });
 }
 

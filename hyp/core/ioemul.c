@@ -321,10 +321,7 @@ static bool trap(struct vcpu *v, struct operand *o) {
         return true;
     }
     v->counters.port_traps++;
-    if (p->route->model == NULL)
-        finish_alone(v);
-    else
-        request_write(v, p, o);
+    p->route->model == NULL ? finish_alone(v) : request_write(v, p, o);
     return true;
 }
 

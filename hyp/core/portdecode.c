@@ -115,8 +115,7 @@ struct port_run port_run_next(const struct port_insn *insn, const struct regs *r
 
 bool port_regs_advance(const struct port_insn *insn, struct regs *regs, bool df, uint32_t done) {
     uint64_t *index = insn->in ? &regs->rdi : &regs->rsi;
-    uint64_t step = (uint64_t)done * insn->size;
-    uint64_t mask = address_mask(insn);
+    uint64_t step = (uint64_t)done * insn->size, mask = address_mask(insn);
 
     /* Like any write of a 32-bit register, an advance by 32 bits clears the upper half. */
     if (done > 0) *index = (df ? *index - step : *index + step) & mask;

@@ -104,8 +104,7 @@ static uint64_t populate(struct domain *d, const struct plan *p) {
 
 /* A module's frames become root's RAM. What is behind its end in the last one is not for root. */
 static uint64_t adopt_module(struct domain *d, const struct boot_module *m, uint64_t gfn) {
-    uint64_t pages = pages_of(m);
-    uint64_t tail = (m->end - m->start) % HV_PAGE_SIZE;
+    uint64_t pages = pages_of(m), tail = (m->end - m->start) % HV_PAGE_SIZE;
 
     if (m->start % HV_PAGE_SIZE != 0) give_up("a boot module does not start on a page");
     if (tail != 0) memset(phys_to_virt(m->end), 0, HV_PAGE_SIZE - tail);

@@ -138,9 +138,7 @@ static bool unlink_entry(pte_t *table, uint64_t va, unsigned int level) {
 }
 
 void table_prune(struct space *s, uint64_t va) {
-    pte_t *l3 = top_table(s, va);
-    pte_t *l2 = next_table(l3, va, 3);
-    pte_t *l1 = next_table(l2, va, 2);
+    pte_t *l3 = top_table(s, va), *l2 = next_table(l3, va, 3), *l1 = next_table(l2, va, 2);
     bool empty;
 
     s->leaf_pages = 0;

@@ -66,8 +66,7 @@ int64_t hc_domain_info(uint64_t dom, uint64_t gpa) {
 static int64_t copy_step(struct domain *d, uint64_t remote, uint64_t local, uint64_t bytes,
                          bool write) {
     uint64_t remote_left = HV_PAGE_SIZE - remote % HV_PAGE_SIZE;
-    uint64_t local_left = HV_PAGE_SIZE - local % HV_PAGE_SIZE;
-    uint64_t n = bytes;
+    uint64_t local_left = HV_PAGE_SIZE - local % HV_PAGE_SIZE, n = bytes;
     void *there, *here;
 
     n = n < remote_left ? n : remote_left;

@@ -14,7 +14,7 @@ int64_t hc_grant_create(uint64_t dom, uint64_t peer, uint64_t gfn, uint64_t coun
 
 int64_t hc_grant_end(uint64_t dom, uint64_t ref, uint64_t force) {
     /* 2. Is `force` 0 or 1? */
-    return HC_ON_MEMORY(dom, force > 1 ? -HV_EINVAL : grant_end(d, ref, force == 1));
+    return grant_tell(HC_ON_MEMORY(dom, force > 1 ? -HV_EINVAL : grant_end(d, ref, force == 1)));
 }
 
 /* 1. A domain of the caller's? 2. 1..HV_MAX_GRANT_BATCH entries? 3. Readable? Then *entries lies in

@@ -28,15 +28,16 @@ struct cpu {
     uint32_t id, apic_id;        /* id is dense, 0: the boot CPU */
     uint64_t *tss_rsp0; /* the TSS word RSP0, the end of the loaded vCPU's registers; not aligned */
     uint8_t *tss_iomap; /* the TSS port bitmap, 8,192 bytes */
-    uint16_t *tss_iobase;     /* the TSS word that opens (TSS_IOMAP_OPEN) or closes the bitmap */
-    uint64_t epoch_seen;      /* last flush epoch that this pCPU has passed, see epoch.h */
-    uint32_t outside;         /* idle: no guest's translation, no pointer of ours to a frame */
-    uint32_t flush_asked;     /* somebody waits for this pCPU to pass the epoch */
-    uint64_t epoch_due;       /* pCPUs that have to pass before the call is over, see epoch.h */
-    struct vcpu *last;        /* whose extended state and bases the registers still have, if its
-                                 loaded_on says so, too; not to be followed */
-    uint64_t lock_ranks;      /* bit r: a lock of rank r is held (debug builds) */
-    struct trace_ring *trace; /* NULL: not recording */
+    uint16_t *tss_iobase; /* the TSS word that opens (TSS_IOMAP_OPEN) or closes the bitmap */
+    uint64_t epoch_seen;  /* last flush epoch that this pCPU has passed, see epoch.h */
+    uint32_t outside;     /* idle: no guest's translation, no pointer of ours to a frame */
+    uint32_t flush_asked; /* somebody waits for this pCPU to pass the epoch */
+    uint64_t epoch_due;   /* pCPUs that have to pass before the call is over, see epoch.h */
+    struct vcpu *last;    /* whose extended state and bases the registers still have, if its
+                             loaded_on says so, too; not to be followed */
+    uint64_t late_domain, late_port; /* to be told when the call has waited, see grant_tell */
+    uint64_t lock_ranks;             /* bit r: a lock of rank r is held (debug builds) */
+    struct trace_ring *trace;        /* NULL: not recording */
     uint32_t panicking;
     uint32_t iobase_kernel;    /* what *tss_iobase is in kernel mode of the loaded vCPU */
     uint64_t iomap_version;    /* domain.io_version of the bitmap that is in the TSS */

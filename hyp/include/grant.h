@@ -37,6 +37,9 @@ bool grant_windows_destroy_step(struct domain *d);
 
 int64_t grant_create(struct domain *d, uint64_t peer, gfn_t g, uint64_t count, uint64_t rights);
 int grant_end(struct domain *d, uint64_t ref, bool force);
+/* Behind that, when its lock is given up and all pCPUs have passed: the peer's event. One that
+ * comes before would be served with the window still in a TLB. */
+int64_t grant_tell(int64_t result);
 /* Batches: entries done, or the error of the first. A guest may write to the entries of map and
  * unmap: each word is read once; those of copy are the caller's own. */
 int64_t grant_map(struct domain *d, const struct hv_grant_map *entries, uint64_t count);

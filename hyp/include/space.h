@@ -14,8 +14,7 @@
 
 struct space {
     struct domain *domain;
-    uint32_t id;
-    uint32_t dying;
+    uint32_t id, dying;
     uint32_t loaded;     /* vCPUs whose space it is, or SPACE_GONE: by atomic operations */
     uint32_t stale;      /* present leaves changed since the last space_flush */
     uint32_t splits;     /* 2 MiB leaves split since then */

@@ -321,6 +321,24 @@ START_TEST(test_revoke)
 }
 END_TEST
 
+/* With several processors the peer is told when the owner's call has waited for them. */
+START_TEST(test_revoke_told_late)
+{
+    int64_t ref;
+
+    start();
+    ref = grant_create(a, b->id, gfn(0), 1, RW);
+    must(map_grant(ref, WIN + 7, RW) == 1);
+    cpu_count = 2;
+    must(grant_end(a, (uint64_t)ref, true) == 0 && machine_raises == 0);
+    must(grant_tell(7) == 7);
+    must(machine_raises == 1 && machine_raised == b && machine_raised_port == 3);
+    must(grant_tell(0) == 0 && machine_raises == 1);
+    cpu_count = 1;
+    machine_audit();
+}
+END_TEST
+
 /* Mapping at an address in the same call: the shortest way and the general one. */
 START_TEST(test_map_at_address)
 {
@@ -901,6 +919,7 @@ int main(void)
     tcase_add_test(tests, test_map_checks);
     tcase_add_test(tests, test_window_pages);
     tcase_add_test(tests, test_revoke);
+    tcase_add_test(tests, test_revoke_told_late);
     tcase_add_test(tests, test_map_at_address);
     tcase_add_test(tests, test_batches);
     tcase_add_test(tests, test_revoke_unmapped);

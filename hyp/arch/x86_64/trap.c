@@ -18,10 +18,7 @@ void trap_from_guest(struct vcpu *v) {
     /* An NMI is the machine's own; guests get none. */
     if (vector >= 32 || vector == VECTOR_NMI) {
         v->counters.interrupts++;
-        if (vector == VECTOR_NMI)
-            panic_nmi();
-        else
-            irq_dispatch(vector);
+        vector == VECTOR_NMI ? panic_nmi() : irq_dispatch(vector);
         return;
     }
     if (vector == VECTOR_MC) panic_regs(&v->regs, "machine check");
