@@ -80,10 +80,10 @@ void hv_back_init(struct hv_back *b, struct hv_device_page *page);
  *   OFFER  b->offer is new and its numbers are in range: map it, then hv_back_ack or hv_back_refuse
  *   ACK    acknowledged, the front end does not run yet
  *   RUN    both run; raise the port when it was not RUN before
- *   DEAD   when something is mapped, the front end has gone on to another offer, or talks nonsense:
- *          unmap it, hv_back_reset, and step again. When nothing is: the offer cannot be, was
- * refused before, or the front end runs with a back end that is gone: raise the port, it may not
- *          have seen that this end says DEAD
+ *   DEAD   something is mapped: the front end has gone on to another offer, or talks nonsense.
+ *          Unmap it, hv_back_reset, and step again.
+ *          Nothing is: the offer cannot be, was refused before, or the front end runs with a
+ *          back end that is gone. Raise the port: it may not know that this end says DEAD.
  */
 int64_t hv_back_step(struct hv_back *b);
 /** Answer the offer. `features` are among those offered. Raise the port afterwards. Returns 0 or
