@@ -20,8 +20,8 @@ struct hv_grant_map {
     uint64_t owner;  /**< IN domain that made the grant */
     uint64_t ref;    /**< IN its reference */
     uint64_t window; /**< IN first window GFN (HV_GFN_WINDOW + n), all of them free */
-    uint32_t
-        port; /**< IN a port of the mapper, raised when the grant is revoked or its owner dies */
+    uint32_t port; /**< IN a port of the mapper, raised when the grant is revoked or its owner dies,
+                        also just behind the grant_unmap of a window that is being revoked */
     uint16_t rights;  /**< IN HV_MAP_READ, or with HV_MAP_WRITE when the grant allows it */
     uint16_t count;   /**< IN pages; as many as the grant has */
     uint64_t address; /**< IN where to map them in space 0, in place of what is there; 0: nowhere */

@@ -493,11 +493,15 @@ int domain_destroy_step(struct domain *d) {
 }
 
 int domain_reset_devices(struct domain *d) {
+    uint64_t runs = runs_on(d);
+
     if (!domain_ended(d)) return -HV_EINVAL;
     /* Half taken apart: both go through the same windows, and each relies on the other's being
      * whole: destroy leaves pinned ones to us, we leave the rest to it. */
     if (d->teardown != TEARDOWN_NONE && d->teardown != TEARDOWN_DONE) return -HV_EBUSY;
-    if (dma_reset_step(d)) return 1;
+    /* One of its vCPUs may still be about to pin. */
+    epoch_ask(runs);
+    if (runs != 0 || dma_reset_step(d)) return 1;
     if (d->teardown == TEARDOWN_DONE) {
         /* The window records, which the pins had kept. */
         if (p2m_destroy_step(d) || !frames_back(d)) return 1;

@@ -170,11 +170,8 @@ static int end_slot(struct domain *d, struct grant *g, uint64_t slot, bool force
      * is not done yet on all pCPUs. */
     if (cpu_count > 1) epoch_ask(EPOCH_ALL);
     if (g->generation != GRANT_GENERATION_MAX) slot_free(d->grants, (uint32_t)slot, sizeof(*g));
-    if (first == NULL || !domain_alive(holder)) return 0;
-    if (cpu_count == 1 || !domain_alive(d))
-        event_raise(holder, first->port);
-    else
-        this_cpu()->late_domain = holder->id, this_cpu()->late_port = first->port;
+    ASSERT(this_cpu()->late_port == 0);
+    if (first != NULL) this_cpu()->late_domain = holder->id, this_cpu()->late_port = first->port;
     return 0;
 }
 

@@ -5,6 +5,7 @@
  * caller's. Calls that make no sense on oneself ask for a descendant.
  */
 #include "arch/page.h"
+#include "grant.h"
 #include "guestmem.h"
 #include "hc.h"
 #include "resource.h"
@@ -49,8 +50,12 @@ int64_t hc_domain_create(uint64_t gpa) {
 ON_DESCENDANT(hc_domain_start, domain_start)
 ON_DESCENDANT(hc_domain_pause, domain_pause)
 ON_DESCENDANT(hc_domain_unpause, domain_unpause)
-ON_DESCENDANT(hc_domain_destroy, domain_destroy_step)
 ON_DESCENDANT(hc_devices_reset, domain_reset_devices)
+
+/* A step ends one grant at most. */
+int64_t hc_domain_destroy(uint64_t dom) {
+    return grant_tell(HC_TREE(HC_ON_BY(descendant, dom, domain_destroy_step(d))));
+}
 
 int64_t hc_domain_info(uint64_t dom, uint64_t gpa) {
     struct hv_domain_info info;

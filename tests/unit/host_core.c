@@ -14,6 +14,7 @@
 #include "audit.h"
 #include "boot.h"
 #include "frame.h"
+#include "grant.h"
 #include "machine.h"
 #include "p2m.h"
 #include "platform.h"
@@ -207,7 +208,7 @@ int host_destroy(struct domain *d)
 {
     int64_t r;
 
-    while ((r = WITH_TREE(domain_destroy_step(d))) > 0) {
+    while ((r = grant_tell(WITH_TREE(domain_destroy_step(d)))) > 0) {
     }
     return (int)r;
 }

@@ -294,7 +294,8 @@ unsigned int machine_kill(struct domain *d)
         cpu0.vcpu = NULL;
         tlb_flush_all();
     }
-    while (space_destroy_domain_step(d) || grant_destroy_step(d) || grant_windows_destroy_step(d)) {
+    while (space_destroy_domain_step(d) || grant_tell(grant_destroy_step(d)) ||
+           grant_windows_destroy_step(d)) {
         steps++;
     }
     if (v != NULL && !mfn_is_none(v->page_mfn)) {

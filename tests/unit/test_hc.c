@@ -22,9 +22,12 @@
 
 #include "host_core.h"
 
+#include "epoch.h"
 #include "event.h"
 #include "frame.h"
+#include "grant.h"
 #include "hc.h"
+#include "hv_grant.h"
 #include "hv_io.h"
 #include "hv_start.h"
 #include "p2m.h"
@@ -180,6 +183,51 @@ START_TEST(test_a_dying_descendant)
     }
     ck_assert_int_eq(hc_domain_destroy(id), -HV_EPERM);
     ck_assert_int_eq(hc_domain_info(id, BUFFER), -HV_EPERM);
+}
+END_TEST
+
+/* A second processor, which has a window of the child's in its TLB until it is kicked. */
+static struct cpu other;
+static uint32_t window_port;
+static unsigned int kicked_untold;
+
+static bool told(void)
+{
+    return child->vcpu[0]->page->pending[0][0] >> window_port & 1;
+}
+
+static void pass(const struct cpu *c)
+{
+    must(c == &other && host_cpu0.lock_ranks == 0);
+    kicked_untold += !told();
+    other.epoch_seen = ++epoch_now;
+}
+
+/* The owner of a grant ends: its peer is told when no processor has the window any more. */
+START_TEST(test_an_end_is_told_behind_the_flush)
+{
+    const uint64_t id = grandchild->id;
+    struct hv_grant_map map = { .owner = id, .window = HV_GFN_WINDOW, .rights = 1, .count = 1 };
+    unsigned int steps = 0;
+
+    window_port = (uint32_t)hc_event_alloc(HV_SELF, HV_SELF);
+    map.port = window_port;
+    map.ref = (uint64_t)grant_create(grandchild, child->id, (gfn_t){ 3 }, 1, HV_MAP_READ);
+    ck_assert_int_eq(grant_map(child, &map, 1), 1);
+    cpus[1] = &other;
+    other.id = 1;
+    cpu_count = 2;
+    host_kick_hook = pass;
+    while (!told() && steps++ < 1000) {
+        kicked_untold = 0;
+        ck_assert_int_eq(hc_domain_destroy(id), 1);
+    }
+    ck_assert(told());
+    ck_assert_uint_eq(kicked_untold, 1);
+    while (hc_domain_destroy(id) > 0) {
+    }
+    other.outside = 1;
+    host_audit();
 }
 END_TEST
 
@@ -827,6 +875,7 @@ int main(void)
     tcase_add_loop_test(tc, test_every_control_call_without_the_right, 0, 6);
     tcase_add_loop_test(tc, test_not_on_oneself, 0, 2);
     tcase_add_test(tc, test_a_dying_descendant);
+    tcase_add_test(tc, test_an_end_is_told_behind_the_flush);
     tcase_add_loop_test(tc, test_buffers, 0, 9);
     tcase_add_test(tc, test_lengths);
     tcase_add_test(tc, test_create);
