@@ -176,6 +176,9 @@ static uint64_t beside(unsigned way, uint64_t *came)
     work = test_shared(victim)[WORK];
     sleep(WINDOW);
     work = test_shared(victim)[WORK] - work;
+    while (way != SPIN && way != NEVER_UNMASKED && !test_virtual_time() &&
+           test_shared(holder)[TAKEN] <= 1)
+        sleep(1000000); /* on a host that stands still at times */
     *came = test_shared(holder)[TAKEN];
     test_signal(victim, STOP, 1);
     test_join(victim);
@@ -197,7 +200,7 @@ void test_main(void)
         return;
     NEED(hv_event_listen(HV_BIND_VIRQ, HV_VIRQ_TIMER, 0, nothing, NULL));
     alone = beside(SPIN, &came);
-    CHECK(alone > 1000);
+    CHECK_TIME(alone > 1000);
     for (unsigned way = NEVER_SERVED; way < WAYS; way++) {
         work = beside(way, &came);
         hv_printf("way %u: work %lu of %lu, the line came %lu times\n", way, work, alone, came);
