@@ -214,13 +214,12 @@ release_window(struct domain *d, struct window *first, uint64_t n) {
 
     EACH_PAGE(w, if (w->pin != 0) return -HV_EBUSY;);
     zap_window(d, first, n, count);
-    if (first->grant != NULL) first->grant->holder = NULL;
-    first->pages = 0;
-    w = first;
-    EACH_PAGE(w, {
-        w->grant = NULL;
-        w->rights = 0;
-    });
+    if (first->grant != NULL)
+        first->grant->holder = NULL;
+    else if (cpu_count > 1)
+        epoch_ask(EPOCH_ALL); /* whoever revoked it may not have waited yet */
+    w = first, first->pages = 0;
+    EACH_PAGE(w, w->grant = NULL; w->rights = 0;);
     return (int64_t)count;
 }
 

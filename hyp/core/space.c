@@ -108,9 +108,10 @@ void space_set(struct vcpu *v, struct space *s) {
 
 /* The tables were written before; a pCPU that is seen without such a vCPU loads its root, and looks
  * at the tables, later than that. */
-void space_flush_others(const struct space *s) {
+void space_flush_others(struct space *s) {
     const struct cpu *me = this_cpu();
 
+    if (me->vcpu->domain != s->domain) s->stale = 2;
     full_barrier();
     for (uint32_t i = 0; i < cpu_count; i++) {
         const struct vcpu *v = __atomic_load_n(&cpus[i]->vcpu, __ATOMIC_RELAXED);

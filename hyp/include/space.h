@@ -91,8 +91,10 @@ static inline uint64_t space_budget(const struct space *s, uint64_t pages) {
     return work < HV_MAX_MAP_PAGES ? HV_MAX_MAP_PAGES - work : 0;
 }
 
-/* Makes this pCPU wait for the others that have a vCPU loaded whose TLB can have `s`. */
-void space_flush_others(const struct space *s);
+/* Makes this pCPU wait for the others that have a vCPU loaded whose TLB can have `s`. What another
+ * domain took away stays stale: a vCPU of its own that finds the leaf gone may be here before that
+ * one has waited, so its next call waits, too. */
+void space_flush_others(struct space *s);
 
 /* After a batch, with memory_lock held: this pCPU cannot use an old right when this returns, and no
  * vCPU of the domain when memory_unlock has returned. One page is flushed without asking whether
@@ -101,8 +103,8 @@ void space_flush_others(const struct space *s);
 static inline void space_flush(struct space *s) {
     uint32_t stale = s->stale;
 
-    if (__builtin_expect(cpu_count > 1, 0) && stale != 0) space_flush_others(s);
     s->stale = s->splits = 0;
+    if (__builtin_expect(cpu_count > 1, 0) && stale != 0) space_flush_others(s);
     if (stale == 1)
         tlb_flush_page(s->stale_at);
     else if (stale != 0 && space_in_tlb(s, this_cpu()->vcpu))

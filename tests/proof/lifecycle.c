@@ -228,7 +228,7 @@ static bool a_grants_again(void)
 static bool a_ends_other(void)
 {
     model.other_grant = false;
-    return did(grant_end(a, names.other_ref, false), 0, 0);
+    return did(grant_tell(grant_end(a, names.other_ref, false)), 0, 0);
 }
 
 /* What a revoke leaves of the peer's. */
@@ -249,7 +249,7 @@ static void revoked(void)
 
 static bool a_ends(void)
 {
-    bool ok = did(grant_end(a, names.ref, false), model.window == 1 ? -HV_EBUSY : 0, 0);
+    bool ok = did(grant_tell(grant_end(a, names.ref, false)), model.window == 1 ? -HV_EBUSY : 0, 0);
 
     if (done()) {
         revoked();
@@ -260,7 +260,7 @@ static bool a_ends(void)
 static bool a_revokes(void)
 {
     bool stuck = model.pin == 1 && model.leaf_a;
-    bool ok = did(grant_end(a, names.ref, true), stuck ? -HV_EBUSY : 0, 0);
+    bool ok = did(grant_tell(grant_end(a, names.ref, true)), stuck ? -HV_EBUSY : 0, 0);
 
     if (done()) {
         revoked();

@@ -16,6 +16,7 @@
 #include "host_machine.h"
 
 #include "cpu.h"
+#include "epoch.h"
 #include "grant.h"
 #include "guestmem.h"
 #include "hv_domain.h"
@@ -435,6 +436,44 @@ START_TEST(test_batches)
     must(grant_map(b, m + 5, 3) == 1 && grant_map(b, m + 6, 2) == -HV_EINVAL);
     m[4].owner = HV_SELF;
     must(grant_map(b, m + 4, 1) == -HV_EDEAD);
+    machine_audit();
+}
+END_TEST
+
+/* A second processor with a vCPU of the peer's loaded, while the owner that revokes has not waited
+ * yet: what the peer does where the window was waits for that processor, too. */
+START_TEST(test_peer_overtakes_the_revoke)
+{
+    static struct cpu other;
+    int64_t ref, next;
+
+    start();
+    ref = grant_create(a, b->id, gfn(0), 1, RW);
+    next = grant_create(a, b->id, gfn(1), 1, RW);
+    must(map_at(ref, WIN, RW, 1, HV_KERNEL_IMAGE) == 1);
+    cpus[1] = &other;
+    cpu_count = 2;
+    other.id = 1;
+    other.vcpu = b->vcpu[0];
+    this_cpu()->vcpu = root->vcpu[0];
+    must(grant_end(a, (uint64_t)ref, true) == 0);
+    must(grant_tell(0) == 0);
+    /* Another vCPU of the peer's. */
+    this_cpu()->vcpu = b->vcpu[0];
+    this_cpu()->epoch_due = 0;
+    if (_i == 0) {
+        must(release(WIN) == 1 && this_cpu()->epoch_due == EPOCH_ALL);
+    } else if (_i == 1) {
+        must(map_at(next, WIN + 1, RW, 1, HV_KERNEL_IMAGE) == 1 && this_cpu()->epoch_due == 2);
+    } else {
+        must(map_page(b->spaces[0], HV_KERNEL_IMAGE, 3, RW) == 1 && this_cpu()->epoch_due == 2);
+    }
+    /* Once: that is the space's next call. */
+    (void)map_page(b->spaces[0], HV_KERNEL_IMAGE + 0x4000, 4, RW);
+    this_cpu()->epoch_due = 0;
+    must(map_page(b->spaces[0], HV_KERNEL_IMAGE + 0x5000, 5, RW) == 1 &&
+         this_cpu()->epoch_due == 0);
+    cpu_count = 1;
     machine_audit();
 }
 END_TEST
@@ -930,6 +969,7 @@ int main(void)
     tcase_add_test(tests, test_revoke);
     tcase_add_test(tests, test_map_at_address);
     tcase_add_test(tests, test_batches);
+    tcase_add_loop_test(tests, test_peer_overtakes_the_revoke, 0, 3);
     tcase_add_test(tests, test_revoke_of_an_ended_peer);
     tcase_add_test(tests, test_revoke_unmapped);
     tcase_add_test(tests, test_copy);
