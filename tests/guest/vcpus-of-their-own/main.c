@@ -111,9 +111,12 @@ static void late(void *arg)
 
     (void)arg;
     CHECK_EQ(hv_set_timer(hv_now() + 1000000), 0);
-    hv_unmask();
+    /* Where the host may stand still before it is down, the timer may be past by then. */
+    if (test_virtual_time())
+        hv_unmask();
     stage = 1;
     CHECK_EQ(hv_vcpu_down(HV_SELF, 1), 0);
+    hv_unmask();
     while (fired_at[1] == 0)
         hv_relax();
     CHECK_EQ(hv_event_end((uint64_t)port), 0);
