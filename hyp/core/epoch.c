@@ -12,14 +12,14 @@
 
 uint32_t epoch_now = 1;
 
-static bool passed(const struct cpu *c, uint32_t stamp) {
+bool epoch_passed_by(const struct cpu *c, uint32_t stamp) {
     return (int32_t)((uint32_t)load_acquire(&c->epoch_seen) - stamp) > 0 ||
            load_acquire(&c->outside);
 }
 
 bool epoch_passed(uint32_t stamp) {
     for (uint32_t i = 0; i < cpu_count; i++)
-        if (!passed(cpus[i], stamp)) return false;
+        if (!epoch_passed_by(cpus[i], stamp)) return false;
     return true;
 }
 
@@ -52,12 +52,12 @@ uint32_t epoch_wait(uint64_t cpu_mask) {
     stamp = load_acquire(&epoch_now);
     epoch_flush();
     for (uint32_t i = 0; i < cpu_count; i++) {
-        if ((cpu_mask >> i & 1) == 0 || passed(cpus[i], stamp)) continue;
+        if ((cpu_mask >> i & 1) == 0 || epoch_passed_by(cpus[i], stamp)) continue;
         __atomic_store_n(&cpus[i]->flush_asked, 1, __ATOMIC_SEQ_CST);
         cpu_kick(cpus[i]);
     }
     for (uint32_t i = 0; i < cpu_count; i++) {
-        while ((cpu_mask >> i & 1) != 0 && !passed(cpus[i], stamp)) {
+        while ((cpu_mask >> i & 1) != 0 && !epoch_passed_by(cpus[i], stamp)) {
             epoch_serve();
             cpu_relax();
         }

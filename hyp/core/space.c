@@ -59,19 +59,14 @@ static int make_space(struct domain *d, uint32_t id) {
     s->l4_user = frame_alloc(d, FRAME_TABLE);
     s->l4_kernel = frame_alloc(d, FRAME_TABLE);
     d->spaces[id] = s;
-    if (mfn_is_none(s->l4_user) || mfn_is_none(s->l4_kernel)) {
-        free_space(d, s);
-        return -HV_ENOMEM;
-    }
+    if (mfn_is_none(s->l4_user) || mfn_is_none(s->l4_kernel)) return free_space(d, s), -HV_ENOMEM;
     fill_tops(s);
     return (int)id;
 }
 
 int space_init_domain(struct domain *d) {
-    for (unsigned int i = 0; i < ARRAY_LEN(d->kernel_l3); i++) {
-        d->kernel_l3[i] = frame_alloc(d, FRAME_TABLE);
-        if (mfn_is_none(d->kernel_l3[i])) return -HV_ENOMEM;
-    }
+    for (unsigned int i = 0; i < ARRAY_LEN(d->kernel_l3); i++)
+        if (mfn_is_none(d->kernel_l3[i] = frame_alloc(d, FRAME_TABLE))) return -HV_ENOMEM;
     return make_space(d, 0);
 }
 
@@ -108,16 +103,17 @@ void space_set(struct vcpu *v, struct space *s) {
 
 /* The tables were written before; a pCPU that is seen without such a vCPU loads its root, and looks
  * at the tables, later than that. */
-void space_flush_others(struct space *s) {
-    const struct cpu *me = this_cpu();
-
-    if (me->vcpu->domain != s->domain) s->stale = 2;
+void space_flush_others(struct space *s, bool stale) {
     full_barrier();
     for (uint32_t i = 0; i < cpu_count; i++) {
         const struct vcpu *v = __atomic_load_n(&cpus[i]->vcpu, __ATOMIC_RELAXED);
+        uint64_t bit = (uint64_t)1 << i;
 
-        if (cpus[i] != me && v != NULL && space_in_tlb(s, v)) epoch_ask((uint64_t)1 << i);
+        if (epoch_passed_by(cpus[i], (uint32_t)s->asked_at)) s->asked &= ~bit;
+        if (stale && cpus[i] != this_cpu() && v != NULL && space_in_tlb(s, v)) s->asked |= bit;
     }
+    s->asked_at = epoch_now; /* for those of before later than need be */
+    epoch_ask(s->asked);
 }
 
 /* ---- destroy ---- */

@@ -29,6 +29,7 @@ extern uint32_t epoch_now;
 
 /* Has every pCPU passed this stamp, which was taken from epoch_now, or is it outside? */
 bool epoch_passed(uint32_t stamp);
+bool epoch_passed_by(const struct cpu *c, uint32_t stamp); /* has this one? */
 /* The running pCPU, which holds no pointer to a frame that is not its own vCPU's or that one's
  * domain's, flushes its whole TLB by reloading its root, and passes. */
 void epoch_flush(void);

@@ -15,11 +15,12 @@
 struct space {
     struct domain *domain;
     uint32_t id, dying;
-    uint32_t loaded;     /* vCPUs whose space it is, or SPACE_GONE: by atomic operations */
-    uint32_t stale;      /* present leaves changed since the last space_flush */
-    uint32_t splits;     /* 2 MiB leaves split since then */
-    uint64_t stale_at;   /* the address of the last of them */
-    uint64_t leaf_first; /* the address from which `leaf` maps leaf_pages pages; 0: none */
+    uint32_t loaded;          /* vCPUs whose space it is, or SPACE_GONE: by atomic operations */
+    uint32_t stale;           /* present leaves changed since the last space_flush */
+    uint32_t splits;          /* 2 MiB leaves split since then */
+    uint64_t stale_at;        /* the address of the last of them */
+    uint64_t asked, asked_at; /* pCPUs that may have an old right until they pass this stamp */
+    uint64_t leaf_first;      /* the address from which `leaf` maps leaf_pages pages; 0: none */
     uint64_t leaf_pages;
     uint64_t *leaf;       /* the leaf table that was used last, in the direct map */
     const uint64_t *bits; /* leaf bits of each HV_MAP_… combination, 0: refused */
@@ -91,10 +92,11 @@ static inline uint64_t space_budget(const struct space *s, uint64_t pages) {
     return work < HV_MAX_MAP_PAGES ? HV_MAX_MAP_PAGES - work : 0;
 }
 
-/* Makes this pCPU wait for the others that have a vCPU loaded whose TLB can have `s`. What another
- * domain took away stays stale: a vCPU of its own that finds the leaf gone may be here before that
- * one has waited, so its next call waits, too. */
-void space_flush_others(struct space *s);
+/* Makes this pCPU wait for those that may still have an old right of `s`: when `stale`, for the
+ * others that have a vCPU loaded whose TLB can have it; and for those that an earlier call asked
+ * and that have not passed. Who finds a leaf gone that such a call took away would otherwise be
+ * back before that call has waited. */
+void space_flush_others(struct space *s, bool stale);
 
 /* After a batch, with memory_lock held: this pCPU cannot use an old right when this returns, and no
  * vCPU of the domain when memory_unlock has returned. One page is flushed without asking whether
@@ -104,7 +106,8 @@ static inline void space_flush(struct space *s) {
     uint32_t stale = s->stale;
 
     s->stale = s->splits = 0;
-    if (__builtin_expect(cpu_count > 1, 0) && stale != 0) space_flush_others(s);
+    if (__builtin_expect(cpu_count > 1, 0) && (stale | s->asked) != 0)
+        space_flush_others(s, stale != 0);
     if (stale == 1)
         tlb_flush_page(s->stale_at);
     else if (stale != 0 && space_in_tlb(s, this_cpu()->vcpu))

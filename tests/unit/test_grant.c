@@ -440,8 +440,9 @@ START_TEST(test_batches)
 }
 END_TEST
 
-/* A second processor with a vCPU of the peer's loaded, while the owner that revokes has not waited
- * yet: what the peer does where the window was waits for that processor, too. */
+/* A second processor with a vCPU of the peer's loaded, while the owner that revokes, or another
+ * vCPU of the peer's that unmaps, has not waited yet: what the peer does where the window was waits
+ * for that processor, too. */
 START_TEST(test_peer_overtakes_the_revoke)
 {
     static struct cpu other;
@@ -456,23 +457,30 @@ START_TEST(test_peer_overtakes_the_revoke)
     other.id = 1;
     other.vcpu = b->vcpu[0];
     this_cpu()->vcpu = root->vcpu[0];
-    must(grant_end(a, (uint64_t)ref, true) == 0);
-    must(grant_tell(0) == 0);
+    if (_i == 3) {
+        unmap_page(b->spaces[0], HV_KERNEL_IMAGE); /* by itself: the table goes with it */
+    } else {
+        must(grant_tell(grant_end(a, (uint64_t)ref, true)) == 0);
+    }
     /* Another vCPU of the peer's. */
     this_cpu()->vcpu = b->vcpu[0];
     this_cpu()->epoch_due = 0;
     if (_i == 0) {
         must(release(WIN) == 1 && this_cpu()->epoch_due == EPOCH_ALL);
-    } else if (_i == 1) {
-        must(map_at(next, WIN + 1, RW, 1, HV_KERNEL_IMAGE) == 1 && this_cpu()->epoch_due == 2);
+    } else if (_i != 2) {
+        must(map_at(next, WIN + 1, RW, 1, HV_KERNEL_IMAGE + (_i == 3 ? 4096 : 0)) == 1 &&
+             this_cpu()->epoch_due == 2);
     } else {
         must(map_page(b->spaces[0], HV_KERNEL_IMAGE, 3, RW) == 1 && this_cpu()->epoch_due == 2);
     }
-    /* Once: that is the space's next call. */
-    (void)map_page(b->spaces[0], HV_KERNEL_IMAGE + 0x4000, 4, RW);
+    /* And the next call, as long as it has not passed. */
     this_cpu()->epoch_due = 0;
-    must(map_page(b->spaces[0], HV_KERNEL_IMAGE + 0x5000, 5, RW) == 1 &&
-         this_cpu()->epoch_due == 0);
+    must(map_page(b->spaces[0], HV_KERNEL_IMAGE + 0x4000, 4, RW) == 1 &&
+         this_cpu()->epoch_due == 2);
+    other.epoch_seen = ++epoch_now;
+    this_cpu()->epoch_due = 0;
+    must(map_page(b->spaces[0], HV_KERNEL_IMAGE + 0x5000, 5, RW) == 1);
+    must(this_cpu()->epoch_due == 0);
     cpu_count = 1;
     machine_audit();
 }
@@ -969,7 +977,7 @@ int main(void)
     tcase_add_test(tests, test_revoke);
     tcase_add_test(tests, test_map_at_address);
     tcase_add_test(tests, test_batches);
-    tcase_add_loop_test(tests, test_peer_overtakes_the_revoke, 0, 3);
+    tcase_add_loop_test(tests, test_peer_overtakes_the_revoke, 0, 4);
     tcase_add_test(tests, test_revoke_of_an_ended_peer);
     tcase_add_test(tests, test_revoke_unmapped);
     tcase_add_test(tests, test_copy);
