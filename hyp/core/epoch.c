@@ -10,11 +10,13 @@
 #include "barrier.h"
 #include "bug.h"
 
-uint32_t epoch_now = 1;
+uint64_t epoch_count = 1;
 
+/* Both as ages: a pCPU may be any number of flushes behind, and a stamp less than 2^32. */
 bool epoch_passed_by(const struct cpu *c, uint32_t stamp) {
-    return (int32_t)((uint32_t)load_acquire(&c->epoch_seen) - stamp) > 0 ||
-           load_acquire(&c->outside);
+    uint64_t seen = load_acquire(&c->epoch_seen), now = load_acquire(&epoch_count);
+
+    return now - seen < (uint32_t)((uint32_t)now - stamp) || load_acquire(&c->outside);
 }
 
 bool epoch_passed(uint32_t stamp) {
@@ -25,7 +27,7 @@ bool epoch_passed(uint32_t stamp) {
 
 /* The counter moves on before the flush: what is stamped from now on waits for the next one. */
 void epoch_flush(void) {
-    uint32_t next = __atomic_add_fetch(&epoch_now, 1, __ATOMIC_SEQ_CST);
+    uint64_t next = __atomic_add_fetch(&epoch_count, 1, __ATOMIC_SEQ_CST);
 
     tlb_flush_all();
     store_release(&this_cpu()->epoch_seen, next);
@@ -49,19 +51,16 @@ uint32_t epoch_wait(uint64_t cpu_mask) {
     ASSERT(me->lock_ranks == 0);
     me->epoch_due = 0;
     full_barrier();
-    stamp = load_acquire(&epoch_now);
+    stamp = (uint32_t)load_acquire(&epoch_count);
     epoch_flush();
     for (uint32_t i = 0; i < cpu_count; i++) {
         if ((cpu_mask >> i & 1) == 0 || epoch_passed_by(cpus[i], stamp)) continue;
         __atomic_store_n(&cpus[i]->flush_asked, 1, __ATOMIC_SEQ_CST);
         cpu_kick(cpus[i]);
     }
-    for (uint32_t i = 0; i < cpu_count; i++) {
-        while ((cpu_mask >> i & 1) != 0 && !epoch_passed_by(cpus[i], stamp)) {
-            epoch_serve();
-            cpu_relax();
-        }
-    }
+    for (uint32_t i = 0; i < cpu_count; i++)
+        while ((cpu_mask >> i & 1) != 0 && !epoch_passed_by(cpus[i], stamp))
+            epoch_serve(), cpu_relax();
     return stamp;
 }
 

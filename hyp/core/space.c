@@ -112,7 +112,7 @@ void space_flush_others(struct space *s, bool stale) {
         if (epoch_passed_by(cpus[i], (uint32_t)s->asked_at)) s->asked &= ~bit;
         if (stale && cpus[i] != this_cpu() && v != NULL && space_in_tlb(s, v)) s->asked |= bit;
     }
-    s->asked_at = epoch_now; /* for those of before later than need be */
+    if (stale) s->asked_at = epoch_now; /* for those of before later than need be */
     epoch_ask(s->asked);
 }
 

@@ -12,10 +12,11 @@
  * passed. A pCPU inside the hypervisor takes the interrupt at its first instruction outside, and as
  * every step inside is bounded, so is the wait.
  *
- * The counter may wrap: a stamp that is 2^31 flushes old looks as if it had not passed, which only
- * makes it wait.
+ * The counter has 64 bits, a stamp the low 32: one that is 2^32 flushes old looks younger, which
+ * only makes it wait. How far a pCPU is behind is told by all 64: one that runs a single vCPU may
+ * not pass for any number of flushes, which a guest on another can make.
  *
- * Ordering. Who stamps or waits changes tables and records, then reads epoch_now and `outside`
+ * Ordering. Who stamps or waits changes tables and records, then reads epoch_count and `outside`
  * behind a full barrier; a pCPU advances the counter by an atomic operation before it flushes, and
  * clears `outside` by one before it reads anything. One of both sees the other.
  */
@@ -25,7 +26,8 @@
 #include "barrier.h"
 #include "cpu.h"
 
-extern uint32_t epoch_now;
+extern uint64_t epoch_count;
+#define epoch_now ((uint32_t)READ_ONCE(epoch_count)) /* what is stamped */
 
 /* Has every pCPU passed this stamp, which was taken from epoch_now, or is it outside? */
 bool epoch_passed(uint32_t stamp);
@@ -54,7 +56,7 @@ static inline void epoch_enter(struct cpu *c) {
 
 /* Passes by loading another root on `c`, the running pCPU. */
 static inline void epoch_load_root(struct cpu *c, uint64_t root) {
-    uint32_t next = __atomic_add_fetch(&epoch_now, 1, __ATOMIC_SEQ_CST);
+    uint64_t next = __atomic_add_fetch(&epoch_count, 1, __ATOMIC_SEQ_CST);
 
     tlb_load_root(root);
     store_release(&c->epoch_seen, next);

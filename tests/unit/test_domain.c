@@ -688,7 +688,7 @@ static void pass(const struct cpu *c)
 {
     must(c == &other && host_cpu0.lock_ranks == 0);
     kicks++;
-    other.epoch_seen = ++epoch_now;
+    other.epoch_seen = ++epoch_count;
 }
 
 static void start_two(void (*on_kick)(const struct cpu *c))
@@ -868,7 +868,7 @@ START_TEST(test_freed_frames_wait_for_all)
 
     start_two(pass);
     d = loaded_there();
-    other.epoch_seen = ++epoch_now; /* no TLB has it: nothing ever mapped it */
+    other.epoch_seen = ++epoch_count; /* no TLB has it: nothing ever mapped it */
     epoch_flush();
     free_now = frame_free_count();
     spin_lock(&memory_lock);

@@ -124,13 +124,20 @@ START_TEST(test_epoch)
     stamp = epoch_now;
     epoch_load_root(this_cpu(), 0);
     must(epoch_passed(stamp));
-    /* The counter may wrap. */
-    epoch_now = UINT32_MAX - 1;
+    /* Stamps wrap. */
+    epoch_count = UINT32_MAX - 1;
     epoch_flush();
     stamp = epoch_now;
     must(stamp == UINT32_MAX && !epoch_passed(stamp));
     epoch_flush();
     must(epoch_now == 0 && epoch_passed(stamp) && !epoch_passed(epoch_now));
+    /* A pCPU that is behind by so many flushes has passed none of them. */
+    for (uint64_t behind = 1; behind < UINT64_C(1) << 40; behind = behind * 2 + 1) {
+        epoch_count += behind;
+        must(!epoch_passed(epoch_now) && !epoch_passed(epoch_now - 1));
+        epoch_flush();
+        must(epoch_passed(epoch_now - 1));
+    }
 }
 END_TEST
 
@@ -162,18 +169,22 @@ START_TEST(test_limbo)
 }
 END_TEST
 
-/* A stamp from so long ago that it looks as if it were to come: the wait is for one flush all the
- * same. */
+/* A stamp that is 2^32 flushes old looks like one of now: the wait is for one flush all the same.
+ * One that is a little less old has passed. */
 START_TEST(test_stamp_wraps)
 {
     mfn_t m;
 
     machine_start(64);
     m = frame_alloc(NULL, FRAME_RAM);
-    frame_of(m)->epoch = epoch_now + 1000;
+    frame_of(m)->epoch = epoch_now;
     frame_free(NULL, m);
     must(frame_of(m)->state == FRAME_LIMBO);
     frame_reclaim_all();
+    must(frame_of(m)->state == FRAME_FREE && frame_limbo_count() == 0);
+    m = frame_alloc(NULL, FRAME_RAM);
+    frame_of(m)->epoch = epoch_now + 1000;
+    frame_free(NULL, m);
     must(frame_of(m)->state == FRAME_FREE && frame_limbo_count() == 0);
 }
 END_TEST

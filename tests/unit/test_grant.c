@@ -456,6 +456,8 @@ START_TEST(test_peer_overtakes_the_revoke)
     cpu_count = 2;
     other.id = 1;
     other.vcpu = b->vcpu[0];
+    epoch_flush();
+    other.epoch_seen = epoch_count;
     this_cpu()->vcpu = root->vcpu[0];
     if (_i == 3) {
         unmap_page(b->spaces[0], HV_KERNEL_IMAGE); /* by itself: the table goes with it */
@@ -477,7 +479,7 @@ START_TEST(test_peer_overtakes_the_revoke)
     this_cpu()->epoch_due = 0;
     must(map_page(b->spaces[0], HV_KERNEL_IMAGE + 0x4000, 4, RW) == 1 &&
          this_cpu()->epoch_due == 2);
-    other.epoch_seen = ++epoch_now;
+    other.epoch_seen = ++epoch_count;
     this_cpu()->epoch_due = 0;
     must(map_page(b->spaces[0], HV_KERNEL_IMAGE + 0x5000, 5, RW) == 1);
     must(this_cpu()->epoch_due == 0);

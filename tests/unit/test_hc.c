@@ -200,7 +200,7 @@ static void pass(const struct cpu *c)
 {
     must(c == &other && host_cpu0.lock_ranks == 0);
     kicked_untold += !told();
-    other.epoch_seen = ++epoch_now;
+    other.epoch_seen = ++epoch_count;
 }
 
 /* The owner of a grant ends: its peer is told when no processor has the window any more. */
