@@ -249,7 +249,8 @@ help:
 
 iso: $(if $(ISO),$(ISO),missing-iso)
 
-$(if $(shell printf '%s' '$(SMP)' | tr -d '0-9 '),$(error SMP is how many processors, not '$(SMP)'))
+$(if $(shell printf '%s' '$(SMP)' | tr -d '0-9$(if $(filter test-repeat,$(MAKECMDGOALS)), )'),\
+    $(error SMP is how many processors, not '$(SMP)'))
 $(foreach v,PERSIST UEFI,$(if $(filter-out 0 1,$($(v))),$(error $(v) is 0 or 1, not '$($(v))')))
 run debug: $(if $(ISO),$(ISO),missing-iso)
 	$(Q)$(PYTHON) tests/harness/demo.py --build $(B) $(if $(filter debug,$@),--gdb) \
@@ -339,7 +340,7 @@ coverage:
 # Random hypercalls in a guest, by the lists; and libFuzzer on what reads bytes that others wrote.
 SECONDS ?= 600
 ifneq ($(filter fuzz fuzz-host test-repeat,$(MAKECMDGOALS)),)
-$(foreach v,N SEED SMP JOBS SECONDS,$(if $(shell printf '%s' '$($(v))' | tr -d 0-9),\
+$(foreach v,N SEED JOBS SECONDS,$(if $(shell printf '%s' '$($(v))' | tr -d 0-9),\
     $(error $(v) is a number, not '$($(v))')))
 $(if $(filter-out 0 1,$(SAME)),$(error SAME is 0 or 1, not '$(SAME)'))
 endif

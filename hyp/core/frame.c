@@ -263,7 +263,9 @@ static void reclaim(uint64_t limit) {
 }
 
 bool frame_reclaimed(uint32_t stamp) {
-    return limbo_first == NO_FRAME || (int32_t)(frame_table[limbo_first].epoch - stamp) > 0;
+    uint32_t now = epoch_now;
+
+    return limbo_first == NO_FRAME || now - frame_table[limbo_first].epoch < now - stamp;
 }
 
 void frame_reclaim(void) { reclaim(UINT64_MAX); }
@@ -365,7 +367,8 @@ void *frame_meta(struct domain *d) {
 void frame_free(struct domain *d, mfn_t m) {
     struct frame *f = frame_of(m);
     const struct superframe *s = superframe_of(f);
-    const bool large_newer = (int32_t)(s->epoch - f->epoch) > 0;
+    const uint32_t now = epoch_now;
+    const bool large_newer = now - s->epoch < now - f->epoch;
 
     BUG_ON(!frame_valid(m.n) || f->state <= FRAME_FREE || f->state == FRAME_LIMBO);
     BUG_ON(f->owner != owner_of(d));

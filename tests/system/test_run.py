@@ -33,6 +33,8 @@ def test_refuses_wrong_words(system):
     env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     for words, message in ((("example", "E=nosuch"), "there is no example 'nosuch', only: blockread"),
                            (("fuzz-host", "F=nosuch"), "there is no fuzzer 'nosuch', only: config"),
+                           (("test", "SMP=1 4"), "SMP is how many processors, not '1 4'"),
+                           (("test-repeat", "SMP=1 4", "N=x"), "N is a number, not 'x'"),
                            (("fuzz", "N=abc"), "N is a number, not 'abc'"),
                            (("fuzz", "SEED=-1"), "SEED is a number, not '-1'"),
                            (("fuzz-host", "SECONDS=1m"), "SECONDS is a number, not '1m'"),

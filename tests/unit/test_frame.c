@@ -329,6 +329,29 @@ START_TEST(test_forced_while_one_comes_in)
 }
 END_TEST
 
+/* Long in limbo, which is by no means after a stamp of now, nor before one that is as old. */
+START_TEST(test_long_in_limbo)
+{
+    uint32_t stamp;
+
+    machine_start(256);
+    cpu_count = 2;
+    cpus[1] = &second;
+    second.outside = 1;
+    for (uint64_t age = 1; age < UINT32_MAX; age *= 3) {
+        stamp = epoch_now;
+        epoch_flush();
+        frame_free(NULL, frame_alloc(NULL, FRAME_META));
+        must(frame_reclaimed(stamp) && !frame_reclaimed(epoch_now));
+        epoch_count += age;
+        must(frame_reclaimed(stamp) && !frame_reclaimed(epoch_now));
+        must(frame_force() && frame_limbo_count() == 0 && frame_reclaimed(epoch_now));
+    }
+    cpus[1] = NULL;
+    cpu_count = 1;
+}
+END_TEST
+
 /* With several pCPUs an idle one clears none while somebody has the lock. */
 START_TEST(test_clearing_aside)
 {
@@ -491,6 +514,7 @@ int main(void)
     tcase_add_test(tests, test_clearing);
     tcase_add_test(tests, test_clearing_aside);
     tcase_add_test(tests, test_forced_while_one_comes_in);
+    tcase_add_test(tests, test_long_in_limbo);
     tcase_add_test(tests, test_placed_by_chance);
     tcase_add_loop_test_raise_signal(tests, test_misuse, 6, 0, 9);
     tcase_add_loop_test(tests, test_random, 0, 5);
