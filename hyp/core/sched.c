@@ -17,7 +17,6 @@
  * has before it waits, so that no two wait for each other.
  *
  * The clock is read under the lock of the queue that it is used for: no charge is negative.
- *
  * Locking: run_queue.lock guards the queue, and the sched.c fields of the vCPUs whose cpu it is.
  * vcpu.wait is changed under it, or set by the running vCPU itself; always atomically.
  */
@@ -495,8 +494,9 @@ static void call_others(const struct run_queue *q) {
         if (&queues[i] != q && READ_ONCE(queues[i].s.waiting.first) != NULL) call_idle(&queues[i]);
 }
 
-/* Nobody to run: interrupts alone, and other pCPUs by them, can bring somebody. Until then frames
- * are cleared, by pieces, on nobody's account. */
+/* Was it called? The interrupt itself may be over, amid the clearing of frames. */
+#define is_called(c) (cpu_count > 1 && (READ_ONCE(idle_mask) >> (c)->id & 1) == 0)
+/* Nobody to run, till an interrupt brings somebody. Frames are cleared meanwhile, by pieces. */
 static __attribute__((noinline)) void idle(struct cpu *c, struct run_queue *q) {
     if (cpu_count > 1) {
         __atomic_fetch_or(&idle_mask, (uint64_t)1 << c->id, __ATOMIC_SEQ_CST);
@@ -504,8 +504,8 @@ static __attribute__((noinline)) void idle(struct cpu *c, struct run_queue *q) {
         /* With one pCPU nobody else can want what it has loaded. */
         if (c->vcpu != NULL) arch_unload(c);
     }
-    while (q->s.waiting.first == NULL && frame_clear_step()) arch_poll();
-    if (READ_ONCE(q->s.waiting.first) == NULL) epoch_idle(c);
+    while (q->s.waiting.first == NULL && !is_called(c) && frame_clear_step()) arch_poll();
+    if (READ_ONCE(q->s.waiting.first) == NULL && !is_called(c)) epoch_idle(c);
     if (cpu_count > 1 && !idle_claim(c->id)) call_others(q);
     __atomic_fetch_and(&c->work, ~CPU_WORK_RESCHED, __ATOMIC_RELAXED);
 }

@@ -26,7 +26,7 @@
  * macro DEFECT_… takes one step away; the checker has to find the error then, in:
  * CASE_BLOCK: DEFECT_LOOK_BEFORE_BLOCK DEFECT_LOOK_BEFORE_IDLE DEFECT_NO_KICK DEFECT_UPCALL_WITHOUT_KICK
  * CASE_BLOCK: DEFECT_NO_BARRIER_BEFORE_LOOK_FOR_IDLE DEFECT_NO_LOOK_FOR_IDLE DEFECT_NO_WAIT_FOR_SAVE
- * CASE_BLOCK: DEFECT_NO_LOOK_FOR_IDLE_AFTER_WAKE
+ * CASE_BLOCK: DEFECT_NO_LOOK_FOR_IDLE_AFTER_WAKE DEFECT_CLAIM_IS_NOT_ASKED_FOR
  * CASE_POLL: DEFECT_LOOK_BEFORE_POLL DEFECT_QUEUE_IS_NOT_ASKED_AGAIN DEFECT_READY_IS_NOT_ASKED_AGAIN
  * CASE_DOWN: DEFECT_STOPPED_IS_ENOUGH DEFECT_CONTEXT_KEEPS_LOADED_ON DEFECT_IDLE_KEEPS_THE_VCPU
  * CASE_DOWN: DEFECT_CLAIM_IS_FORGOTTEN DEFECT_PLACE_IS_NOT_ASKED_AGAIN
@@ -394,7 +394,15 @@ pick: /* take_next, with policy_pick */
     save();
 #endif
     if
-    :: !first[me] -> /* epoch_idle: interrupts come from here on */
+    :: atomic { kicked[me] -> kicked[me] = false } /* arch_poll, amid the clearing of frames */
+    :: true
+    fi;
+    if
+#ifndef DEFECT_CLAIM_IS_NOT_ASKED_FOR
+    :: !first[me] && idle_mask & bit(me) -> /* epoch_idle: interrupts come from here on */
+#else
+    :: !first[me] ->
+#endif
         atomic { fence -> halted[me] = true };
 end_idle:
         if

@@ -25,6 +25,7 @@
 struct sim_vcpu sim_vcpu[SIM_VCPUS];
 uint32_t sim_vcpus;
 uint64_t sim_now, sim_idle_beside_work, sim_idle_ns, sim_interrupts;
+uint32_t sim_dirty;
 
 static struct machine_cpu {
     struct cpu cpu;
@@ -86,15 +87,6 @@ void cpu_kick(const struct cpu *c)
         machine[c->id].kicked = sim_now + SIM_KICK_NS;
 }
 
-void arch_poll(void)
-{
-}
-
-bool frame_clear_step(void)
-{
-    return false;
-}
-
 void arch_unload(struct cpu *c)
 {
     c->vcpu = NULL;
@@ -149,18 +141,37 @@ static void give_up_thread(void)
     swapcontext(&me->context, &loop);
 }
 
-void epoch_idle(struct cpu *c)
+static void be_idle(uint64_t until)
 {
     uint64_t since = sim_now;
 
-    if (c != &me->cpu)
-        panic("idle on another pCPU");
     me->idle = true;
-    me->done = NEVER;
+    me->done = until;
     give_up_thread();
     me->idle = false;
     me->beside_work = 0;
     sim_idle_ns += sim_now - since;
+}
+
+void epoch_idle(struct cpu *c)
+{
+    if (c != &me->cpu)
+        panic("idle on another pCPU");
+    be_idle(NEVER);
+    interrupts();
+}
+
+bool frame_clear_step(void)
+{
+    if (sim_dirty == 0)
+        return false;
+    sim_dirty--;
+    be_idle(sim_now + SIM_CLEAR_NS);
+    return true;
+}
+
+void arch_poll(void)
+{
     interrupts();
 }
 
@@ -325,6 +336,7 @@ void sim_start(uint32_t count, uint64_t seed)
     memset(sim_vcpu, 0, sizeof(sim_vcpu));
     sim_vcpus = 0;
     sim_idle_beside_work = sim_idle_ns = sim_interrupts = 0;
+    sim_dirty = 0;
     sim_now = 1000;
     cpu_count = count;
     for (uint32_t i = 0; i < count; i++) {

@@ -12,11 +12,12 @@
 
 #include "domain.h"
 
-#define SIM_CPUS    8u
-#define SIM_VCPUS   128u
-#define SIM_KICK_NS 2000u
-#define SIM_MS      1000000u
-#define SIM_S       1000000000u
+#define SIM_CPUS     8u
+#define SIM_VCPUS    128u
+#define SIM_KICK_NS  2000u
+#define SIM_CLEAR_NS 20000u
+#define SIM_MS       1000000u
+#define SIM_S        1000000000u
 
 struct sim_vcpu {
     struct vcpu v;
@@ -40,6 +41,8 @@ extern uint64_t sim_now;
 /* The longest that a pCPU was idle while one that might run there waited. */
 extern uint64_t sim_idle_beside_work;
 extern uint64_t sim_idle_ns, sim_interrupts; /* of all pCPUs */
+/* So many pieces of memory are there to be cleared by who is idle, SIM_CLEAR_NS each. */
+extern uint32_t sim_dirty;
 
 /* Anew, with so many pCPUs and nothing to run. */
 void sim_start(uint32_t cpus, uint64_t seed);
