@@ -41,9 +41,9 @@ void epoch_serve(void) {
     if (__atomic_exchange_n(&this_cpu()->flush_asked, 0, __ATOMIC_SEQ_CST)) epoch_flush();
 }
 
-/* Those that have to be asked are asked at once; then each is waited for. No two wait for each
- * other, since each passes itself before; nor do they make others wait longer: they serve them
- * here. */
+/* Those that have to be asked are asked at once; then each of them is waited for, and none that was
+ * outside and has come in since. No two wait for each other, since each passes itself before; nor
+ * do they make others wait longer: they serve them here. */
 uint32_t epoch_wait(uint64_t cpu_mask) {
     struct cpu *me = this_cpu();
     uint32_t stamp;
@@ -54,7 +54,8 @@ uint32_t epoch_wait(uint64_t cpu_mask) {
     stamp = (uint32_t)load_acquire(&epoch_count);
     epoch_flush();
     for (uint32_t i = 0; i < cpu_count; i++) {
-        if ((cpu_mask >> i & 1) == 0 || epoch_passed_by(cpus[i], stamp)) continue;
+        if (epoch_passed_by(cpus[i], stamp)) cpu_mask &= ~((uint64_t)1 << i);
+        if ((cpu_mask >> i & 1) == 0) continue;
         __atomic_store_n(&cpus[i]->flush_asked, 1, __ATOMIC_SEQ_CST);
         cpu_kick(cpus[i]);
     }

@@ -887,6 +887,37 @@ START_TEST(test_freed_frames_wait_for_all)
 }
 END_TEST
 
+static int destroy_step(struct domain *d)
+{
+    return (int)WITH_TREE(domain_destroy_step(d));
+}
+
+static struct cpu third;
+
+/* It passes, and the idle one comes in. */
+static void pass_third(const struct cpu *c)
+{
+    must(c == &third);
+    kicks++;
+    third.epoch_seen = ++epoch_count;
+    other.outside = 0;
+}
+
+/* Who was outside need not pass if it comes in meanwhile: nobody asks it to. */
+START_TEST(test_waits_for_those_that_were_asked)
+{
+    start_two(pass_third);
+    cpus[2] = &third;
+    cpu_count = 3;
+    third.id = 2;
+    (void)epoch_wait(EPOCH_ALL);
+    must(kicks == 1 && !other.outside && !epoch_passed_by(&other, epoch_now - 2));
+    cpu_count = 2;
+    other.outside = 1;
+    check_all_back();
+}
+END_TEST
+
 static uint32_t enough;
 
 /* An idle pCPU that goes in and out as fast as it can. */
@@ -962,6 +993,7 @@ int main(void)
     tcase_add_test(tc, test_no_context_of_what_is_loaded);
     tcase_add_test(tc, test_calls_wait_for_other_tlbs);
     tcase_add_test(tc, test_freed_frames_wait_for_all);
+    tcase_add_test(tc, test_waits_for_those_that_were_asked);
     tcase_add_test(tc, test_ends_while_another_wakes_up);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
