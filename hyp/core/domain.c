@@ -433,8 +433,10 @@ static bool frames_back(struct domain *d) {
         d->waits_for = epoch_now;
     }
     frame_reclaim_all();
-    /* Of limbo itself: what epoch_passed says ends when an idle pCPU comes in. */
-    if (cpu_count > 1 && !frame_reclaimed(d->waits_for)) {
+    /* Of limbo itself: what epoch_passed says ends when an idle pCPU comes in. Whoever asks may let
+     * 2^32 flushes go by meanwhile: what a record counts is no question of stamps. */
+    if (cpu_count > 1 &&
+        (!frame_reclaimed(d->waits_for) || (!dma_in_use(d) && d->used != 1 + d->quarantined))) {
         epoch_ask(EPOCH_ALL);
         return false;
     }
@@ -444,15 +446,17 @@ static bool frames_back(struct domain *d) {
 
 /*
  * The quota that nothing is charged to any more goes back. With no device that may still write,
- * that is all of it, and the record goes too.
+ * that is all of it, and the record goes too; not while the device of another that has ended may,
+ * which had the same frame pinned.
  */
-static void settle(struct domain *d) {
-    if (dma_in_use(d)) {
-        d->parent->granted_quota -= d->quota - d->used;
-        d->quota = d->used;
-    } else {
-        record_free(d);
-    }
+static int settle(struct domain *d) {
+    if (!frames_back(d)) return 1;
+    if (!dma_in_use(d) && d->quarantined != 0) return -HV_EBUSY;
+    d->teardown = TEARDOWN_DONE;
+    d->parent->granted_quota -= d->quota - d->used;
+    d->quota = d->used;
+    if (!dma_in_use(d)) record_free(d);
+    return 0;
 }
 
 /* The last of a domain: its vCPUs. */
@@ -486,10 +490,7 @@ int domain_destroy_step(struct domain *d) {
         if (teardown_stage[d->teardown](d) || ++d->teardown != TEARDOWN_LAST) return 1;
         finish(d);
     }
-    if (!frames_back(d)) return 1;
-    d->teardown = TEARDOWN_DONE;
-    settle(d);
-    return 0;
+    return settle(d);
 }
 
 int domain_reset_devices(struct domain *d) {
@@ -502,12 +503,9 @@ int domain_reset_devices(struct domain *d) {
     /* One of its vCPUs may still be about to pin. */
     epoch_ask(runs);
     if (runs != 0 || dma_reset_step(d)) return 1;
-    if (d->teardown == TEARDOWN_DONE) {
-        /* The window records, which the pins had kept. */
-        if (p2m_destroy_step(d) || !frames_back(d)) return 1;
-        settle(d);
-    }
-    return 0;
+    if (d->teardown != TEARDOWN_DONE) return 0;
+    /* The window records, which the pins had kept. */
+    return p2m_destroy_step(d) ? 1 : settle(d);
 }
 
 /* ---- telling ---- */

@@ -892,6 +892,67 @@ static int destroy_step(struct domain *d)
     return (int)WITH_TREE(domain_destroy_step(d));
 }
 
+/* A frame that both its owner and the peer have pinned, and both end: it is charged to the peer,
+ * and the owner's device may write to it when the peer's no longer does. */
+START_TEST(test_pinned_by_two)
+{
+    struct hv_grant_map m = { .window = HV_GFN_WINDOW, .rights = HV_MAP_READ, .count = 1 };
+    struct hv_dma_run run[4];
+    struct domain *owner, *peer;
+    int64_t ref;
+
+    start();
+    owner = host_domain(root, QUOTA, 2);
+    peer = host_domain(root, QUOTA, 2);
+    must(resource_assign(root, owner, HV_ASSIGN_DEVICE, 0x18, 0) == 0);
+    must(resource_assign(root, peer, HV_ASSIGN_DEVICE, 0x20, 0) == 0);
+    must(dma_map(owner, 0x18, (gfn_t){ 1 }, 1, run) == 1);
+    ref = grant_create(owner, peer->id, (gfn_t){ 1 }, 1, HV_MAP_READ);
+    must(ref > 0);
+    m.owner = owner->id;
+    m.ref = (uint64_t)ref;
+    m.port = (uint32_t)host_port(peer, owner->id);
+    must(grant_map(peer, &m, 1) == 1);
+    must(dma_map(peer, 0x20, (gfn_t){ HV_GFN_WINDOW }, 1, run) == 1);
+    must(host_destroy(owner) == 0); /* but for its pin */
+    must(dma_in_use(owner) && peer->quarantined == 1);
+    must(dma_unmap(peer, 0x20, run[0].address, 1) == 1);
+    must(!dma_in_use(peer) && peer->quarantined == 1);
+    must(host_destroy(peer) == -HV_EBUSY && host_destroy(peer) == -HV_EBUSY);
+    host_audit();
+    while (WITH_TREE(domain_reset_devices(owner)) > 0) {
+    }
+    must(host_destroy(peer) == 0);
+    check_all_back();
+}
+END_TEST
+
+/* 2^32 flushes and some go by while a domain is taken apart, whose frames wait for the other pCPU:
+ * a stamp of the first steps looks newer than one of the last. Its record is not freed before they
+ * are. */
+START_TEST(test_ends_with_flushes_by_the_billion)
+{
+    struct domain *d;
+
+    start_two(pass);
+    d = loaded_there();
+    other.vcpu = NULL;
+    while (d->teardown != TEARDOWN_MEMORY) {
+        must(destroy_step(d) == 1);
+    }
+    must(frame_limbo_count() != 0);
+    epoch_count += (UINT64_C(1) << 32) - (1u << 20);
+    while (!d->waits) {
+        must(destroy_step(d) == 1);
+    }
+    epoch_count += 1u << 20;
+    must(destroy_step(d) == 1 && frame_limbo_count() != 0);
+    must(destroy_step(d) == 0);
+    other.outside = 1;
+    check_all_back();
+}
+END_TEST
+
 static struct cpu third;
 
 /* It passes, and the idle one comes in. */
@@ -993,6 +1054,8 @@ int main(void)
     tcase_add_test(tc, test_no_context_of_what_is_loaded);
     tcase_add_test(tc, test_calls_wait_for_other_tlbs);
     tcase_add_test(tc, test_freed_frames_wait_for_all);
+    tcase_add_test(tc, test_pinned_by_two);
+    tcase_add_test(tc, test_ends_with_flushes_by_the_billion);
     tcase_add_test(tc, test_waits_for_those_that_were_asked);
     tcase_add_test(tc, test_ends_while_another_wakes_up);
     suite_add_tcase(suite, tc);
