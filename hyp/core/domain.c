@@ -316,7 +316,7 @@ int domain_pause(struct domain *d) {
 
     if (e != 0) return e;
     sleep_all(d, VCPU_PAUSED);
-    /* None of them is in the guest any more when the call is over. */
+    /* They pass, and leave; who was in a call leaves at its end, which may be behind that. */
     epoch_ask(runs_on(d));
     return 0;
 }
@@ -435,8 +435,8 @@ static bool frames_back(struct domain *d) {
     frame_reclaim_all();
     /* Of limbo itself: what epoch_passed says ends when an idle pCPU comes in. Whoever asks may let
      * 2^32 flushes go by meanwhile: what a record counts is no question of stamps. */
-    if (cpu_count > 1 &&
-        (!frame_reclaimed(d->waits_for) || (!dma_in_use(d) && d->used != 1 + d->quarantined))) {
+    if ((cpu_count > 1 && !frame_reclaimed(d->waits_for)) ||
+        (!dma_in_use(d) && d->used != 1 + d->quarantined)) {
         epoch_ask(EPOCH_ALL);
         return false;
     }
@@ -451,10 +451,10 @@ static bool frames_back(struct domain *d) {
  */
 static int settle(struct domain *d) {
     if (!frames_back(d)) return 1;
-    if (!dma_in_use(d) && d->quarantined != 0) return -HV_EBUSY;
-    d->teardown = TEARDOWN_DONE;
     d->parent->granted_quota -= d->quota - d->used;
     d->quota = d->used;
+    if (!dma_in_use(d) && d->quarantined != 0) return -HV_EBUSY;
+    d->teardown = TEARDOWN_DONE;
     if (!dma_in_use(d)) record_free(d);
     return 0;
 }

@@ -919,6 +919,7 @@ START_TEST(test_pinned_by_two)
     must(dma_unmap(peer, 0x20, run[0].address, 1) == 1);
     must(!dma_in_use(peer) && peer->quarantined == 1);
     must(host_destroy(peer) == -HV_EBUSY && host_destroy(peer) == -HV_EBUSY);
+    must(peer->quota == 2 && peer->used == 2); /* the rest is the parent's again */
     host_audit();
     while (WITH_TREE(domain_reset_devices(owner)) > 0) {
     }
@@ -949,6 +950,30 @@ START_TEST(test_ends_with_flushes_by_the_billion)
     must(destroy_step(d) == 1 && frame_limbo_count() != 0);
     must(destroy_step(d) == 0);
     other.outside = 1;
+    check_all_back();
+}
+END_TEST
+
+/* The same on the only pCPU, whose last step flushes first: the stamp that is exactly 2^32 flushes
+ * old then looks like one of now. */
+START_TEST(test_ends_with_flushes_of_its_own)
+{
+    struct domain *d;
+    unsigned int steps = 0;
+
+    start();
+    d = host_domain(root, QUOTA, 2);
+    for (host_map(d, 0, HV_MAP_READ); destroy_step(d) == 1;) {
+        steps++;
+    }
+    d = host_domain(root, QUOTA, 2);
+    for (host_map(d, 0, HV_MAP_READ); steps != 0; steps--) {
+        must(destroy_step(d) == 1);
+    }
+    must(frame_limbo_count() != 0);
+    epoch_count = host_cpu0.epoch_seen = epoch_count + UINT32_MAX;
+    must(destroy_step(d) == 1 && frame_limbo_count() != 0);
+    must(destroy_step(d) == 0 && frame_limbo_count() == 0);
     check_all_back();
 }
 END_TEST
@@ -1056,6 +1081,7 @@ int main(void)
     tcase_add_test(tc, test_freed_frames_wait_for_all);
     tcase_add_test(tc, test_pinned_by_two);
     tcase_add_test(tc, test_ends_with_flushes_by_the_billion);
+    tcase_add_test(tc, test_ends_with_flushes_of_its_own);
     tcase_add_test(tc, test_waits_for_those_that_were_asked);
     tcase_add_test(tc, test_ends_while_another_wakes_up);
     suite_add_tcase(suite, tc);
