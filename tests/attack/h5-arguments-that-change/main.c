@@ -24,8 +24,8 @@
 #define R      HV_MAP_READ
 #define RW     (HV_MAP_READ | HV_MAP_WRITE)
 #define DEVICE 0x10u
-#define CALLS  20000u
-#define AT     2048u /* of the runs in the shared page */
+#define CALLS  20000u /* or more: until both outcomes were seen */
+#define AT     2048u  /* of the runs in the shared page */
 
 const char test_title[] = "a call acts on its arguments as they were once, whoever changes them";
 
@@ -69,7 +69,8 @@ static void check_flipped(void)
     set(bad, 0xffff820000000000, HV_GFN_WINDOW - 1, ~(uint64_t)0);
     set(run, good[0], good[1], good[2]);
     test_await(flipper, 1, 1);
-    for (uint64_t i = 0; i < CALLS; i++) {
+    /* The host may let the two of them run by turns, and the other one stand at the good value. */
+    for (uint64_t i = 0; i < CALLS || mapped == 0 || refused == 0; i++) {
         int64_t result = hv_map(HV_SELF, 0, gpa, 1);
         uint64_t value = 0;
 
@@ -92,8 +93,6 @@ static void check_flipped(void)
             hv_yield();
     }
     hv_printf("%lu mapped, %lu refused, %lu flips\n", mapped, refused, test_shared(flipper)[32]);
-    CHECK(mapped > 0);
-    CHECK(refused > 0);
     test_signal(flipper, 0, 1);
     test_join(flipper);
 }
