@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A bad neighbour: writes to its console what a terminal would obey, what others could have
- * written, a line without an end, and then `lines` lines, with time for each to get out; when it is
- * not said how many, it never stops and takes no breath.
+ * written, a line without an end, and then `lines` lines, with time for each to get out, and the
+ * last of them for certain; when it is not said how many, it never stops and takes no breath.
  */
 #include "clock.h"
 #include "guest.h"
@@ -36,6 +36,9 @@ static unsigned role_shout(void)
     }
     write("\n");
     for (uint64_t n = 1; !lines || n <= lines; n++) {
+        if (n == lines) {
+            console_drain(); /* the last one finds room */
+        }
         printk("shout %lu: the quick brown fox jumps over the lazy dog, again and again\n",
                (unsigned long)n);
         if (lines) {

@@ -44,6 +44,9 @@ int console_poll(void);
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** Flush and stop the machine; `reason` 0 is success. */
 _Noreturn void shutdown(unsigned reason);
+/** Waits until the sinks have taken all that was printed, or for as long as they try. Threads only.
+ */
+void console_drain(void);
 
 #define PANIC_REASON 1u
 

@@ -110,13 +110,18 @@ char console_getc(void)
     return (char)c;
 }
 
-void shutdown(unsigned reason)
+void console_drain(void)
 {
     for (struct console_sink *s = sinks; s; s = s->next) {
         if (s->drain) {
             s->drain(s);
         }
     }
+}
+
+void shutdown(unsigned reason)
+{
+    console_drain();
     arch_shutdown(reason);
 }
 

@@ -88,9 +88,9 @@ def test_time_to_first_line(system):
     "from hyp's first line to the guest's it takes less than 20 million instructions"
     with system.boot("hello.elf", "hello.elf", icount=True) as machine:
         boot = machine.expect(r"^hyp: boot: first line at TSC (\d+), now \d+; "
-                              r"zeroing (\d+), calibration (\d+)$")
-        root = machine.expect(r"^hyp: boot: root starts at TSC \d+; zeroing its memory (\d+)$")
-        hello = machine.expect(r"^hello from .* at TSC (\d+)$")
+                              r"zeroing (\d+), calibration (\d+)\s")
+        root = machine.expect(r"^hyp: boot: root starts at TSC \d+; zeroing its memory (\d+)\s")
+        hello = machine.expect(r"^hello from .* at TSC (\d+)\s")
         machine.wait()
     first, zeroing, calibration = map(int, boot.groups())
     apart = zeroing + calibration + int(root[1])

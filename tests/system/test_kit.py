@@ -287,12 +287,13 @@ def test_disk(system):
 
 
 def on_terminal(kit, *words):
-    """paravane-run on a terminal of its own: the process, and the terminal's other end."""
+    """paravane-run on a terminal of its own: the process, the terminal's two ends, and how it was before."""
     ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
     done = subprocess.Popen(["paravane-run", *words], cwd=kit.work, env=kit.env, stdin=theirs,
                             stdout=theirs, stderr=theirs, start_new_session=True,
                             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
-    return done, ours, theirs
+    return done, ours, theirs, before
 
 
 def wait_for(ours, text, seconds=30 * qemu.PATIENCE):
@@ -311,8 +312,7 @@ def test_terminal(system):
     with Kit(system).install() as kit:
         kit.make("echo")
         for last, status in ((b"\x04", 0), (b"\x03", 130)):
-            process, ours, theirs = on_terminal(kit, "echo/echo.elf", *LIMIT)
-            before = termios.tcgetattr(theirs)
+            process, ours, theirs, before = on_terminal(kit, "echo/echo.elf", *LIMIT)
             shown = wait_for(ours, b"ends")
             os.write(ours, b"hullo\x7f\x7f\x7fello\r")
             shown += wait_for(ours, b"1: huello\r\n")

@@ -169,6 +169,10 @@ def test_log(system):
     with system.boot_demo(text, talk=True, timeout=40.0) as machine:
         machine.expect(r"root: a ended well")
         machine.expect(r"\[b\] counter: \d+")
+        # Of the two that end either may be the first.
+        last, machine.seen = machine.seen, 0
+        machine.expect(r"root: c ended well")
+        machine.seen = max(last, machine.seen)
         live = re.findall(r"\[a\] [^\n]*", machine.text)
         system.check("[a] SELFTEST ok" in live, "the test ran")
         # What other domains print meanwhile stands between.
@@ -253,8 +257,9 @@ def test_flood(system):
     system.check(end.orderly and end.reason == 0, f"a good end, not {end}")
 
 
-def check_vcpus(system, machine):
-    """The table of vCPUs: each one that there is, what it had and what others took from it."""
+def check_vcpus(system, machine, booted):
+    """The table of vCPUs: each one that there is, what it had and what others took from it. `booted`: a
+    second has passed since all of them began."""
     machine.expect(r"^vCPU +cpu state +share +steal wake/s +move weight +cap affinity\n")
     vcpus = {}
     for name in ("root.0", "a.0", "a.1", "b.0"):
@@ -265,7 +270,7 @@ def check_vcpus(system, machine):
         system.check(int(share) * 10 + int(tenth) + int(steal) * 10 + int(tenths) <= 1000,
                      f"no more than all of the time: {line.group()}")
     system.check(vcpus["root.0"][1] == "running", "root asks, so it runs")
-    system.check(vcpus["a.1"][1:6] == ("blocked", "0", "0", "0", "0"), f"nobody wakes a.1: {vcpus}")
+    system.check(not booted or vcpus["a.1"][1:6] == ("blocked", "0", "0", "0", "0"), f"nobody wakes a.1: {vcpus}")
 
 
 def test_top(system):
@@ -297,12 +302,16 @@ def test_top(system):
                 system.check(found["t"][3] > 0 and found["t"][4] >= found["t"][3],
                              "root made calls, each of them an entry")
                 system.check(found["a"][7] >= 8192 and found["a"][5] == 0, "a's memory; no ports")
-                check_vcpus(system, machine)
+                check_vcpus(system, machine, form == "2")
         # A cap of a quarter: then it is the others', or nobody's.
         command(machine, "sched b weight=300 cap=25", r"b: weight 300, cap 25% of a processor")
-        machine.expect(PROMPT)
-        machine.send("top once\r")
-        row_b = machine.expect(r"b\.0 +\d+ \w+ +(\d+)\.\d% +(\d+)\.\d% +\d+ +\d+ +300 +25% all\n")
+        # Time in which the host stands still is b's as well; that is paid back, but behind this second.
+        for _ in range(20):
+            machine.expect(PROMPT)
+            machine.send("top once\r")
+            row_b = machine.expect(r"b\.0 +\d+ \w+ +(\d+)\.\d% +(\d+)\.\d% +\d+ +\d+ +300 +25% all\n")
+            if int(row_b[1]) <= 50 <= int(row_b[2]) + 1:
+                break
         system.check(int(row_b[1]) <= 50 <= int(row_b[2]) + 1, f"b has little, and wants more: {row_b.group()}")
         command(machine, "top sideways", r"'sideways' is neither")
         command(machine, "top 0", r"'0' is neither")
@@ -314,7 +323,12 @@ def test_top(system):
         machine.send("qpause b\r")
         machine.expect(r"b: paused")
         # With nobody that computes the machine idles, and a key is heard all the same.
-        command(machine, "top 1", r"  2  b +0\.0%", r"idle +\d+\.\d%")
+        while True:  # it may have been on its way out yet
+            command(machine, "top 1")
+            row_b = machine.expect(r"  2  b +(\d+\.\d)%.*\n")
+            machine.expect(r"idle +\d+\.\d%")
+            if row_b[1] == "0.0":
+                break
         machine.send("top\r")
         machine.expect(r"q or Enter ends it")
         machine.send("\r")

@@ -55,6 +55,7 @@ def machine(build, folder, log, cpus):
 def record(build, folder, log, cpus, ms):
     """What root has printed about so many milliseconds."""
     with machine(build, folder, log, cpus) as m:
+        m.expect(r"\] 2 CPUs")  # the reader's second may be late
         for name in ("light", "heavy"):
             m.expect(rf"\[{name}\] counter: ")  # they all run
         m.send(f"record {ms}\r")
