@@ -66,6 +66,9 @@ static void be_odd(void)
         uint64_t before = fired, end = hv_now() + 200000;
         bool past = odd[i] <= end;
 
+        /* Where time is the host's it may come to those of the first seconds meanwhile. */
+        if (!past && !test_virtual_time() && odd[i] < end + 2 * TEST_PATIENCE_NS)
+            continue;
         CHECK_EQ(hv_set_timer(odd[i]), 0);
         /* One that is past comes in any case, if late on a machine that has other work. */
         while (hv_now() < end || (past && fired == before))

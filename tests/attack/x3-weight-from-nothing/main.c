@@ -106,7 +106,7 @@ static void check_share(void)
     test_join(attacker);
     hv_printf("the neighbour had %lu %% of the CPU\n", ran * 100 / PERIOD);
     /* Two domains of one weight: a half, but for whole slices at the ends. Of ten, a tenth. */
-    CHECK(ran >= PERIOD / 100 * 40);
+    CHECK_TIME(ran >= PERIOD / 100 * 40);
 }
 
 void test_main(void)

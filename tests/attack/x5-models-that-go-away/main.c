@@ -14,6 +14,7 @@
  * model gave back is still written to.
  */
 #include "hvlib/builder.h"
+#include "hvlib/clock.h"
 #include "raw.h"
 #include <hv_io.h>
 
@@ -84,8 +85,10 @@ static void be_model(uint64_t dom)
 
 static void await_request(void)
 {
-    for (uint32_t i = 0; *(volatile uint32_t *)&page->state != HV_IO_PENDING; i++) {
-        if (i > 1000000)
+    uint64_t end = hv_now() + TEST_PATIENCE_NS;
+
+    while (*(volatile uint32_t *)&page->state != HV_IO_PENDING) {
+        if (hv_now() > end)
             test_failure("no request comes");
         hv_yield();
     }
@@ -95,9 +98,10 @@ static void await_request(void)
 static void await_ones(uint64_t dom, bool string)
 {
     struct seen s = look(dom), now = s;
+    uint64_t end = hv_now() + TEST_PATIENCE_NS;
 
-    for (uint32_t i = 0; now.rounds < s.rounds + 3; i++) {
-        if (i > 1000000)
+    while (now.rounds < s.rounds + 3) {
+        if (hv_now() > end)
             test_failure("the guest still waits");
         hv_yield();
         now = look(dom);

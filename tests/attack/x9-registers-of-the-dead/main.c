@@ -15,6 +15,7 @@
  * that no guest has written.
  */
 #include "hvlib/builder.h"
+#include "hvlib/clock.h"
 #include "raw.h"
 
 #define PATTERN 0xa5u
@@ -167,7 +168,9 @@ static void run_a_while(void)
 
 static void await_state(uint64_t dom, uint32_t state)
 {
-    for (unsigned n = 0; n < 100000 && test_info(dom).state != state; n++)
+    uint64_t end = hv_now() + TEST_PATIENCE_NS;
+
+    while (hv_now() < end && test_info(dom).state != state)
         hv_yield();
     check_answer(dom, state);
 }

@@ -39,7 +39,7 @@ static void await_count(const volatile uint64_t *count, uint64_t more_than)
 /* Once, though maybe a moment after the state has changed: another processor does both. */
 static void await_told(void)
 {
-    for (uint64_t end = hv_now() + 10000000000; told == 0; hv_yield())
+    for (uint64_t end = hv_now() + TEST_PATIENCE_NS; told == 0; hv_yield())
         CHECK(hv_now() < end);
     CHECK_EQ(told, 1);
 }

@@ -112,8 +112,10 @@ static void check_event(void)
     uint64_t timer = (uint64_t)NEED(hv_event_listen(HV_BIND_VIRQ, HV_VIRQ_TIMER, 0, on_tick, NULL));
 
     CHECK_EQ(hv_set_timer(hv_now() + 1000000), 0);
-    CHECK_EQ(test_user(code_spin, SIZE(code_spin), SPINS, &f), HV_VECTOR_SYSCALL);
-    CHECK_EQ(f.rax, SPINS);
+    do {
+        CHECK_EQ(test_user(code_spin, SIZE(code_spin), SPINS, &f), HV_VECTOR_SYSCALL);
+        CHECK_EQ(f.rax, SPINS);
+    } while (!test_virtual_time() && ticks == 0); /* the host's timers may be late */
     CHECK_EQ(ticks, 1);
     CHECK_EQ(hv_event_end(timer), 0);
 }

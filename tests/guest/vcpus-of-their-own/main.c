@@ -89,7 +89,7 @@ static void have_timer(void *arg)
     CHECK(run.time[HV_RUN_BLOCKED] > 1000000);
     CHECK_EQ(hv_event_end((uint64_t)port), 0);
     hv_unmask();
-    stage = stage + 1;
+    __atomic_fetch_add(&stage, 1, __ATOMIC_SEQ_CST);
 }
 
 static void check_timers(void)
@@ -156,7 +156,7 @@ static void read_clock(void *arg)
         hv_unlock(lock, was);
         hv_yield();
     }
-    stage = stage + 1;
+    __atomic_fetch_add(&stage, 1, __ATOMIC_SEQ_CST);
 }
 
 static void check_clocks(void)
